@@ -1,0 +1,88 @@
+/* Thimble runtime: open a .thim blob and run it. This header is the whole interface of the interpreter; generated C
+ * code calls the kernels of thr_kernels.h directly.
+ *
+ *   thr_model m;
+ *   if (thr_open(&m, blob, blob_bytes) != THR_OK) ...        blob may stay in flash; it is checked once, here
+ *   static uint8_t arena[...];                               at least thr_arena_bytes(&m), 4-byte aligned
+ *   memcpy(thr_input(&m, arena, 0), pixels, thr_input_info(&m, 0).bytes);
+ *   thr_run(&m, arena);
+ *   const int8_t *scores = thr_output(&m, arena, 0);
+ *
+ * No heap, no globals, no recursion. After thr_open() has accepted a blob, thr_run() cannot fail and cannot touch
+ * memory outside the arena and the blob. SPDX-License-Identifier: Apache-2.0 */
+#ifndef THR_H
+#define THR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "thr_kernels.h"
+
+typedef enum thr_status {
+  THR_OK = 0,
+  THR_ERR_MAGIC,     /* not a .thim file */
+  THR_ERR_VERSION,   /* of another version */
+  THR_ERR_LENGTH,    /* shorter or longer than its header says */
+  THR_ERR_CHECKSUM,  /* damaged */
+  THR_ERR_MALFORMED, /* an offset, size or parameter is out of range */
+  THR_ERR_KERNEL,    /* needs a kernel that this runtime does not have */
+  THR_ERR_ALIGNMENT  /* blob is not 4-byte aligned */
+} thr_status;
+
+typedef struct thr_io_info {
+  uint32_t bytes;
+  uint8_t dtype; /* THR_DTYPE_* */
+  uint8_t rank;
+  int32_t dim[4];
+  float scale; /* real = scale * (q - zero) */
+  int32_t zero;
+} thr_io_info;
+
+enum { THR_DTYPE_S8 = 1, THR_DTYPE_F32 = 2, THR_DTYPE_U8 = 3, THR_DTYPE_S16 = 4, THR_DTYPE_S32 = 5 };
+
+typedef struct thr_model {
+  const uint8_t *blob;
+  uint32_t blob_bytes, arena_bytes;
+  uint16_t steps, inputs, outputs;
+} thr_model;
+
+thr_status thr_open(thr_model *model, const void *blob, size_t blob_bytes);
+uint32_t thr_arena_bytes(const thr_model *model); /* tensors and scratch */
+void thr_run(const thr_model *model, void *arena);
+void thr_run_step(const thr_model *model, void *arena, uint16_t step); /* one operator, for per-layer comparison */
+void *thr_input(const thr_model *model, void *arena, uint16_t i);
+const void *thr_output(const thr_model *model, const void *arena, uint16_t i);
+thr_io_info thr_input_info(const thr_model *model, uint16_t i);
+thr_io_info thr_output_info(const thr_model *model, uint16_t i);
+const char *thr_status_text(thr_status status);
+
+/* One operator ready to run: what the interpreter decodes from a blob, what the host's evaluator builds from a graph.
+ */
+typedef enum thr_kernel_id {
+  THR_KERNEL_NONE,
+#define THR_KERNEL(id, name, params, n_in, scratch) THR_KERNEL_##id,
+#include "../kernel/kernels.def"
+#undef THR_KERNEL
+  THR_KERNEL_COUNT
+} thr_kernel_id;
+
+typedef struct thr_step {
+  thr_kernel_id kernel;
+  union {
+    thr_conv2d_params conv2d;
+    thr_fully_connected_params fully_connected;
+    thr_pool2d_params pool2d;
+    thr_elementwise_params elementwise;
+    thr_softmax_params softmax;
+    thr_unary_params unary;
+    thr_mean_params mean;
+    thr_copy_params copy;
+    thr_pad_params pad;
+    thr_quantize_params quantize;
+  } p;
+} thr_step;
+
+void thr_step_run(const thr_step *step, const void *const *in, void *out, void *scratch);
+uint32_t thr_step_scratch_bytes(const thr_step *step);
+
+#endif

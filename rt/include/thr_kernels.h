@@ -1,0 +1,130 @@
+/* Kernels: one parameter struct per operator, and functions over int8 (n = 1) tensors in (y, x, c) order.
+ *
+ * Arithmetic is that of TensorFlow Lite Micro's reference kernels, bit for bit, with double rounding
+ * (docs/numerics.md). Input, output and scratch never overlap unless a function says they may. All params structs are
+ * constant data. `scratch` has at least thr_<op>_scratch_bytes(params) bytes. SPDX-License-Identifier: Apache-2.0 */
+#ifndef THR_KERNELS_H
+#define THR_KERNELS_H
+
+#include <stdint.h>
+
+#include "thr_weights.h"
+
+/* Multiplier of an output channel: real = mult * 2^(shift - 31); shift > 0 shifts left. Channel c uses entry index[c]
+ * when `index` is given (few distinct scales), else entry c when per_channel, else entry 0. */
+typedef struct thr_requant {
+  const int32_t *mult;
+  const int8_t *shift;
+  const uint8_t *index; /* or NULL */
+  uint8_t per_channel;
+} thr_requant;
+
+/* Bias of channel c: a little-endian signed integer of `width` bytes (0: no bias, 1, 2 or 4) shifted left by `shift`.
+ */
+typedef struct thr_bias {
+  const uint8_t *data;
+  uint8_t width, shift;
+} thr_bias;
+
+typedef struct thr_conv2d_params { /* also pooling windows use the geometry part */
+  int32_t in_y, in_x, in_c, out_y, out_x, out_c;
+  int16_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
+  int16_t pad_y, pad_x; /* before; points outside are skipped */
+  int32_t groups;       /* depthwise: in_c; then out channel c reads in channel c / (out_c / in_c) */
+  int32_t in_zero, out_zero, lo, hi;
+  thr_weights weights;
+  thr_bias bias;
+  thr_requant requant;
+} thr_conv2d_params;
+
+typedef struct thr_fully_connected_params {
+  int32_t in_n, out_n;
+  int32_t in_zero, out_zero, lo, hi;
+  thr_weights weights;
+  thr_bias bias;
+  thr_requant requant;
+} thr_fully_connected_params;
+
+typedef struct thr_pool2d_params {
+  int32_t in_y, in_x, c, out_y, out_x;
+  int16_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x;
+  int32_t lo, hi;
+} thr_pool2d_params;
+
+/* Element-wise with broadcasting over up to 4 dimensions: out dims; strides of a and b in elements, 0 = broadcast.
+ * mult/shift as in docs/numerics.md: [0] of a, [1] of b, [2] of the result; mul uses [2] only. */
+typedef struct thr_elementwise_params {
+  int32_t dim[4], stride_a[4], stride_b[4];
+  int32_t a_zero, b_zero, out_zero, lo, hi;
+  int32_t mult[3];
+  int8_t shift[3];
+  uint8_t left_shift;
+} thr_elementwise_params;
+
+typedef struct thr_softmax_params {
+  int32_t rows, depth;
+  int32_t mult, diff_min;
+  int8_t shift;
+} thr_softmax_params;
+
+/* Unary functions of one element. logistic, tanh: radius; relu: requantize and clamp; leaky: two multipliers;
+ * hard_swish: 16-bit multipliers in mult[] with exponents in shift[]. requantize: int8 -> int8. */
+typedef struct thr_unary_params {
+  int32_t n;
+  int32_t in_zero, out_zero, lo, hi, radius;
+  int32_t mult[2];
+  int8_t shift[2];
+} thr_unary_params;
+
+typedef struct thr_mean_params { /* over any subset of (y, x, c) of a 3-D view */
+  int32_t y, x, c;
+  uint8_t over_y, over_x, over_c;
+  int32_t in_zero, out_zero, mult, lo, hi;
+  int32_t count; /* elements per result */
+  int8_t shift;
+} thr_mean_params;
+
+/* Copies blocks: concat part, pad interior, reshape. out[o*out_step + out_offset + i] = in[o*block + i], i < block. */
+typedef struct thr_copy_params {
+  int32_t outer, block, out_step, out_offset;
+} thr_copy_params;
+
+typedef struct thr_pad_params { /* up to 4 dimensions */
+  int32_t in[4], before[4], after[4];
+  int32_t value;
+} thr_pad_params;
+
+typedef struct thr_quantize_params { /* float <-> int8 at the border of a model */
+  int32_t n, zero;
+  float scale;
+} thr_quantize_params;
+
+void thr_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_depthwise_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_fully_connected_s8_ref(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_max_pool2d_s8_ref(const thr_pool2d_params *p, const int8_t *in, int8_t *out);
+void thr_avg_pool2d_s8_ref(const thr_pool2d_params *p, const int8_t *in, int8_t *out);
+void thr_add_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b,
+                    int8_t *out); /* out may be a or b when shapes are equal */
+void thr_sub_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_mul_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_softmax_s8_ref(const thr_softmax_params *p, const int8_t *in, int8_t *out);
+void thr_logistic_s8_ref(const thr_unary_params *p, const int8_t *in, int8_t *out); /* all unary: out may be in */
+void thr_tanh_s8_ref(const thr_unary_params *p, const int8_t *in, int8_t *out);
+void thr_relu_s8_ref(const thr_unary_params *p, const int8_t *in, int8_t *out); /* also requantize, relu6 by lo/hi */
+void thr_leaky_relu_s8_ref(const thr_unary_params *p, const int8_t *in, int8_t *out);
+void thr_hard_swish_s8_ref(const thr_unary_params *p, const int8_t *in, int8_t *out);
+void thr_mean_s8_ref(const thr_mean_params *p, const int8_t *in, int8_t *out);
+void thr_copy_s8_ref(const thr_copy_params *p, const int8_t *in, int8_t *out); /* elements are bytes */
+void thr_pad_s8_ref(const thr_pad_params *p, const int8_t *in, int8_t *out);
+void thr_quantize_f32_s8_ref(const thr_quantize_params *p, const float *in, int8_t *out);
+void thr_dequantize_s8_f32_ref(const thr_quantize_params *p, const int8_t *in, float *out);
+
+/* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
+ * of a coded tensor; 0 for raw weights. */
+#define THR_DECODE_CHUNK 256
+uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_depthwise_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *p);
+
+#endif

@@ -1,0 +1,42 @@
+/* Weights as a kernel sees them: a stream of int8 values in storage order, raw or coded.
+ *
+ * Storage order is one row per output channel: conv2d (oc, ky, kx, ic / groups), depthwise (oc, ky, kx), fully
+ * connected (o, i). A raw tensor is read in place. A coded one is decoded by its `decode` function, forwards only, a
+ * row or a part of a row at a time, into scratch of bounded size; the whole tensor never exists in RAM. The function
+ * pointer is set by whoever builds the struct, so a firmware links only the decoders that its own tables name.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef THR_WEIGHTS_H
+#define THR_WEIGHTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct thr_weights;
+
+/* Position in a coded stream. Plain data; no pointer into itself. */
+typedef struct thr_stream {
+  const struct thr_weights *weights;
+  uint32_t bit;   /* next bit of weights->data */
+  uint32_t run;   /* zeros still to deliver (gap coders) */
+  uint32_t value; /* pending value after the run, coder-specific */
+} thr_stream;
+
+/* Writes the next `count` weights. Never reads outside weights->data[0..bytes) and weights->table[0..table_bytes),
+ * whatever they hold: past the end a stream delivers zeros. */
+typedef void thr_decode_fn(thr_stream *stream, int8_t *out, uint32_t count);
+
+typedef struct thr_weights {
+  const uint8_t *data;  /* raw: int8 values; coded: bit stream */
+  const uint8_t *table; /* coder's table: code lengths, symbols, codebook; NULL for raw */
+  uint32_t bytes;       /* of data */
+  uint16_t table_bytes;
+  thr_decode_fn *decode; /* NULL: raw */
+} thr_weights;
+
+void thr_stream_begin(thr_stream *stream, const thr_weights *weights);
+
+thr_decode_fn thr_decode_bitpack;     /* fixed-width indices into a codebook */
+thr_decode_fn thr_decode_huffman;     /* canonical, length-limited codes of codebook indices or of values */
+thr_decode_fn thr_decode_gap_huffman; /* pairs of gap and value codes: sparse tensors */
+
+#endif

@@ -1,0 +1,69 @@
+/* Data sets: samples with labels, split into train, validation and test.
+ *
+ * Samples are kept raw, as the file has them, and turned into float on fetch: value = (raw * scale - mean[c]) / std[c].
+ * The validation split is a part of the training set, drawn with a seed, stratified by class; the test split is never
+ * used to choose anything.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_DATA_DATASET_H
+#define TH_DATA_DATASET_H
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "ir/types.h"
+
+typedef enum th_split_id { TH_SPLIT_TRAIN, TH_SPLIT_VAL, TH_SPLIT_TEST, TH_SPLIT_COUNT } th_split_id;
+
+typedef struct th_split {
+  int count;
+  const int32_t *index; /* sample numbers in the store below; NULL: 0..count-1 */
+  int store;            /* 0: train store, 1: test store */
+} th_split;
+
+typedef struct th_store {
+  int count;
+  th_dtype dtype;        /* U8, S8, S16, F32 */
+  const void *samples;   /* count * sample_elems */
+  const int32_t *labels; /* NULL when there are none */
+} th_store;
+
+typedef struct th_dataset {
+  th_arena *arena;
+  const char *name;
+  th_shape shape; /* of one sample without batch: (y, x, c) or (n) */
+  int classes;    /* 0: no labels */
+  th_store store[2];
+  th_split split[TH_SPLIT_COUNT];
+  float scale;  /* default 1/255 for U8, 1 otherwise */
+  int channels; /* entries of mean and std: 1 or the last dimension */
+  float mean[4], std[4];
+  struct th_augment *augment; /* from the augment= key; NULL when none */
+} th_dataset;
+
+/* Augmentation of one image, parameters of each kind drawn from the sample's own stream. */
+typedef struct th_augment {
+  float shift;  /* pixels, up to, both directions; zero fill (raw 0) */
+  float rotate; /* degrees, up to */
+  float zoom;   /* 0.1: factor in [0.9, 1.1] */
+  bool flip;    /* horizontally, half of the time */
+  int crop;     /* pad by this many pixels, then crop at random: integer shifts */
+  int erase;    /* side of a random square set to zero (cutout) */
+} th_augment;
+
+/* DATA of the command line: "NAME|PATH[,key=value...]". `seed` draws the validation split (key val=, default 0.1). */
+th_status th_dataset_open(const char *spec, uint64_t seed, th_dataset **dataset);
+void th_dataset_close(th_dataset *dataset); /* accepts NULL */
+int th_dataset_sample_elems(const th_dataset *d);
+
+/* x: n samples of float, y: n labels (either may be NULL). `which` are positions within the split. `augment` NULL: as
+ * is. Sample i draws from stream th_rng_init(seed, epoch << 32 | which[i]). Safe to call from several threads. */
+void th_dataset_fetch(const th_dataset *d, th_split_id split, const int32_t *which, int n, const th_augment *augment,
+                      uint64_t seed, uint32_t epoch, float *x, int32_t *y);
+
+/* Names that th_dataset_open knows, and where each is looked for. */
+typedef struct th_dataset_known {
+  const char *name, *what, *source, *license;
+} th_dataset_known;
+const th_dataset_known *th_dataset_list(int *count);
+
+#endif

@@ -1,0 +1,54 @@
+/* Lowering: from a quantized graph to the runtime's own steps. The one place that turns scales into multipliers.
+ *
+ * Evaluator, .thim writer and C writer all start from the same th_program, so they cannot disagree. Weights in a
+ * program are int8 in the runtime's storage order (rt/include/thr_weights.h), not yet coded; biases int32. Constants of
+ * graph tensors that are not int8/int32 are refused with the tensor's name. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_EVAL_LOWER_H
+#define TH_EVAL_LOWER_H
+
+#include "ir/graph.h"
+#include "thr.h"
+
+typedef struct th_value { /* an activation buffer; several graph tensors may share one (reshape) */
+  int tensor;             /* graph id of the (first) tensor */
+  const char *name;
+  uint32_t bytes;
+  int first_step, last_step; /* live range; inputs start at -1, outputs end at n_steps */
+  uint32_t offset;           /* in the arena; set by th_pass_plan (pass/plan.h), TH_NO_OFFSET before */
+} th_value;
+#define TH_NO_OFFSET 0xffffffffu
+
+typedef struct th_program_step {
+  thr_step step; /* weights.data -> int8 in `weights`, decode NULL */
+  int node;      /* graph node it came from */
+  const char *name;
+  int in[2], n_in, out;             /* value numbers */
+  const int8_t *weights;            /* storage order, weight_count elements; NULL when the kernel has none */
+  uint32_t weight_count, row_elems; /* rows of one output channel each */
+  const int32_t *bias;              /* bias_count elements, full width; NULL when none */
+  uint32_t bias_count;
+  const int32_t *mult; /* requant_count distinct entries, and index[channel] when fewer than channels */
+  const int8_t *shift;
+  const uint8_t *index;
+  uint32_t requant_count;
+  uint32_t scratch_bytes; /* as the step stands; recomputed by whoever codes the weights */
+} th_program_step;
+
+typedef struct th_program {
+  th_arena *arena;
+  const th_graph *graph;
+  th_program_step *steps;
+  int n_steps;
+  th_value *values;
+  int n_values;
+  int *inputs, n_inputs, *outputs, n_outputs; /* value numbers */
+  uint32_t arena_bytes;                       /* after planning: tensors + scratch */
+} th_program;
+
+th_status th_lower(const th_graph *graph, th_program **program);
+void th_program_destroy(th_program *program);
+
+/* round-half-away multiplier of TFLite: docs/numerics.md. */
+void th_quantize_multiplier(double real, int32_t *mult, int8_t *shift);
+
+#endif

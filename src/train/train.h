@@ -1,0 +1,66 @@
+/* Fitting a float graph to data, under constraints.
+ *
+ * th_train_run() runs epochs of forward, loss, backward, update over a data set. Each weight tensor may carry a stack
+ * of constraints (train/constraint.h) that decides which value forward uses; the optimizer moves the float shadow. A
+ * teacher adds the distillation term. The best epoch on the validation split is kept when asked.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_TRAIN_TRAIN_H
+#define TH_TRAIN_TRAIN_H
+
+#include "base/log.h"
+#include "data/dataset.h"
+#include "ir/graph.h"
+#include "train/constraint.h"
+
+typedef enum th_optimizer_id { TH_OPTIMIZER_SGD, TH_OPTIMIZER_ADAM, TH_OPTIMIZER_ADAMW } th_optimizer_id;
+typedef enum th_schedule_id {
+  TH_SCHEDULE_CONSTANT,
+  TH_SCHEDULE_COSINE,
+  TH_SCHEDULE_STEP,
+  TH_SCHEDULE_ONECYCLE
+} th_schedule_id;
+
+typedef struct th_train_options {
+  const th_context *ctx;
+  const char *stage; /* for progress: "train", "prune", ... */
+  int epochs;        /* 0: nothing is trained, constraints still tick once and finish */
+  int batch;         /* default 64 */
+  th_optimizer_id optimizer;
+  float lr;       /* peak */
+  float momentum; /* SGD; Nesterov when `nesterov` */
+  bool nesterov;
+  float weight_decay; /* on weights only, not on biases and batch norm */
+  th_schedule_id schedule;
+  float warmup;    /* fraction of all steps, linear from 0 */
+  int step_epochs; /* step schedule: times step_factor every so many epochs */
+  float step_factor;
+  float label_smoothing;
+  float ema;      /* decay of the moving average of weights, 0: off; the average is what is kept */
+  bool keep_best; /* keep the epoch with the best validation accuracy (lowest loss on ties) */
+  const th_augment *augment;
+  uint64_t seed;
+  const char *checkpoint; /* file written after each epoch and on interruption; NULL: none */
+  bool resume;            /* start from it when it exists and fits (same graph, options and data) */
+  /* distillation: alpha * T^2 * KL(teacher || student at T) + (1 - alpha) * cross entropy (Hinton et al. 2015, eq. 2-4)
+   */
+  const th_graph *teacher; /* NULL: none; float or integer graph with the same number of outputs */
+  float temperature, alpha;
+  th_constraints *constraints; /* NULL: none */
+} th_train_options;
+
+typedef struct th_train_result {
+  int epochs;                                /* run, incl. resumed */
+  double train_loss, val_loss, val_accuracy; /* of what was kept; fractions 0..1 */
+  int best_epoch;
+  double seconds;
+} th_train_result;
+
+void th_train_defaults(th_train_options *options);
+/* The graph's weights are replaced on success; after TH_ERR_INTERRUPTED they hold the best so far. The last node must
+ * be a softmax or linear: loss is cross entropy on the logits (or MSE when the data set has no labels: autoencoder). */
+th_status th_train_run(th_graph *graph, const th_dataset *data, const th_train_options *options,
+                       th_train_result *result);
+/* Fills weights by He-normal (Glorot for layers before sigmoid, tanh, softmax), biases 0, gamma 1. */
+th_status th_train_init(th_graph *graph, uint64_t seed);
+
+#endif
