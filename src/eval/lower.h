@@ -32,6 +32,7 @@ typedef struct th_program_step {
   const uint8_t *index;
   uint32_t requant_count;
   uint32_t scratch_bytes; /* as the step stands; recomputed by whoever codes the weights */
+  uint32_t scratch_offset; /* in the arena; set by th_pass_plan; 0 when scratch_bytes is 0 */
 } th_program_step;
 
 typedef struct th_program {
