@@ -1,0 +1,140 @@
+/* The worker pool behind th_parallel_for.
+ *
+ * One job at a time: the caller publishes (fn, arg, chunks), wakes the workers, takes chunks itself from the shared
+ * counter, and waits until all workers have left the job. Which thread takes which chunk varies; results must not.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/parallel.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_THREADS 64
+
+typedef struct pool {
+  pthread_mutex_t lock;
+  pthread_cond_t wake, idle;
+  pthread_mutex_t job_lock; /* serializes callers */
+  int workers;              /* started so far: threads 1..workers */
+  int wanted;               /* threads to use, caller included; 0: one per processor */
+  unsigned generation;
+  int busy;                 /* workers still in the job */
+  int use;                  /* workers with number <= use take part */
+  th_chunk_fn *fn;
+  void *arg;
+  int chunks;
+  atomic_int next;
+  int failed_chunk;
+  th_status status;
+  char message[1024];
+} pool;
+
+static pool the_pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .wake = PTHREAD_COND_INITIALIZER,
+                        .idle = PTHREAD_COND_INITIALIZER,
+                        .job_lock = PTHREAD_MUTEX_INITIALIZER};
+static _Thread_local bool inside; /* this thread is running a chunk */
+
+void th_parallel_set_threads(int threads) {
+  pthread_mutex_lock(&the_pool.lock);
+  the_pool.wanted = threads < 0 ? 0 : threads > MAX_THREADS ? MAX_THREADS : threads;
+  pthread_mutex_unlock(&the_pool.lock);
+}
+
+int th_parallel_threads(void) {
+  pthread_mutex_lock(&the_pool.lock);
+  long n = the_pool.wanted;
+  pthread_mutex_unlock(&the_pool.lock);
+  if (!n) n = sysconf(_SC_NPROCESSORS_ONLN);
+  return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
+}
+
+static void record_failure(pool *p, int chunk, th_status status) {
+  pthread_mutex_lock(&p->lock);
+  if (p->status == TH_OK || chunk < p->failed_chunk) {
+    p->failed_chunk = chunk;
+    p->status = status;
+    strncpy(p->message, th_error_message(), sizeof p->message - 1);
+  }
+  pthread_mutex_unlock(&p->lock);
+  th_error_clear();
+}
+
+static void take_chunks(pool *p, int thread) {
+  inside = true;
+  for (int chunk; (chunk = atomic_fetch_add(&p->next, 1)) < p->chunks;) {
+    th_status status = p->fn(p->arg, chunk, thread);
+    if (status != TH_OK) record_failure(p, chunk, status);
+  }
+  inside = false;
+}
+
+static void *worker(void *number) {
+  pool *p = &the_pool;
+  int thread = (int)(long)number;
+  unsigned seen = 0;
+  pthread_mutex_lock(&p->lock);
+  for (;;) {
+    while (p->generation == seen || thread > p->use) {
+      seen = p->generation;
+      pthread_cond_wait(&p->wake, &p->lock);
+    }
+    seen = p->generation;
+    pthread_mutex_unlock(&p->lock);
+    take_chunks(p, thread);
+    pthread_mutex_lock(&p->lock);
+    if (--p->busy == 0) pthread_cond_signal(&p->idle);
+  }
+  return NULL;
+}
+
+/* Holds p->lock. Fewer threads than asked for is not an error: the work is the same. */
+static void start_workers(pool *p, int wanted) {
+  pthread_attr_t attr;
+  if (pthread_attr_init(&attr) != 0) return;
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  while (p->workers < wanted) {
+    pthread_t id;
+    if (pthread_create(&id, &attr, worker, (void *)(long)(p->workers + 1)) != 0) break;
+    p->workers++;
+  }
+  pthread_attr_destroy(&attr);
+}
+
+static th_status run_serially(int chunks, th_chunk_fn *fn, void *arg) {
+  bool was_inside = inside;
+  th_status first = TH_OK;
+  for (int chunk = 0; chunk < chunks && first == TH_OK; chunk++) {
+    inside = true;
+    first = fn(arg, chunk, 0);
+  }
+  inside = was_inside;
+  return first;
+}
+
+th_status th_parallel_for(int chunks, th_chunk_fn *fn, void *arg) {
+  int threads = th_parallel_threads();
+  if (threads > chunks) threads = chunks;
+  if (inside || threads <= 1) return run_serially(chunks, fn, arg);
+  pool *p = &the_pool;
+  pthread_mutex_lock(&p->job_lock);
+  pthread_mutex_lock(&p->lock);
+  start_workers(p, threads - 1);
+  p->fn = fn, p->arg = arg, p->chunks = chunks, p->status = TH_OK, p->message[0] = '\0';
+  atomic_store(&p->next, 0);
+  p->use = p->busy = threads - 1 < p->workers ? threads - 1 : p->workers;
+  p->generation++;
+  pthread_cond_broadcast(&p->wake);
+  pthread_mutex_unlock(&p->lock);
+  take_chunks(p, 0);
+  pthread_mutex_lock(&p->lock);
+  while (p->busy) pthread_cond_wait(&p->idle, &p->lock);
+  p->use = 0;
+  th_status status = p->status;
+  if (status != TH_OK) th_error_set(status, p->message);
+  pthread_mutex_unlock(&p->lock);
+  pthread_mutex_unlock(&p->job_lock);
+  return status;
+}
