@@ -11,6 +11,8 @@
 #include "base/rng.h"
 #include "ir/graph.h"
 
+#define TH_OP_MAX_CHUNKS 64 /* most ranges that gather and backward_gather are called for */
+
 typedef struct th_op_run {
   const th_graph *graph;
   const th_node *node;
@@ -28,6 +30,7 @@ typedef struct th_op_run {
   void *state;         /* what forward kept for backward: th_op.state_bytes per whole batch, chunk-safe layout */
   float *scratch;      /* th_op.scratch_elems floats, private to this call */
   th_rng rng;          /* stream of this (node, step); dropout derives one per sample from it */
+  float *running[2];   /* settle only: copies of the running mean and variance to be moved; NULL: leave them */
 } th_op_run;
 
 typedef struct th_op_cost {
@@ -47,11 +50,23 @@ typedef struct th_op {
   th_op_cost (*cost)(const th_graph *g, const th_node *n);
   size_t (*state_bytes)(const th_graph *g, const th_node *n, int batch);     /* NULL: none */
   size_t (*scratch_elems)(const th_graph *g, const th_node *n, int samples); /* NULL: none; for ranges of `samples` */
-  /* Operators whose result for one sample depends on the others (batch norm in training) run in two sweeps: `gather`
-   * over all ranges (partial sums into `state`, one slot per range of TH_OP_CHUNKS), then, after all have finished,
-   * `forward`. Likewise backward_gather before backward. NULL for all others. */
+  /* Operators whose result for one sample depends on the others (batch norm in training) run in three sweeps: `gather`
+   * for each of `chunks` (<= TH_OP_MAX_CHUNKS) ranges, which sets slot `chunk` of `state`; then, after all have
+   * finished, `settle` once: it sums the slots in order, keeps the batch's mean and variance in `state` and moves
+   * `running` (running = momentum * running + (1 - momentum) * batch, variance unbiased); then `forward` as usual.
+   * Likewise backward_gather, backward_settle (sums the slots, adds to d_in of the constants: gamma, beta), backward
+   * (d_in[0] only). NULL for all others; not used when run->training is false. */
   void (*gather)(const th_op_run *run, int chunk, int chunks);
+  void (*settle)(const th_op_run *run, int chunks);
   void (*backward_gather)(const th_op_run *run, int chunk, int chunks);
+  void (*backward_settle)(const th_op_run *run, int chunks);
+  /* Operators with many weights and little work per sample (fully connected): the gradients of all constants over the
+   * whole batch (begin 0, end batch), slice by slice of the output channels, straight into the one common gradient;
+   * slices may run at the same time. Where it is set, the trainer calls backward with d_in of constants NULL. */
+  void (*backward_weights)(const th_op_run *run, int slice, int slices);
+  /* out[0] may be in[0], and d_in[0] may be d_out[0] (not accumulating): elementwise operators whose backward needs
+   * only the output (relu, relu6, leaky relu, sigmoid, tanh, dropout). */
+  bool in_place;
 } th_op;
 
 const th_op *th_op_get(th_op_id id);
