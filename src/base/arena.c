@@ -28,7 +28,9 @@ struct th_arena {
 
 static _Thread_local long fail_after = -1;
 
-void th_alloc_fail_after(long n) { fail_after = n; }
+void th_alloc_fail_after(long n) {
+  fail_after = n;
+}
 
 static bool must_fail(void) {
   if (fail_after < 0) return false;
@@ -40,8 +42,12 @@ static void *out_of_memory(size_t bytes) {
   return NULL;
 }
 
-static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) & ~(ALIGNMENT - 1); }
-static uint8_t *block_memory(block *b) { return (uint8_t *)b + round_up(sizeof(block)); }
+static size_t round_up(size_t n) {
+  return (n + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+}
+static uint8_t *block_memory(block *b) {
+  return (uint8_t *)b + round_up(sizeof(block));
+}
 
 th_arena *th_arena_create(void) {
   th_arena *arena = th_alloc(sizeof *arena);
@@ -59,7 +65,9 @@ void th_arena_destroy(th_arena *arena) {
   free(arena);
 }
 
-void th_arena_limit(th_arena *arena, size_t max_bytes) { arena->limit = max_bytes; }
+void th_arena_limit(th_arena *arena, size_t max_bytes) {
+  arena->limit = max_bytes;
+}
 
 static bool add_block(th_arena *arena, size_t bytes) {
   size_t size = bytes > arena->next_size ? bytes : arena->next_size;
@@ -101,7 +109,9 @@ void *th_arena_copy(th_arena *arena, const void *src, size_t bytes) {
   return p;
 }
 
-char *th_arena_strdup(th_arena *arena, const char *s) { return th_arena_copy(arena, s, strlen(s) + 1); }
+char *th_arena_strdup(th_arena *arena, const char *s) {
+  return th_arena_copy(arena, s, strlen(s) + 1);
+}
 
 char *th_arena_printf(th_arena *arena, const char *fmt, ...) {
   va_list args, again;
@@ -132,7 +142,9 @@ void th_arena_release(th_arena *arena, th_arena_pos pos) {
   }
 }
 
-size_t th_arena_bytes(const th_arena *arena) { return arena->total; }
+size_t th_arena_bytes(const th_arena *arena) {
+  return arena->total;
+}
 
 void *th_alloc(size_t bytes) {
   void *p = must_fail() ? NULL : calloc(1, bytes ? bytes : 1);
@@ -144,4 +156,6 @@ void *th_realloc(void *p, size_t bytes) {
   return q ? q : out_of_memory(bytes);
 }
 
-void th_free(void *p) { free(p); }
+void th_free(void *p) {
+  free(p);
+}

@@ -12,7 +12,9 @@ th_reader th_reader_init(const void *data, size_t size, const char *what) {
   return (th_reader){.data = data, .size = size, .what = what};
 }
 
-size_t th_reader_left(const th_reader *r) { return r->failed ? 0 : r->size - r->pos; }
+size_t th_reader_left(const th_reader *r) {
+  return r->failed ? 0 : r->size - r->pos;
+}
 
 static void reader_fail(th_reader *r, size_t wanted) {
   if (r->failed) return;
@@ -56,12 +58,24 @@ static uint64_t take_be(th_reader *r, size_t n) {
   return v;
 }
 
-uint8_t th_reader_u8(th_reader *r) { return (uint8_t)take_le(r, 1); }
-uint16_t th_reader_u16(th_reader *r) { return (uint16_t)take_le(r, 2); }
-uint32_t th_reader_u32(th_reader *r) { return (uint32_t)take_le(r, 4); }
-uint64_t th_reader_u64(th_reader *r) { return take_le(r, 8); }
-uint16_t th_reader_u16be(th_reader *r) { return (uint16_t)take_be(r, 2); }
-uint32_t th_reader_u32be(th_reader *r) { return (uint32_t)take_be(r, 4); }
+uint8_t th_reader_u8(th_reader *r) {
+  return (uint8_t)take_le(r, 1);
+}
+uint16_t th_reader_u16(th_reader *r) {
+  return (uint16_t)take_le(r, 2);
+}
+uint32_t th_reader_u32(th_reader *r) {
+  return (uint32_t)take_le(r, 4);
+}
+uint64_t th_reader_u64(th_reader *r) {
+  return take_le(r, 8);
+}
+uint16_t th_reader_u16be(th_reader *r) {
+  return (uint16_t)take_be(r, 2);
+}
+uint32_t th_reader_u32be(th_reader *r) {
+  return (uint32_t)take_be(r, 4);
+}
 
 float th_reader_f32(th_reader *r) {
   uint32_t bits = th_reader_u32(r);
@@ -70,7 +84,9 @@ float th_reader_f32(th_reader *r) {
   return v;
 }
 
-th_status th_reader_status(const th_reader *r) { return r->failed ? TH_ERR_INPUT : TH_OK; }
+th_status th_reader_status(const th_reader *r) {
+  return r->failed ? TH_ERR_INPUT : TH_OK;
+}
 
 void th_buf_free(th_buf *b) {
   th_free(b->data);
@@ -115,10 +131,18 @@ static void append_le(th_buf *b, uint64_t v, size_t n) {
   th_buf_append(b, bytes, n);
 }
 
-void th_buf_u8(th_buf *b, uint8_t v) { append_le(b, v, 1); }
-void th_buf_u16(th_buf *b, uint16_t v) { append_le(b, v, 2); }
-void th_buf_u32(th_buf *b, uint32_t v) { append_le(b, v, 4); }
-void th_buf_u64(th_buf *b, uint64_t v) { append_le(b, v, 8); }
+void th_buf_u8(th_buf *b, uint8_t v) {
+  append_le(b, v, 1);
+}
+void th_buf_u16(th_buf *b, uint16_t v) {
+  append_le(b, v, 2);
+}
+void th_buf_u32(th_buf *b, uint32_t v) {
+  append_le(b, v, 4);
+}
+void th_buf_u64(th_buf *b, uint64_t v) {
+  append_le(b, v, 8);
+}
 
 void th_buf_f32(th_buf *b, float v) {
   uint32_t bits;
@@ -144,7 +168,9 @@ void th_buf_printf(th_buf *b, const char *fmt, ...) {
   va_end(again);
 }
 
-th_status th_buf_status(const th_buf *b) { return b->failed ? TH_ERR_RESOURCE : TH_OK; }
+th_status th_buf_status(const th_buf *b) {
+  return b->failed ? TH_ERR_RESOURCE : TH_OK;
+}
 
 const char *th_buf_cstr(th_buf *b) {
   if (!reserve(b, 1)) return "";

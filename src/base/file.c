@@ -108,7 +108,9 @@ th_status th_dir_create(const char *path) {
   return ok ? TH_OK : th_fail(TH_ERR_RESOURCE, "%s: cannot create the folder: %s", path, strerror(error));
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 th_status th_dir_list(th_arena *arena, const char *path, char ***names, int *count) {
   DIR *dir = opendir(path);
@@ -121,8 +123,10 @@ th_status th_dir_list(th_arena *arena, const char *path, char ***names, int *cou
     if (n == capacity) {
       capacity = capacity ? 2 * capacity : 64;
       char **more = th_realloc(list, (size_t)capacity * sizeof *list);
-      if (!more) status = TH_ERR_RESOURCE;
-      else list = more;
+      if (!more)
+        status = TH_ERR_RESOURCE;
+      else
+        list = more;
     }
     if (status == TH_OK && !(list[n++] = th_arena_strdup(arena, e->d_name))) status = TH_ERR_RESOURCE;
   }

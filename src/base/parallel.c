@@ -20,8 +20,8 @@ typedef struct pool {
   int workers;              /* started so far: threads 1..workers */
   int wanted;               /* threads to use, caller included; 0: one per processor */
   unsigned generation;
-  int busy;                 /* workers still in the job */
-  int use;                  /* workers with number <= use take part */
+  int busy; /* workers still in the job */
+  int use;  /* workers with number <= use take part */
   th_chunk_fn *fn;
   void *arg;
   int chunks;

@@ -9,7 +9,9 @@ static uint64_t splitmix64(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
-static uint64_t rotate_left(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+static uint64_t rotate_left(uint64_t x, int k) {
+  return (x << k) | (x >> (64 - k));
+}
 
 th_rng th_rng_init(uint64_t seed, uint64_t stream) {
   uint64_t state = seed;
@@ -40,7 +42,9 @@ uint32_t th_rng_below(th_rng *rng, uint32_t n) {
   return (uint32_t)(m >> 32);
 }
 
-float th_rng_uniform(th_rng *rng) { return (float)(th_rng_u64(rng) >> 40) * 0x1p-24f; }
+float th_rng_uniform(th_rng *rng) {
+  return (float)(th_rng_u64(rng) >> 40) * 0x1p-24f;
+}
 
 float th_rng_normal(th_rng *rng) {
   /* Irwin-Hall: 12 uniforms of 16 bits have variance 1 (times 1 - 2^-32); the integer sum is exact everywhere. */

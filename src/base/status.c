@@ -37,8 +37,12 @@ th_status th_fail_in(th_status status, const char *fmt, ...) {
   return current.status;
 }
 
-const char *th_error_message(void) { return current.text; }
-th_status th_error_status(void) { return current.status; }
+const char *th_error_message(void) {
+  return current.text;
+}
+th_status th_error_status(void) {
+  return current.status;
+}
 
 void th_error_clear(void) {
   current.status = TH_OK;

@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool th_str_eq(const char *a, const char *b) { return strcmp(a, b) == 0; }
-bool th_str_starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+bool th_str_eq(const char *a, const char *b) {
+  return strcmp(a, b) == 0;
+}
+bool th_str_starts(const char *s, const char *prefix) {
+  return strncmp(s, prefix, strlen(prefix)) == 0;
+}
 
 bool th_str_ends(const char *s, const char *suffix) {
   size_t n = strlen(s), m = strlen(suffix);
@@ -42,8 +46,10 @@ bool th_str_size(const char *s, long long *bytes) {
   errno = 0;
   long long v = strtoll(s, &end, 10), unit = 1;
   if (errno) return false;
-  if (*end == 'k' || *end == 'K') unit = 1024, end++;
-  else if (*end == 'm' || *end == 'M') unit = 1024 * 1024, end++;
+  if (*end == 'k' || *end == 'K')
+    unit = 1024, end++;
+  else if (*end == 'm' || *end == 'M')
+    unit = 1024 * 1024, end++;
   if (*end == 'B') end++;
   if (*end || v > INT64_MAX / unit) return false;
   *bytes = v * unit;

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-size_t th_tensor_bytes(const th_tensor *t) { return (size_t)th_shape_elems(&t->shape) * th_dtype_bytes(t->dtype); }
+size_t th_tensor_bytes(const th_tensor *t) {
+  return (size_t)th_shape_elems(&t->shape) * th_dtype_bytes(t->dtype);
+}
 
 th_status th_graph_create(th_graph **graph, const char *name) {
   th_arena *arena = th_arena_create();
@@ -102,8 +104,8 @@ th_status th_graph_set_quant(th_graph *g, int tensor, int axis, int count, const
   return TH_OK;
 }
 
-th_status th_graph_add_node(th_graph *g, int at, th_op_id op, const char *name, const int *in, int n_in,
-                            const int *out, int n_out, int *id) {
+th_status th_graph_add_node(th_graph *g, int at, th_op_id op, const char *name, const int *in, int n_in, const int *out,
+                            int n_out, int *id) {
   if (n_in > TH_MAX_INPUTS || n_out > TH_MAX_OUTPUTS)
     return th_fail(TH_ERR_INPUT, "%s (%s): %d inputs and %d outputs, at most %d and %d are possible", name,
                    th_op_name(op), n_in, n_out, TH_MAX_INPUTS, TH_MAX_OUTPUTS);
@@ -131,8 +133,12 @@ static th_status set_ids(th_graph *g, int **ids, int *count, const int *from, in
   return TH_OK;
 }
 
-th_status th_graph_set_inputs(th_graph *g, const int *ids, int n) { return set_ids(g, &g->inputs, &g->n_inputs, ids, n); }
-th_status th_graph_set_outputs(th_graph *g, const int *ids, int n) { return set_ids(g, &g->outputs, &g->n_outputs, ids, n); }
+th_status th_graph_set_inputs(th_graph *g, const int *ids, int n) {
+  return set_ids(g, &g->inputs, &g->n_inputs, ids, n);
+}
+th_status th_graph_set_outputs(th_graph *g, const int *ids, int n) {
+  return set_ids(g, &g->outputs, &g->n_outputs, ids, n);
+}
 
 /* --- editing --- */
 
@@ -168,7 +174,8 @@ th_status th_graph_sort(th_graph *g) {
   if (!ready || !placed || !sorted) return TH_ERR_RESOURCE;
   for (int i = 0; i < g->n_inputs; i++) ready[g->inputs[i]] = true;
   int n_sorted = 0;
-  while (n_sorted < g->n_nodes) { /* each round takes the first node that can run: stable, and quick when nearly sorted */
+  while (n_sorted <
+         g->n_nodes) { /* each round takes the first node that can run: stable, and quick when nearly sorted */
     int before = n_sorted;
     for (int i = 0; i < g->n_nodes; i++) {
       const th_node *n = &g->nodes[i];
@@ -262,8 +269,10 @@ th_status th_graph_clone(const th_graph *graph, th_graph **copy) {
   th_graph *g;
   TH_TRY(th_graph_create(&g, graph->name));
   th_status status = copy_all(g, graph);
-  if (status == TH_OK) *copy = g;
-  else th_graph_destroy(g);
+  if (status == TH_OK)
+    *copy = g;
+  else
+    th_graph_destroy(g);
   return status;
 }
 
@@ -313,5 +322,9 @@ static bool contains(const int *ids, int n, int id) {
   return false;
 }
 
-bool th_graph_is_input(const th_graph *g, int tensor) { return contains(g->inputs, g->n_inputs, tensor); }
-bool th_graph_is_output(const th_graph *g, int tensor) { return contains(g->outputs, g->n_outputs, tensor); }
+bool th_graph_is_input(const th_graph *g, int tensor) {
+  return contains(g->inputs, g->n_inputs, tensor);
+}
+bool th_graph_is_output(const th_graph *g, int tensor) {
+  return contains(g->outputs, g->n_outputs, tensor);
+}

@@ -24,11 +24,21 @@ static const struct {
     [TH_DTYPE_BOOL] = {"bool", 1, 0, 1},
 };
 
-const char *th_dtype_name(th_dtype t) { return dtypes[t].name; }
-size_t th_dtype_bytes(th_dtype t) { return dtypes[t].bytes; }
-bool th_dtype_is_int(th_dtype t) { return dtypes[t].hi > 1; }
-int32_t th_dtype_lo(th_dtype t) { return dtypes[t].lo; }
-int32_t th_dtype_hi(th_dtype t) { return dtypes[t].hi; }
+const char *th_dtype_name(th_dtype t) {
+  return dtypes[t].name;
+}
+size_t th_dtype_bytes(th_dtype t) {
+  return dtypes[t].bytes;
+}
+bool th_dtype_is_int(th_dtype t) {
+  return dtypes[t].hi > 1;
+}
+int32_t th_dtype_lo(th_dtype t) {
+  return dtypes[t].lo;
+}
+int32_t th_dtype_hi(th_dtype t) {
+  return dtypes[t].hi;
+}
 
 th_dtype th_dtype_from_name(const char *name) {
   for (int t = 1; t < TH_DTYPE_COUNT; t++)
@@ -57,7 +67,8 @@ bool th_shape_eq(const th_shape *a, const th_shape *b) {
 
 const char *th_shape_text(const th_shape *s, char buf[TH_SHAPE_TEXT]) {
   int at = snprintf(buf, TH_SHAPE_TEXT, "%s", s->rank ? "" : "scalar");
-  for (int i = 0; i < s->rank; i++) at += snprintf(buf + at, (size_t)(TH_SHAPE_TEXT - at), "%s%d", i ? "x" : "", s->dim[i]);
+  for (int i = 0; i < s->rank; i++)
+    at += snprintf(buf + at, (size_t)(TH_SHAPE_TEXT - at), "%s%d", i ? "x" : "", s->dim[i]);
   return buf;
 }
 

@@ -41,7 +41,8 @@ static th_status verify_tensor(const th_graph *g, int id) {
 
 static th_status verify_id(const th_graph *g, const th_node *n, int id, const char *role) {
   if (id >= 0 && id < g->n_tensors && !g->tensors[id].dead) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "%s (%s): %s names tensor %d, which does not exist", n->name, th_op_name(n->op), role, id);
+  return th_fail(TH_ERR_INPUT, "%s (%s): %s names tensor %d, which does not exist", n->name, th_op_name(n->op), role,
+                 id);
 }
 
 static th_status verify_node(const th_graph *g, const th_node *n, bool *produced) {
@@ -54,7 +55,8 @@ static th_status verify_node(const th_graph *g, const th_node *n, bool *produced
     TH_TRY(verify_id(g, n, n->in[i], "an input"));
     const th_tensor *t = &g->tensors[n->in[i]];
     if (!t->data && !t->is_variable && !produced[n->in[i]])
-      return th_fail(TH_ERR_INPUT, "%s (%s): input %s is used before it is produced", n->name, th_op_name(n->op), t->name);
+      return th_fail(TH_ERR_INPUT, "%s (%s): input %s is used before it is produced", n->name, th_op_name(n->op),
+                     t->name);
   }
   for (int i = 0; i < n->n_out; i++) {
     TH_TRY(verify_id(g, n, n->out[i], "an output"));
