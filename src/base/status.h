@@ -8,15 +8,7 @@
 #ifndef TH_BASE_STATUS_H
 #define TH_BASE_STATUS_H
 
-typedef enum th_status {
-  TH_OK = 0,
-  TH_ERR_CHECK = 1,       /* a comparison or limit that the user asked for does not hold */
-  TH_ERR_USAGE = 2,       /* bad argument or option */
-  TH_ERR_INPUT = 3,       /* bad or unsupported file, model, data set or recipe */
-  TH_ERR_RESOURCE = 4,    /* memory, disk, file descriptors */
-  TH_ERR_INTERRUPTED = 5, /* the progress callback asked to stop; what was promised to be saved is saved */
-  TH_ERR_INTERNAL = 70    /* a bug */
-} th_status;
+#include "thimble/types.h"
 
 #if defined(__GNUC__)
 #define TH_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
@@ -31,11 +23,6 @@ th_status th_fail(th_status status, const char *fmt, ...) TH_PRINTF(2, 3);
 
 /* Puts "prefix: " before the recorded message (for callers that know the file or tensor). Returns the status. */
 th_status th_fail_in(th_status status, const char *fmt, ...) TH_PRINTF(2, 3);
-
-/* The recorded message of this thread, "" when none. Valid until the next th_fail or th_error_clear here. */
-const char *th_error_message(void);
-th_status th_error_status(void);
-void th_error_clear(void);
 
 /* Sets this thread's record to a given one (used to carry a worker's error over). */
 void th_error_set(th_status status, const char *message);

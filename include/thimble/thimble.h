@@ -1,0 +1,127 @@
+/* Thimble: shrink a trained network and compile it for a microcontroller.
+ *
+ *   th_model *model;
+ *   th_data *data;
+ *   th_settings *prune;
+ *   th_model_open("lenet.tflite", &model);                    .tflite, .thim, or an architecture text
+ *   th_data_open("fashion-mnist", dirs, n_dirs, seed, &data);
+ *   th_settings_create("prune", &prune);
+ *   th_settings_set(prune, "sparsity", "0.9");
+ *   th_stage_run(model, data, prune, &context, &result);      train, prune, distill, cluster, quantize
+ *   th_model_save(model, "small.tflite");
+ *   puts(th_result_text(result));
+ *
+ * or everything at once: th_shrink(). Functions return th_status; on failure th_error_message() says why and no output
+ * has been touched. Objects are freed by the function beside the one that made them; all accept NULL. An object may be
+ * used by one thread at a time.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef THIMBLE_THIMBLE_H
+#define THIMBLE_THIMBLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "thimble/types.h"
+
+#define THIMBLE_VERSION "0.1.0"
+const char *th_version(void);
+
+/* --- results: what a function found out, as JSON for programs and as tables for people --- */
+
+typedef struct th_result th_result;
+const char *th_result_json(th_result *result);              /* one object; lives as long as the result */
+const char *th_result_text(th_result *result);              /* tables, ends with a newline */
+/* A number by path, "accuracy" or "stages.2.bytes"; `otherwise` when there is none. */
+double th_result_number(const th_result *result, const char *path, double otherwise);
+void th_result_free(th_result *result);
+
+/* --- models --- */
+
+typedef struct th_model th_model;
+th_status th_model_open(const char *path, th_model **model); /* recognized by content */
+th_status th_model_save(const th_model *model, const char *path); /* by extension: .tflite or .thim */
+th_status th_model_clone(const th_model *model, th_model **copy);
+void th_model_close(th_model *model);
+/* Parameters, MACs, bytes, sparsity, distinct values, entropy, per layer and in all. */
+th_status th_model_info(const th_model *model, th_result **result);
+/* Inputs and outputs in order: element type ("f32", "s8", ...), bytes of one sample, shape such as "1x28x28x1". */
+typedef struct th_port {
+  const char *name, *dtype;
+  size_t bytes;
+  char shape[80];
+  float scale; /* 0 when not quantized */
+  int32_t zero;
+} th_port;
+int th_model_inputs(const th_model *model);
+int th_model_outputs(const th_model *model);
+th_port th_model_input(const th_model *model, int i);
+th_port th_model_output(const th_model *model, int i);
+/* Runs `samples` samples; raw bytes of the model's own types, sample after sample. */
+th_status th_model_run(th_model *model, int samples, const void *const *inputs, void *const *outputs);
+/* Writes every tensor of one inference to DIR/<name>.bin, raw, and DIR/tensors.json that describes them. */
+th_status th_model_dump_layers(th_model *model, const void *const *inputs, const char *dir);
+
+/* --- data sets --- */
+
+typedef struct th_data th_data;
+/* `spec` as in docs/guide/data.md: NAME or PATH, then ,key=value. Names are looked for in `dirs`, in order. */
+th_status th_data_open(const char *spec, const char *const *dirs, int n_dirs, uint64_t seed, th_data **data);
+void th_data_close(th_data *data);
+/* SHA-256 check of a downloaded data set folder: TH_OK when it holds what `name` should hold. */
+th_status th_data_verify(const char *name, const char *dir);
+
+/* --- stages --- */
+
+/* The parameters of one stage, by name; the same names as in recipes and on the command line. */
+typedef struct th_settings th_settings;
+typedef struct th_param {
+  const char *name;  /* "sparsity" */
+  const char *value; /* placeholder for help, "S"; "" for a flag */
+  const char *def;   /* default as text */
+  const char *help;
+} th_param;
+const th_param *th_stage_params(const char *stage, int *count); /* NULL for an unknown stage */
+const char *const *th_stage_names(int *count);
+th_status th_settings_create(const char *stage, th_settings **settings);
+th_status th_settings_set(th_settings *settings, const char *name, const char *value); /* checks name, type, range */
+void th_settings_free(th_settings *settings);
+
+/* Applies a stage to the model in place. Trains on the training split, chooses on the validation split. The result has
+ * the accuracy on the test split before and after, bytes and sparsity. On TH_ERR_INTERRUPTED the model holds the best so
+ * far, and the checkpoint, if one was asked for, allows th_settings_set(s, "resume", "true"). */
+th_status th_stage_run(th_model *model, const th_data *data, const th_settings *settings, const th_context *context,
+                       th_result **result);
+
+/* --- measuring --- */
+
+typedef enum th_split_name { TH_ON_TEST, TH_ON_VALIDATION, TH_ON_TRAINING } th_split_name;
+th_status th_evaluate(th_model *model, const th_data *data, th_split_name split, int limit, const th_context *context,
+                      th_result **result);
+/* Accuracy of both, agreement, and per layer the error of b against a. */
+th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, const th_context *context,
+                     th_result **result);
+
+/* --- writing for the target --- */
+
+/* Stage "compile": target, optimize, coder, as, name. Writes the folder. The model must be quantized. */
+th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *context,
+                     th_result **result);
+/* Builds the firmware of a folder that th_compile wrote, runs it under emulation on `samples` samples of the test split,
+ * and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions, accuracy. */
+th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, int samples, const char *dir,
+                   const th_context *context, th_result **result);
+
+/* --- the whole chain --- */
+
+/* Runs a recipe (NULL: the default one) and writes model.thim, model.tflite, firmware/, report.json and recipe.yaml to
+ * `dir`. Running the written recipe again gives the same bytes. */
+typedef struct th_shrink_options {
+  const char *recipe; /* path of a YAML file, or NULL */
+  uint64_t seed;
+  bool resume;        /* continue an interrupted run in the same folder */
+  const char *target; /* NULL: cortex-m4 */
+} th_shrink_options;
+th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_options *options, const char *dir,
+                    const th_context *context, th_result **result);
+
+#endif
