@@ -1,0 +1,29 @@
+/* Which variant of each kernel this compile uses. Whoever calls a kernel includes this file and writes the name without
+ * a suffix: thr_conv2d_s8(...). It is the only place that asks for the instruction set; a faster variant changes one
+ * line here. SPDX-License-Identifier: Apache-2.0 */
+#ifndef THR_SELECT_H
+#define THR_SELECT_H
+
+#include "thr_kernels.h"
+
+#define thr_conv2d_s8 thr_conv2d_s8_ref
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_ref
+#define thr_fully_connected_s8 thr_fully_connected_s8_ref
+#define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
+#define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
+#define thr_add_s8 thr_add_s8_ref
+#define thr_sub_s8 thr_sub_s8_ref
+#define thr_mul_s8 thr_mul_s8_ref
+#define thr_softmax_s8 thr_softmax_s8_ref
+#define thr_logistic_s8 thr_logistic_s8_ref
+#define thr_tanh_s8 thr_tanh_s8_ref
+#define thr_relu_s8 thr_relu_s8_ref
+#define thr_leaky_relu_s8 thr_leaky_relu_s8_ref
+#define thr_hard_swish_s8 thr_hard_swish_s8_ref
+#define thr_mean_s8 thr_mean_s8_ref
+#define thr_copy_s8 thr_copy_s8_ref
+#define thr_pad_s8 thr_pad_s8_ref
+#define thr_quantize_f32_s8 thr_quantize_f32_s8_ref
+#define thr_dequantize_s8_f32 thr_dequantize_s8_f32_ref
+
+#endif
