@@ -13,6 +13,7 @@ typedef struct th_value { /* an activation buffer; several graph tensors may sha
   int tensor;             /* graph id of the (first) tensor */
   const char *name;
   uint32_t bytes;
+  const void *data; /* a constant operand (of add, mul, ...): `bytes` bytes, never in the arena; NULL: activation */
   int first_step, last_step; /* live range; inputs start at -1, outputs end at n_steps */
   uint32_t offset;           /* in the arena; set by th_pass_plan (pass/plan.h), TH_NO_OFFSET before */
 } th_value;
@@ -31,7 +32,7 @@ typedef struct th_program_step {
   const int8_t *shift;
   const uint8_t *index;
   uint32_t requant_count;
-  uint32_t scratch_bytes; /* as the step stands; recomputed by whoever codes the weights */
+  uint32_t scratch_bytes;  /* as the step stands; recomputed by whoever codes the weights */
   uint32_t scratch_offset; /* in the arena; set by th_pass_plan; 0 when scratch_bytes is 0 */
 } th_program_step;
 
@@ -43,10 +44,17 @@ typedef struct th_program {
   th_value *values;
   int n_values;
   int *inputs, n_inputs, *outputs, n_outputs; /* value numbers */
+  int *value_of;                              /* per graph tensor; see th_program_value */
   uint32_t arena_bytes;                       /* after planning: tensors + scratch */
 } th_program;
 
+/* Whole graph; float nodes other than quantize and dequantize are refused. */
 th_status th_lower(const th_graph *graph, th_program **program);
+/* Same, but nodes with float outputs become steps with kernel THR_KERNEL_NONE and no inputs listed (the graph's node
+ * names them), which only the evaluator can run. */
+th_status th_lower_mixed(const th_graph *graph, th_program **program);
+/* The value that holds a graph tensor: itself, what it is another shape of, or a constant; -1 when none does. */
+int th_program_value(const th_program *program, int tensor);
 void th_program_destroy(th_program *program);
 
 /* round-half-away multiplier of TFLite: docs/numerics.md. */
