@@ -61,8 +61,9 @@ typedef struct th_op {
   void (*backward_gather)(const th_op_run *run, int chunk, int chunks);
   void (*backward_settle)(const th_op_run *run, int chunks);
   /* Operators with many weights and little work per sample (fully connected): the gradients of all constants over the
-   * whole batch (begin 0, end batch), slice by slice of the output channels, straight into the one common gradient;
-   * slices may run at the same time. Where it is set, the trainer calls backward with d_in of constants NULL. */
+   * whole batch (begin 0, end batch), slice by slice of the output channels, straight into the one common gradient: =,
+   * or += where the `accumulate` bit is set; slices may run at the same time. Where it is set, the trainer calls
+   * backward with d_in of constants NULL. */
   void (*backward_weights)(const th_op_run *run, int slice, int slices);
   /* out[0] may be in[0], and d_in[0] may be d_out[0] (not accumulating): elementwise operators whose backward needs
    * only the output (relu, relu6, leaky relu, sigmoid, tanh, dropout). */
