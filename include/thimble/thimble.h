@@ -29,8 +29,8 @@ const char *th_version(void);
 /* --- results: what a function found out, as JSON for programs and as tables for people --- */
 
 typedef struct th_result th_result;
-const char *th_result_json(th_result *result);              /* one object; lives as long as the result */
-const char *th_result_text(th_result *result);              /* tables, ends with a newline */
+const char *th_result_json(th_result *result); /* one object; lives as long as the result */
+const char *th_result_text(th_result *result); /* tables, ends with a newline */
 /* A number by path, "accuracy" or "stages.2.bytes"; `otherwise` when there is none. */
 double th_result_number(const th_result *result, const char *path, double otherwise);
 void th_result_free(th_result *result);
@@ -38,7 +38,7 @@ void th_result_free(th_result *result);
 /* --- models --- */
 
 typedef struct th_model th_model;
-th_status th_model_open(const char *path, th_model **model); /* recognized by content */
+th_status th_model_open(const char *path, th_model **model);      /* recognized by content */
 th_status th_model_save(const th_model *model, const char *path); /* by extension: .tflite or .thim */
 th_status th_model_clone(const th_model *model, th_model **copy);
 void th_model_close(th_model *model);
@@ -76,19 +76,20 @@ th_status th_data_verify(const char *name, const char *dir);
 typedef struct th_settings th_settings;
 typedef struct th_param {
   const char *name;  /* "sparsity" */
-  const char *value; /* placeholder for help, "S"; "" for a flag */
+  const char *value; /* placeholder for help, "S", or the choices, "a|b|c" */
   const char *def;   /* default as text */
   const char *help;
+  bool is_flag;
 } th_param;
-const th_param *th_stage_params(const char *stage, int *count); /* NULL for an unknown stage */
-const char *const *th_stage_names(int *count);
+const char *th_stage_name(int i);                               /* NULL behind the last */
+bool th_stage_param(const char *stage, int i, th_param *param); /* false behind the last */
 th_status th_settings_create(const char *stage, th_settings **settings);
 th_status th_settings_set(th_settings *settings, const char *name, const char *value); /* checks name, type, range */
 void th_settings_free(th_settings *settings);
 
 /* Applies a stage to the model in place. Trains on the training split, chooses on the validation split. The result has
- * the accuracy on the test split before and after, bytes and sparsity. On TH_ERR_INTERRUPTED the model holds the best so
- * far, and the checkpoint, if one was asked for, allows th_settings_set(s, "resume", "true"). */
+ * the accuracy on the test split before and after, bytes and sparsity. On TH_ERR_INTERRUPTED the model holds the best
+ * so far, and the checkpoint, if one was asked for, allows th_settings_set(s, "resume", "true"). */
 th_status th_stage_run(th_model *model, const th_data *data, const th_settings *settings, const th_context *context,
                        th_result **result);
 
@@ -106,8 +107,9 @@ th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, c
 /* Stage "compile": target, optimize, coder, as, name. Writes the folder. The model must be quantized. */
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *context,
                      th_result **result);
-/* Builds the firmware of a folder that th_compile wrote, runs it under emulation on `samples` samples of the test split,
- * and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions, accuracy. */
+/* Builds the firmware of a folder that th_compile wrote, runs it under emulation on `samples` samples of the test
+ * split, and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions,
+ * accuracy. */
 th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, int samples, const char *dir,
                    const th_context *context, th_result **result);
 

@@ -24,15 +24,15 @@ void th_error_clear(void);
 typedef enum th_log_level { TH_LOG_DEBUG, TH_LOG_INFO, TH_LOG_WARN } th_log_level;
 
 typedef struct th_progress {
-  const char *stage;   /* "train", "prune", ... */
-  double done, total;  /* in `unit`; total 0 = not known */
-  const char *unit;    /* "steps", "images" */
-  int epoch, epochs;   /* 0 when there are none */
-  double loss;         /* NaN when not known */
-  double accuracy;     /* 0..1 on the validation split, NaN when not known */
-  double seconds;      /* since the stage began */
-  double rate;         /* units per second */
-  bool end;            /* last call of this stage */
+  const char *stage;  /* "train", "prune", ... */
+  double done, total; /* in `unit`; total 0 = not known */
+  const char *unit;   /* "steps", "images" */
+  int epoch, epochs;  /* 0 when there are none */
+  double loss;        /* NaN when not known */
+  double accuracy;    /* 0..1 on the validation split, NaN when not known */
+  double seconds;     /* since the stage began */
+  double rate;        /* units per second */
+  bool end;           /* last call of this stage */
 } th_progress;
 
 /* Callbacks. A NULL context, or NULL members, mean: silent and not interruptible. The library never prints. */
@@ -40,7 +40,7 @@ typedef struct th_context {
   void *user;
   void (*log)(void *user, th_log_level level, const char *message);
   bool (*progress)(void *user, const th_progress *progress); /* false: please stop */
-  int threads; /* 0: as many as the machine has */
+  int threads;                                               /* 0: as many as the machine has */
 } th_context;
 
 #endif

@@ -1,0 +1,28 @@
+/* Settings of one stage: values of the parameters in params.def.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_SETTINGS_H
+#define TH_LIB_SETTINGS_H
+
+#include "thimble/thimble.h"
+
+typedef enum th_stage_id {
+  TH_STAGE_TRAIN,
+  TH_STAGE_PRUNE,
+  TH_STAGE_DISTILL,
+  TH_STAGE_CLUSTER,
+  TH_STAGE_QUANTIZE,
+  TH_STAGE_COMPILE,
+  TH_STAGE_COUNT
+} th_stage_id;
+
+th_stage_id th_settings_stage(const th_settings *s);
+
+/* Values by name. Asking for a parameter that the stage does not have is a bug (assert). */
+double th_settings_number(const th_settings *s, const char *name);
+bool th_settings_flag(const th_settings *s, const char *name);
+const char *th_settings_text(const th_settings *s, const char *name);
+int th_settings_choice(const th_settings *s, const char *name); /* position in the list of choices */
+bool th_settings_has(const th_settings *s, const char *name);   /* does the stage have it */
+bool th_settings_is_default(const th_settings *s, const char *name);
+
+#endif
