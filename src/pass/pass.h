@@ -20,6 +20,9 @@ typedef th_status th_pass_fn(th_graph *g, const th_pass_options *o);
 #include "pass/passes.def"
 #undef TH_PASS
 
+/* The i-th row of passes.def, NULL past the last; `what` may be NULL. */
+const char *th_pass_list(int i, const char **what);
+
 /* Runs the named passes in order: "fold_bn,fuse_activation". */
 th_status th_pass_run(th_graph *g, const char *names, const th_pass_options *o);
 

@@ -1,0 +1,203 @@
+/* Two sweeps over the samples, in blocks: first the extremes of every activation, then histograms between them, from
+ * which the clipping methods choose. See calibrate.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "pass/calibrate.h"
+
+#include <math.h>
+
+#include "base/str.h"
+#include "eval/eval.h"
+
+enum { BINS = 2048, BLOCK = 32, CANDIDATES = 80 };
+
+static const char *const METHOD_NAMES[TH_CALIBRATION_COUNT] = {"minmax", "percentile", "mse"};
+
+const char *th_calibration_name(th_calibration c) {
+  return c < TH_CALIBRATION_COUNT ? METHOD_NAMES[c] : "?";
+}
+
+th_calibration th_calibration_from_name(const char *name) {
+  int c = 0;
+  while (c < TH_CALIBRATION_COUNT && !th_str_eq(name, METHOD_NAMES[c])) c++;
+  return (th_calibration)c;
+}
+
+typedef struct observed { /* of one activation tensor */
+  bool wanted;
+  float lo, hi;
+  uint64_t *bins; /* BINS counts over [lo, hi]; NULL when not needed */
+} observed;
+
+typedef struct calibration {
+  th_graph *g;
+  const th_calibrate_options *o;
+  th_eval *eval;
+  observed *seen;
+  float **outputs; /* of one block; not used otherwise */
+  int samples, done;
+} calibration;
+
+void th_grid_of_range(float lo, float hi, float *scale, int32_t *zero) {
+  double a = fmin((double)lo, 0), b = fmax((double)hi, 0);
+  if (!(b - a > 1e-30)) b = a + 1; /* always zero: any grid will do */
+  double s = (b - a) / 255;
+  *scale = (float)s;
+  double z = round(-128 - a / s);
+  *zero = z < -128 ? -128 : z > 127 ? 127 : (int32_t)z;
+}
+
+static void see_extremes(observed *s, const float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    if (x[i] < s->lo) s->lo = x[i];
+    if (x[i] > s->hi) s->hi = x[i];
+  }
+}
+
+static void see_histogram(observed *s, const float *x, int64_t n) {
+  float width = s->hi - s->lo, per = width > 0 ? (float)BINS / width : 0;
+  for (int64_t i = 0; i < n; i++) {
+    int b = (int)((x[i] - s->lo) * per);
+    s->bins[b < 0 ? 0 : b >= BINS ? BINS - 1 : b]++;
+  }
+}
+
+static th_status see_block(calibration *c, const float *const *inputs, int begin, int count, bool histogram) {
+  const float *at[TH_MAX_INPUTS];
+  for (int i = 0; i < c->g->n_inputs; i++)
+    at[i] = inputs[i] + (int64_t)begin * th_shape_elems(&c->g->tensors[c->g->inputs[i]].shape);
+  TH_TRY(th_eval_run_f32(c->eval, count, at, c->outputs));
+  for (int t = 0; t < c->g->n_tensors; t++) {
+    if (!c->seen[t].wanted) continue;
+    const float *x = th_eval_tensor(c->eval, t);
+    if (!x) return th_fail(TH_ERR_INTERNAL, "calibration: tensor %s was not computed", c->g->tensors[t].name);
+    int64_t n = (int64_t)count * th_shape_elems(&c->g->tensors[t].shape);
+    if (histogram) see_histogram(&c->seen[t], x, n);
+    else see_extremes(&c->seen[t], x, n);
+  }
+  return TH_OK;
+}
+
+static th_status sweep(calibration *c, const float *const *inputs, bool histogram, int sweeps) {
+  for (int begin = 0; begin < c->samples; begin += BLOCK) {
+    int count = c->samples - begin < BLOCK ? c->samples - begin : BLOCK;
+    TH_TRY(see_block(c, inputs, begin, count, histogram));
+    c->done += count;
+    th_progress p = {.stage = "calibrate", .done = c->done, .total = (double)c->samples * sweeps, .unit = "samples",
+                     .loss = (double)NAN, .accuracy = (double)NAN, .end = c->done == c->samples * sweeps};
+    if (!th_progress_report(c->o->ctx, &p)) return th_fail(TH_ERR_INTERRUPTED, "calibration was interrupted");
+  }
+  return TH_OK;
+}
+
+/* --- choosing the range --- */
+
+/* Cuts equal tails so that at most (100 - percentile) per cent of the values lie outside. */
+static void percentile_range(const observed *s, double percentile, float *lo, float *hi) {
+  uint64_t total = 0, below = 0, above = 0;
+  for (int b = 0; b < BINS; b++) total += s->bins[b];
+  double tail = (double)total * (100 - percentile) / 200, width = ((double)s->hi - (double)s->lo) / BINS;
+  int first = 0, last = BINS - 1;
+  while (first < last && (double)(below + s->bins[first]) <= tail) below += s->bins[first++];
+  while (last > first && (double)(above + s->bins[last]) <= tail) above += s->bins[last--];
+  *lo = (float)((double)s->lo + first * width);
+  *hi = (float)((double)s->lo + (last + 1) * width);
+}
+
+/* Mean squared error of int8 rounding with this range, from the histogram. */
+static double range_error(const observed *s, float lo, float hi) {
+  float scale;
+  int32_t zero;
+  th_grid_of_range(lo, hi, &scale, &zero);
+  double sum = 0, width = ((double)s->hi - (double)s->lo) / BINS, step = (double)scale;
+  for (int b = 0; b < BINS; b++) {
+    if (s->bins[b] == 0) continue;
+    double x = (double)s->lo + (b + 0.5) * width, q = round(x / step) + zero;
+    q = q < -128 ? -128 : q > 127 ? 127 : q;
+    double e = x - (q - zero) * step;
+    /* a bin wider than a step cannot tell rounding errors apart: the usual step^2 / 12 inside the range */
+    sum += (double)s->bins[b] * (fabs(e) <= step / 2 ? step * step / 12 : e * e);
+  }
+  return sum;
+}
+
+static void mse_range(const observed *s, float *lo, float *hi) {
+  double best = INFINITY;
+  for (int i = 0; i < CANDIDATES; i++) {
+    float f = 1 - 0.01f * (float)i, l = s->lo * f, h = s->hi * f;
+    double e = range_error(s, l, h);
+    if (e < best) {
+      best = e;
+      *lo = l;
+      *hi = h;
+    }
+  }
+}
+
+static void choose_range(const observed *s, const th_calibrate_options *o, float *lo, float *hi) {
+  *lo = s->lo;
+  *hi = s->hi;
+  if (!(s->hi > s->lo)) return;
+  double percentile = o->percentile > 0 ? (double)o->percentile : 99.99;
+  if (o->method == TH_CALIBRATION_PERCENTILE) percentile_range(s, percentile, lo, hi);
+  if (o->method == TH_CALIBRATION_MSE) mse_range(s, lo, hi);
+}
+
+static th_status set_grid(const calibration *c, int t) {
+  const observed *s = &c->seen[t];
+  if (!isfinite(s->lo) || !isfinite(s->hi))
+    return th_fail(TH_ERR_INPUT, "calibration: tensor %s takes values that are not finite", c->g->tensors[t].name);
+  float lo, hi, scale;
+  int32_t zero;
+  choose_range(s, c->o, &lo, &hi);
+  th_grid_of_range(lo, hi, &scale, &zero);
+  if (th_graph_is_input(c->g, t) && s->lo >= 0 && s->hi <= 1 && s->hi > 0.5f) {
+    scale = 1.0f / 255;
+    zero = -128;
+  }
+  return th_graph_set_quant(c->g, t, -1, 1, &scale, &zero);
+}
+
+static th_status prepare(calibration *c, th_arena *arena) {
+  const th_graph *g = c->g;
+  c->seen = TH_ARRAY(arena, observed, g->n_tensors + 1);
+  c->outputs = TH_ARRAY(arena, float *, g->n_outputs + 1);
+  if (!c->seen || !c->outputs) return TH_ERR_RESOURCE;
+  bool histogram = c->o->method != TH_CALIBRATION_MINMAX;
+  for (int t = 0; t < g->n_tensors; t++) {
+    const th_tensor *x = &g->tensors[t];
+    c->seen[t] = (observed){.wanted = !x->dead && !x->data && x->dtype == TH_DTYPE_F32 && x->quant.count == 0 &&
+                                      (th_graph_is_input(g, t) || th_graph_producer(g, t) >= 0),
+                            .lo = INFINITY,
+                            .hi = -INFINITY};
+    if (c->seen[t].wanted && histogram && !(c->seen[t].bins = TH_ARRAY(arena, uint64_t, BINS))) return TH_ERR_RESOURCE;
+  }
+  for (int i = 0; i < g->n_outputs; i++) {
+    int64_t elems = th_shape_elems(&g->tensors[g->outputs[i]].shape) * BLOCK;
+    if (!(c->outputs[i] = TH_ARRAY(arena, float, elems))) return TH_ERR_RESOURCE;
+  }
+  return TH_OK;
+}
+
+static th_status calibrate(calibration *c, th_arena *arena, const float *const *inputs) {
+  bool histogram = c->o->method != TH_CALIBRATION_MINMAX;
+  TH_TRY(prepare(c, arena));
+  TH_TRY(sweep(c, inputs, false, histogram ? 2 : 1));
+  for (int t = 0; t < c->g->n_tensors && histogram; t++)
+    if (c->seen[t].wanted && (!isfinite(c->seen[t].lo) || !isfinite(c->seen[t].hi))) return set_grid(c, t);
+  if (histogram) TH_TRY(sweep(c, inputs, true, 2));
+  for (int t = 0; t < c->g->n_tensors; t++)
+    if (c->seen[t].wanted) TH_TRY(set_grid(c, t));
+  return TH_OK;
+}
+
+th_status th_calibrate(th_graph *g, int samples, const float *const *inputs, const th_calibrate_options *options) {
+  if (samples < 1) return th_fail(TH_ERR_USAGE, "calibration needs at least one sample");
+  calibration c = {.g = g, .o = options, .samples = samples};
+  th_arena *arena = th_arena_create();
+  if (!arena) return TH_ERR_RESOURCE;
+  th_status status = th_eval_open(g, true, &c.eval);
+  if (status == TH_OK) status = calibrate(&c, arena, inputs);
+  th_eval_close(c.eval);
+  th_arena_destroy(arena);
+  return status;
+}

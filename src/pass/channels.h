@@ -1,0 +1,35 @@
+/* Channel spaces: which channels of which tensors are the same channel, so that one can be removed everywhere.
+ *
+ * A convolution or fully connected layer opens a new space (its output channels); relu, pooling, batch norm and
+ * depthwise convolution carry it on; an addition joins the spaces of its operands; flatten repeats it. A space is frozen
+ * when some reader needs its exact size: the graph's inputs and outputs, softmax, concat of channels, grouped
+ * convolution, odd reshapes. (Dependency groups as in DepGraph, Fang et al. 2023, for the operators we have.)
+ *
+ * Index i of the last dimension of tensor t is channel (i / div) % size of its space.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_PASS_CHANNELS_H
+#define TH_PASS_CHANNELS_H
+
+#include "op/op.h"
+
+typedef struct th_channel_map {
+  int space; /* -1: the tensor has none (constants, scalars) */
+  int div;
+} th_channel_map;
+
+typedef struct th_channels {
+  int n_tensors, n_spaces;
+  th_channel_map *map; /* per tensor; `space` is final (no chains) */
+  int *size;           /* per space; 0 for numbers that were joined into another */
+  bool *frozen;
+} th_channels;
+
+/* All arrays live in `arena`. */
+th_status th_channels_find(const th_graph *g, th_arena *arena, th_channels *c);
+/* Channel of index i of the tensor's last dimension (or, for a flattened read, of any index), -1 without space. */
+int th_channel_at(const th_channels *c, int tensor, int64_t i);
+/* Removes channels with keep[space][channel] == false (keep[space] NULL: keeps all) from every activation's shape and
+ * every constant, quantization included. At least one channel of each space must stay. */
+th_status th_channels_remove(th_graph *g, const th_channels *c, const bool *const *keep);
+
+#endif
