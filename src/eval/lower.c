@@ -1,0 +1,248 @@
+/* Builds a th_program: walks the nodes in order, lets each operator's function append its steps, and keeps the values
+ * with their live ranges. Reshape, flatten and dropout cost nothing: their output is another name of their input.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "eval/lower.h"
+
+#include <string.h>
+
+#include "eval/lower_internal.h"
+
+/* --- values --- */
+
+static th_status value_add(th_lowering *l, int tensor, int *value) {
+  const th_tensor *t = &l->g->tensors[tensor];
+  const int64_t elems = th_shape_elems(&t->shape);
+  if (elems < 1 || elems > INT32_MAX / 4)
+    return th_fail(TH_ERR_INPUT, "%s: %lld elements, expected 1 to %d", t->name, (long long)elems, INT32_MAX / 4);
+  *value = l->p->n_values++;
+  l->p->value_of[tensor] = *value;
+  l->p->values[*value] = (th_value){.tensor = tensor,
+                                    .name = t->name,
+                                    .bytes = (uint32_t)th_tensor_bytes(t),
+                                    .data = t->data,
+                                    .first_step = l->p->n_steps,
+                                    .last_step = l->p->n_steps,
+                                    .offset = TH_NO_OFFSET};
+  return TH_OK;
+}
+
+th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value) {
+  *value = l->p->value_of[tensor];
+  if (*value < 0) {
+    const th_tensor *t = &l->g->tensors[tensor];
+    if (!t->data) return TH_LOWER_FAIL(n, "input %s is neither computed before nor a constant", t->name);
+    TH_TRY(value_add(l, tensor, value));
+  }
+  l->p->values[*value].last_step = l->p->n_steps;
+  return TH_OK;
+}
+
+th_status th_lower_output(th_lowering *l, const th_node *n, int tensor, int *value) {
+  *value = l->p->value_of[tensor];
+  if (*value < 0) TH_TRY(value_add(l, tensor, value));
+  if (l->p->values[*value].data) return TH_LOWER_FAIL(n, "output %s is a constant", l->p->values[*value].name);
+  return TH_OK;
+}
+
+th_status th_lower_step(th_lowering *l, int node, thr_kernel_id kernel, const int *in, int n_in,
+                        th_program_step **step) {
+  const th_node *n = &l->g->nodes[node];
+  th_program_step *s = &l->p->steps[l->p->n_steps];
+  *s = (th_program_step){.node = node, .name = n->name, .n_in = n_in};
+  s->step.kernel = kernel;
+  for (int i = 0; i < n_in; i++) TH_TRY(th_lower_use(l, n, in[i], &s->in[i]));
+  TH_TRY(th_lower_output(l, n, n->out[0], &s->out));
+  l->p->n_steps++;
+  *step = s;
+  return TH_OK;
+}
+
+/* --- checks --- */
+
+th_status th_lower_grid(const th_node *n, const th_tensor *t, th_grid *grid) {
+  if (t->dtype != TH_DTYPE_S8)
+    return TH_LOWER_FAIL(n, "tensor %s is %s; integer kernels take s8", t->name, th_dtype_name(t->dtype));
+  if (t->quant.count != 1) return TH_LOWER_FAIL(n, "tensor %s has %d scales, expected one", t->name, t->quant.count);
+  *grid = (th_grid){t->quant.scale[0], t->quant.zero ? t->quant.zero[0] : 0};
+  if (!(grid->scale >= 1e-30f && grid->scale <= 1e30f))
+    return TH_LOWER_FAIL(n, "tensor %s has scale %g", t->name, (double)grid->scale);
+  if (grid->zero < INT8_MIN || grid->zero > INT8_MAX)
+    return TH_LOWER_FAIL(n, "tensor %s has zero point %d, expected -128 to 127", t->name, (int)grid->zero);
+  return TH_OK;
+}
+
+th_status th_lower_grids(const th_lowering *l, const th_node *n, th_grid *in, th_grid *out) {
+  TH_TRY(th_lower_grid(n, th_node_in(l->g, n, 0), in));
+  return th_lower_grid(n, th_node_out(l->g, n, 0), out);
+}
+
+static th_status same_grid(const th_node *n, const th_tensor *a, const th_tensor *b) {
+  th_grid ga, gb;
+  TH_TRY(th_lower_grid(n, a, &ga));
+  TH_TRY(th_lower_grid(n, b, &gb));
+  if (ga.zero == gb.zero && ga.scale - gb.scale <= 1e-6f && gb.scale - ga.scale <= 1e-6f) return TH_OK;
+  return TH_LOWER_FAIL(n, "%s (scale %g, zero %d) and %s (scale %g, zero %d) must have the same quantization", a->name,
+                       (double)ga.scale, (int)ga.zero, b->name, (double)gb.scale, (int)gb.zero);
+}
+
+th_status th_lower_same_grid(const th_lowering *l, const th_node *n, th_grid *grid) {
+  TH_TRY(th_lower_grid(n, th_node_out(l->g, n, 0), grid));
+  return same_grid(n, th_node_in(l->g, n, 0), th_node_out(l->g, n, 0));
+}
+
+/* --- nodes --- */
+
+static bool is_alias(th_op_id op) {
+  return op == TH_OP_RESHAPE || op == TH_OP_FLATTEN || op == TH_OP_DROPOUT;
+}
+
+static th_status lower_alias(th_lowering *l, const th_node *n) {
+  const th_tensor *in = th_node_in(l->g, n, 0), *out = th_node_out(l->g, n, 0);
+  if (in->dtype != out->dtype || th_tensor_bytes(in) != th_tensor_bytes(out))
+    return TH_LOWER_FAIL(n, "input %s and output %s differ in type or size", in->name, out->name);
+  if (in->dtype != TH_DTYPE_F32) TH_TRY(same_grid(n, in, out));
+  int value;
+  TH_TRY(th_lower_use(l, n, n->in[0], &value));
+  l->p->value_of[n->out[0]] = value;
+  return TH_OK;
+}
+
+/* A node that runs in float on the host: a step without kernel, which still keeps its inputs alive. */
+static th_status lower_float(th_lowering *l, int node) {
+  const th_node *n = &l->g->nodes[node];
+  if (!l->mixed)
+    return TH_LOWER_FAIL(n, "computes in %s; only quantized (s8) models can be lowered, quantize it first",
+                         th_dtype_name(th_node_out(l->g, n, 0)->dtype));
+  for (int i = 0; i < n->n_in; i++) {
+    const th_tensor *t = th_node_in(l->g, n, i);
+    int value;
+    if (!t || (t->data && (t->dtype == TH_DTYPE_F32 || i != 0))) continue;
+    if (t->dtype != TH_DTYPE_F32)
+      return TH_LOWER_FAIL(n, "input %s is %s but output is f32; dequantize it first", t->name,
+                           th_dtype_name(t->dtype));
+    TH_TRY(th_lower_use(l, n, n->in[i], &value));
+  }
+  th_program_step *s;
+  return th_lower_step(l, node, THR_KERNEL_NONE, NULL, 0, &s);
+}
+
+static th_status lower_batch_norm(th_lowering *l, int node) {
+  const th_node *n = &l->g->nodes[node];
+  return TH_LOWER_FAIL(n, "batch norm has no integer kernel; fold it into the layer before it");
+}
+
+static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
+    [TH_OP_CONV2D] = th_lower_conv2d,
+    [TH_OP_DEPTHWISE_CONV2D] = th_lower_depthwise_conv2d,
+    [TH_OP_FULLY_CONNECTED] = th_lower_fully_connected,
+    [TH_OP_MAX_POOL2D] = th_lower_pool2d,
+    [TH_OP_AVG_POOL2D] = th_lower_pool2d,
+    [TH_OP_GLOBAL_AVG_POOL] = th_lower_mean,
+    [TH_OP_BATCH_NORM] = lower_batch_norm,
+    [TH_OP_RELU] = th_lower_relu,
+    [TH_OP_RELU6] = th_lower_relu6,
+    [TH_OP_LEAKY_RELU] = th_lower_leaky_relu,
+    [TH_OP_HARD_SWISH] = th_lower_hard_swish,
+    [TH_OP_SIGMOID] = th_lower_sigmoid_tanh,
+    [TH_OP_TANH] = th_lower_sigmoid_tanh,
+    [TH_OP_SOFTMAX] = th_lower_softmax,
+    [TH_OP_ADD] = th_lower_elementwise,
+    [TH_OP_SUB] = th_lower_elementwise,
+    [TH_OP_MUL] = th_lower_elementwise,
+    [TH_OP_CONCAT] = th_lower_concat,
+    [TH_OP_PAD] = th_lower_pad,
+    [TH_OP_MEAN] = th_lower_mean,
+    [TH_OP_QUANTIZE] = th_lower_quantize,
+    [TH_OP_DEQUANTIZE] = th_lower_dequantize,
+};
+
+static th_status lower_node(th_lowering *l, int node) {
+  const th_node *n = &l->g->nodes[node];
+  if (n->n_in < 1 || n->n_out != 1 || n->in[0] < 0)
+    return TH_LOWER_FAIL(n, "has %d inputs and %d outputs, expected one output", n->n_in, n->n_out);
+  if (is_alias(n->op)) return lower_alias(l, n);
+  if (n->op != TH_OP_DEQUANTIZE && th_node_out(l->g, n, 0)->dtype == TH_DTYPE_F32) return lower_float(l, node);
+  if (!lower_fns[n->op]) return TH_LOWER_FAIL(n, "has no integer kernel");
+  return lower_fns[n->op](l, node);
+}
+
+/* --- the program --- */
+
+static th_status allocate(th_program *p, const th_graph *g) {
+  int most_steps = 1;
+  for (int i = 0; i < g->n_nodes; i++) most_steps += g->nodes[i].n_in + 1;
+  p->steps = TH_ARRAY(p->arena, th_program_step, most_steps);
+  p->values = TH_ARRAY(p->arena, th_value, g->n_tensors + 1);
+  p->value_of = TH_ARRAY(p->arena, int, g->n_tensors + 1);
+  p->inputs = TH_ARRAY(p->arena, int, g->n_inputs + 1);
+  p->outputs = TH_ARRAY(p->arena, int, g->n_outputs + 1);
+  if (!p->steps || !p->values || !p->value_of || !p->inputs || !p->outputs) return TH_ERR_RESOURCE;
+  for (int i = 0; i < g->n_tensors; i++) p->value_of[i] = -1;
+  return TH_OK;
+}
+
+static th_status lower_inputs(th_lowering *l) {
+  for (int i = 0; i < l->g->n_inputs; i++) {
+    const th_tensor *t = &l->g->tensors[l->g->inputs[i]];
+    if (t->dtype != TH_DTYPE_S8 && t->dtype != TH_DTYPE_F32)
+      return th_fail(TH_ERR_INPUT, "input %s is %s, expected s8 or f32", t->name, th_dtype_name(t->dtype));
+    int value;
+    TH_TRY(value_add(l, l->g->inputs[i], &value));
+    l->p->values[value].first_step = l->p->values[value].last_step = -1;
+    l->p->inputs[l->p->n_inputs++] = value;
+  }
+  return TH_OK;
+}
+
+static th_status lower_outputs(th_lowering *l) {
+  for (int i = 0; i < l->g->n_outputs; i++) {
+    const int value = l->p->value_of[l->g->outputs[i]];
+    if (value < 0 || l->p->values[value].data)
+      return th_fail(TH_ERR_INPUT, "output %s is not computed by any node", l->g->tensors[l->g->outputs[i]].name);
+    l->p->values[value].last_step = l->p->n_steps;
+    l->p->outputs[l->p->n_outputs++] = value;
+  }
+  return TH_OK;
+}
+
+static th_status lower_all(th_lowering *l) {
+  TH_TRY(allocate(l->p, l->g));
+  TH_TRY(lower_inputs(l));
+  for (int i = 0; i < l->g->n_nodes; i++) {
+    if (!l->g->nodes[i].dead) TH_TRY(lower_node(l, i));
+  }
+  return lower_outputs(l);
+}
+
+static th_status lower(const th_graph *graph, bool mixed, th_program **program) {
+  th_arena *arena = th_arena_create();
+  th_program *p = arena ? TH_NEW(arena, th_program) : NULL;
+  th_status status = TH_ERR_RESOURCE;
+  if (p) {
+    p->arena = arena;
+    p->graph = graph;
+    status = lower_all(&(th_lowering){graph, p, mixed});
+  }
+  if (status != TH_OK) {
+    th_arena_destroy(arena);
+    return status;
+  }
+  *program = p;
+  return TH_OK;
+}
+
+th_status th_lower(const th_graph *graph, th_program **program) {
+  return lower(graph, false, program);
+}
+
+th_status th_lower_mixed(const th_graph *graph, th_program **program) {
+  return lower(graph, true, program);
+}
+
+int th_program_value(const th_program *program, int tensor) {
+  return program->value_of[tensor];
+}
+
+void th_program_destroy(th_program *program) {
+  if (program) th_arena_destroy(program->arena);
+}

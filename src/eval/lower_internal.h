@@ -1,0 +1,49 @@
+/* What the lowering functions of the single operators share. Private to eval/lower*.c and eval/multiplier.c.
+ *
+ * Each function turns one int8 node into one step (concat: one per part). Its shape has been checked by
+ * th_op_infer_all, but lowering looks again at whatever a kernel would otherwise read beyond. SPDX-License-Identifier:
+ * Apache-2.0 */
+#ifndef TH_EVAL_LOWER_INTERNAL_H
+#define TH_EVAL_LOWER_INTERNAL_H
+
+#include "eval/lower.h"
+
+typedef struct th_lowering {
+  const th_graph *g;
+  th_program *p;
+  bool mixed;
+} th_lowering;
+
+#define TH_LOWER_FAIL(n, fmt, ...) th_fail(TH_ERR_INPUT, "%s (%s): " fmt, (n)->name, th_op_name((n)->op), ##__VA_ARGS__)
+
+/* Scale and zero of an int8 tensor quantized as a whole. */
+typedef struct th_grid {
+  float scale;
+  int32_t zero;
+} th_grid;
+th_status th_lower_grid(const th_node *n, const th_tensor *t, th_grid *grid);
+/* Grids of input 0 and output 0. */
+th_status th_lower_grids(const th_lowering *l, const th_node *n, th_grid *in, th_grid *out);
+/* Same, and they must be equal: for operators that move values without changing them. */
+th_status th_lower_same_grid(const th_lowering *l, const th_node *n, th_grid *grid);
+
+/* th_quantize_multiplier with the range check; refuses negative, infinite and huge ones. */
+th_status th_lower_multiplier(const th_node *n, double real, int32_t *mult, int8_t *shift);
+/* Limits of the output for a fused activation. */
+th_status th_lower_clamp(const th_node *n, th_act act, float scale, int32_t zero, int32_t *lo, int32_t *hi);
+
+/* Appends a step for node `node` that reads the tensors `in` and writes the node's output. */
+th_status th_lower_step(th_lowering *l, int node, thr_kernel_id kernel, const int *in, int n_in,
+                        th_program_step **step);
+/* The value of an input tensor; constants become values on first use. Extends its live range to the last step. */
+th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value);
+/* The value of an output tensor, made on first use. */
+th_status th_lower_output(th_lowering *l, const th_node *n, int tensor, int *value);
+
+typedef th_status th_lower_fn(th_lowering *l, int node);
+th_lower_fn th_lower_conv2d, th_lower_depthwise_conv2d, th_lower_fully_connected;         /* lower_weighted.c */
+th_lower_fn th_lower_pool2d, th_lower_mean, th_lower_concat, th_lower_pad;                /* lower_shape.c */
+th_lower_fn th_lower_elementwise, th_lower_softmax, th_lower_sigmoid_tanh, th_lower_relu, /* lower_math.c */
+    th_lower_relu6, th_lower_leaky_relu, th_lower_hard_swish, th_lower_quantize, th_lower_dequantize;
+
+#endif
