@@ -18,7 +18,7 @@ typedef struct thr_stream {
   const struct thr_weights *weights;
   uint32_t bit;   /* next bit of weights->data */
   uint32_t run;   /* zeros still to deliver (gap coders) */
-  uint32_t value; /* pending value after the run, coder-specific */
+  uint32_t value; /* gap coders: pending value after the run, with bit 8 set; else 0 */
 } thr_stream;
 
 /* Writes the next `count` weights. Never reads outside weights->data[0..bytes) and weights->table[0..table_bytes),
@@ -35,8 +35,18 @@ typedef struct thr_weights {
 
 void thr_stream_begin(thr_stream *stream, const thr_weights *weights);
 
+/* Bit formats: docs/format.md, "Weight coders". */
 thr_decode_fn thr_decode_bitpack;     /* fixed-width indices into a codebook */
-thr_decode_fn thr_decode_huffman;     /* canonical, length-limited codes of codebook indices or of values */
+thr_decode_fn thr_decode_huffman;     /* canonical, length-limited codes of values */
 thr_decode_fn thr_decode_gap_huffman; /* pairs of gap and value codes: sparse tensors */
+
+typedef enum thr_coder {
+#define THR_CODER(id, name, decode) THR_CODER_##id,
+#include "../decode/coders.def"
+#undef THR_CODER
+  THR_CODER_COUNT
+} thr_coder;
+
+thr_decode_fn *thr_coder_decode(thr_coder coder); /* NULL for raw and for unknown numbers */
 
 #endif

@@ -1,0 +1,10 @@
+/* Streams of coded weights: the start position, and the decoder of each coder number. See thr_weights.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "thr_weights.h"
+
+void thr_stream_begin(thr_stream *stream, const thr_weights *weights) {
+  stream->weights = weights;
+  stream->bit = 0;
+  stream->run = 0;
+  stream->value = 0;
+}

@@ -1,0 +1,49 @@
+/* Weight coders: int8 weights in storage order -> bit stream + table that rt/decode reads back.
+ *
+ * One file per coder, one row per coder in rt/decode/coders.def. The choice between them is made by measured bytes,
+ * tables and descriptor included, and nothing is accepted before the runtime's own decoder has given the weights back.
+ * Bit formats: docs/format.md. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_ENCODE_ENCODE_H
+#define TH_ENCODE_ENCODE_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/status.h"
+#include "thr_weights.h"
+
+typedef struct th_encode_options {
+  uint32_t coders;         /* bit c set: coder c of coders.def may be used; 0 = all. Raw is always allowed. */
+  uint32_t min_gain_bytes; /* a coder must beat raw by more than this (a decoder in the firmware is not free) */
+} th_encode_options;
+
+typedef struct th_coded { /* arrays belong to the arena, or for raw to the caller */
+  thr_coder coder;
+  const uint8_t *data, *table; /* table NULL for raw */
+  uint32_t data_bytes, table_bytes;
+} th_coded;
+
+const char *th_coder_name(thr_coder coder);          /* "gap_huffman" */
+thr_coder th_coder_from_name(const char *name);      /* THR_CODER_COUNT when unknown */
+thr_coder th_coder_of_decode(thr_decode_fn *decode); /* THR_CODER_RAW for NULL */
+
+/* Bytes in a file: data, table and the descriptor (coder number and lengths). */
+uint32_t th_coded_bytes(const th_coded *coded);
+
+/* Codes w[0..n) with one coder. *possible is false when the coder cannot express this tensor (too many distinct values,
+ * no survivors, ...); then `coded` is untouched. TH_ERR_INTERNAL if the decoder does not give w back. */
+th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint32_t n, bool *possible, th_coded *coded);
+
+/* The allowed coder with the fewest th_coded_bytes; the earlier row of coders.def wins a tie. `options` may be NULL. */
+th_status th_encode_best(th_arena *arena, const th_encode_options *options, const int8_t *w, uint32_t n,
+                         th_coded *coded);
+
+/* The weights struct that the kernels read. */
+thr_weights th_coded_weights(const th_coded *coded);
+
+/* --- one per coder: appends stream and table. Returns false when the coder cannot express the tensor. --- */
+typedef bool th_encode_fn(const int8_t *w, uint32_t n, th_buf *data, th_buf *table);
+th_encode_fn th_encode_raw, th_encode_bitpack, th_encode_huffman, th_encode_gap_huffman;
+
+#endif

@@ -1,0 +1,296 @@
+/* Weight coders: optimal lengths against exhaustive search, round trips over edge and random tensors in pieces of any
+ * size, the choice by bytes, and decoders on damaged input. Exact-size heap blocks let AddressSanitizer see any read
+ * outside. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "encode/code.h"
+#include "encode/encode.h"
+
+/* --- code lengths --- */
+
+static uint64_t code_cost(const uint32_t *freq, const uint8_t *length, int n) {
+  uint64_t sum = 0;
+  for (int i = 0; i < n; i++) sum += (uint64_t)freq[i] * length[i];
+  return sum;
+}
+
+/* The cheapest lengths in 1..limit with Kraft sum <= 1, by trying them all. */
+static void search(const uint32_t *freq, int n, int limit, int at, uint8_t *length, unsigned kraft, uint64_t *best) {
+  if (kraft > 1u << limit) return;
+  if (at == n) {
+    const uint64_t cost = code_cost(freq, length, n);
+    if (cost < *best) *best = cost;
+    return;
+  }
+  for (int l = 1; l <= limit; l++) {
+    length[at] = (uint8_t)l;
+    search(freq, n, limit, at + 1, length, kraft + (1u << (limit - l)), best);
+  }
+}
+
+static void test_lengths_are_optimal(void **state) {
+  th_rng rng = th_rng_init(1, 0);
+  for (int round = 0; round < 200; round++) {
+    const int n = 2 + (int)th_rng_below(&rng, 6), limit = 3 + (int)th_rng_below(&rng, 3);
+    uint32_t freq[TH_CODE_SYMBOLS] = {0};
+    uint8_t length[TH_CODE_SYMBOLS], trial[8];
+    for (int i = 0; i < n; i++) freq[i] = 1u + (1u << th_rng_below(&rng, 12)) + th_rng_below(&rng, 5);
+    uint64_t best = UINT64_MAX;
+    search(freq, n, limit, 0, trial, 0, &best);
+    th_huffman_lengths(freq, limit, length);
+    unsigned kraft = 0;
+    for (int i = 0; i < n; i++) {
+      assert_in_range(length[i], 1, limit);
+      kraft += 1u << (limit - length[i]);
+    }
+    assert_true(kraft <= 1u << limit);
+    assert_int_equal(code_cost(freq, length, n), best);
+  }
+}
+
+static void test_lengths_of_known_sets(void **state) {
+  /* Frequencies 1 1 2 3 5 8 (Fibonacci): the unlimited code is a chain 5 5 4 3 2 1. */
+  uint32_t freq[TH_CODE_SYMBOLS] = {1, 1, 2, 3, 5, 8};
+  uint8_t length[TH_CODE_SYMBOLS];
+  const uint8_t chain[] = {5, 5, 4, 3, 2, 1}, limited[] = {4, 4, 4, 4, 2, 1};
+  th_huffman_lengths(freq, 15, length);
+  assert_memory_equal(length, chain, sizeof chain);
+  th_huffman_lengths(freq, 4, length); /* 46 bits; unlimited 45 */
+  assert_memory_equal(length, limited, sizeof limited);
+  uint32_t even[TH_CODE_SYMBOLS];
+  for (int i = 0; i < TH_CODE_SYMBOLS; i++) even[i] = 7;
+  th_huffman_lengths(even, 8, length);
+  for (int i = 0; i < TH_CODE_SYMBOLS; i++) assert_int_equal(length[i], 8);
+}
+
+/* --- round trips --- */
+
+static void decode_in_pieces(const th_coded *coded, uint32_t n, th_rng *rng, int8_t *out) {
+  const thr_weights weights = th_coded_weights(coded);
+  thr_stream stream;
+  thr_stream_begin(&stream, &weights);
+  for (uint32_t done = 0; done < n;) {
+    uint32_t count = th_rng_below(rng, 40);
+    if (count > n - done) count = n - done;
+    weights.decode(&stream, out + done, count);
+    done += count;
+  }
+}
+
+/* Every coder that can express w gives it back, with data and table in blocks of exactly their size. */
+static void round_trip(const int8_t *w, uint32_t n, const char *what) {
+  th_arena *arena = th_arena_create();
+  th_rng rng = th_rng_init(n, 7);
+  int8_t *back = malloc(n);
+  for (thr_coder c = THR_CODER_RAW + 1; c < THR_CODER_COUNT; c++) {
+    bool possible = false;
+    th_coded coded;
+    assert_int_equal(th_encode_one(arena, c, w, n, &possible, &coded), TH_OK);
+    if (!possible) continue;
+    uint8_t *data = malloc(coded.data_bytes), *table = malloc(coded.table_bytes);
+    memcpy(data, coded.data, coded.data_bytes);
+    memcpy(table, coded.table, coded.table_bytes);
+    coded.data = data;
+    coded.table = table;
+    memset(back, 85, n);
+    decode_in_pieces(&coded, n, &rng, back);
+    if (memcmp(back, w, n) != 0) fail_msg("%s: coder %s", what, th_coder_name(c));
+    free(data);
+    free(table);
+  }
+  free(back);
+  th_arena_destroy(arena);
+}
+
+typedef struct recipe { /* how a random tensor is made */
+  const char *what;
+  uint32_t n;
+  int zero_percent_x10, values, spacing;
+} recipe;
+
+static const recipe recipes[] = {
+    {"one element", 1, 0, 200, 1},
+    {"two elements", 2, 0, 256, 1},
+    {"all zero", 300, 1000, 1, 1},
+    {"one value", 300, 0, 1, 1},
+    {"binary", 500, 0, 2, 200},
+    {"ternary, half zero", 777, 500, 2, 90},
+    {"256 values", 20000, 0, 256, 1},
+    {"15 levels", 3000, 0, 15, 17},
+    {"16 levels, 90 % zero", 9999, 900, 16, 5},
+    {"98 % sparse", 40000, 980, 8, 11},
+    {"99.9 % sparse", 100000, 999, 30, 3},
+    {"dense with few zeros", 5000, 20, 100, 2},
+};
+
+static void fill(const recipe *r, th_rng *rng, int8_t *w) {
+  for (uint32_t i = 0; i < r->n; i++) {
+    /* the smaller of two draws: skewed, so that codes of several lengths appear */
+    const uint32_t a = th_rng_below(rng, (uint32_t)r->values), b = th_rng_below(rng, (uint32_t)r->values);
+    const int value = (int)(a < b ? a : b) * r->spacing - 7;
+    w[i] = (int)th_rng_below(rng, 1000) < r->zero_percent_x10 ? 0 : (int8_t)(uint8_t)value;
+  }
+}
+
+static void test_round_trips(void **state) {
+  th_rng rng = th_rng_init(2, 0);
+  for (size_t i = 0; i < sizeof recipes / sizeof recipes[0]; i++) {
+    for (int round = 0; round < 3; round++) {
+      int8_t *w = malloc(recipes[i].n);
+      fill(&recipes[i], &rng, w);
+      round_trip(w, recipes[i].n, recipes[i].what);
+      free(w);
+    }
+  }
+}
+
+static void test_round_trips_of_small_random_tensors(void **state) {
+  th_rng rng = th_rng_init(3, 0);
+  for (int round = 0; round < 1500; round++) {
+    const recipe r = {"small", 1 + th_rng_below(&rng, 60), (int)th_rng_below(&rng, 1001),
+                      1 + (int)th_rng_below(&rng, 40), 1 + (int)th_rng_below(&rng, 12)};
+    int8_t w[60];
+    fill(&r, &rng, w);
+    round_trip(w, r.n, r.what);
+  }
+}
+
+/* A word may be as long as 15 bits: Fibonacci frequencies ask for more. */
+static void test_skewed_beyond_the_length_limit(void **state) {
+  enum { SYMBOLS = 24 };
+  uint32_t n = 0, a = 1, b = 1;
+  int8_t *w = malloc(200000);
+  for (int s = 0; s < SYMBOLS; s++) {
+    for (uint32_t i = 0; i < a; i++) w[n++] = (int8_t)(s * 5 - 60);
+    const uint32_t next = a + b;
+    a = b;
+    b = next;
+  }
+  round_trip(w, n, "fibonacci");
+  free(w);
+}
+
+/* --- the choice --- */
+
+static th_coded best_of(th_arena *arena, const recipe *r, uint32_t coders) {
+  th_rng rng = th_rng_init(4, r->n);
+  int8_t *w = th_arena_alloc(arena, r->n);
+  th_coded coded;
+  const th_encode_options options = {.coders = coders};
+  fill(r, &rng, w);
+  assert_int_equal(th_encode_best(arena, &options, w, r->n, &coded), TH_OK);
+  for (thr_coder c = 0; c < THR_CODER_COUNT; c++) {
+    bool possible;
+    th_coded other;
+    if (coders && c != THR_CODER_RAW && !(coders >> c & 1)) continue;
+    assert_int_equal(th_encode_one(arena, c, w, r->n, &possible, &other), TH_OK);
+    if (possible) assert_true(th_coded_bytes(&coded) <= th_coded_bytes(&other));
+  }
+  return coded;
+}
+
+static void test_choice(void **state) {
+  th_arena *arena = th_arena_create();
+  const recipe constant = {"", 4000, 1000, 1, 1}, noise = {"", 4000, 0, 256, 1}, sparse = {"", 40000, 985, 9, 7};
+  assert_int_equal(best_of(arena, &constant, 0).coder, THR_CODER_BITPACK);
+  assert_true(th_coded_bytes(&(th_coded){0}) == 1);
+  const th_coded all_zero = best_of(arena, &constant, 0);
+  assert_int_equal(all_zero.data_bytes, 0);
+  assert_true(all_zero.table_bytes <= 2);
+  const th_coded skewed = best_of(arena, &noise, 0);
+  assert_true(skewed.coder == THR_CODER_HUFFMAN && th_coded_bytes(&skewed) < 4000);
+  assert_int_equal(best_of(arena, &sparse, 0).coder, THR_CODER_GAP_HUFFMAN);
+  assert_int_equal(best_of(arena, &sparse, 1u << THR_CODER_HUFFMAN).coder, THR_CODER_HUFFMAN);
+  assert_int_equal(best_of(arena, &sparse, 1u << THR_CODER_RAW).coder, THR_CODER_RAW);
+  th_arena_destroy(arena);
+}
+
+/* Measured size against the entropy of the source: independent zeros with probability 0.98 and 8 equally likely values
+ * need 0.141 + 0.02 * 3 = 0.201 bits per weight. */
+static void test_gap_coder_is_near_the_entropy(void **state) {
+  th_arena *arena = th_arena_create();
+  th_rng rng = th_rng_init(5, 0);
+  const uint32_t n = 200000;
+  int8_t *w = th_arena_alloc(arena, n);
+  th_coded coded;
+  bool possible;
+  for (uint32_t i = 0; i < n; i++) w[i] = th_rng_below(&rng, 50) ? 0 : (int8_t)(10 * (1 + (int)th_rng_below(&rng, 8)));
+  assert_int_equal(th_encode_one(arena, THR_CODER_GAP_HUFFMAN, w, n, &possible, &coded), TH_OK);
+  assert_true(possible);
+  assert_in_range(th_coded_bytes(&coded), (int)(0.195 * n / 8), (int)(0.207 * n / 8));
+  th_arena_destroy(arena);
+}
+
+static void test_names(void **state) {
+  for (thr_coder c = 0; c < THR_CODER_COUNT; c++) {
+    assert_int_equal(th_coder_from_name(th_coder_name(c)), c);
+    assert_int_equal(th_coder_of_decode(thr_coder_decode(c)), c);
+  }
+  assert_int_equal(th_coder_from_name("gzip"), THR_CODER_COUNT);
+}
+
+/* --- damaged streams --- */
+
+static void test_decoders_survive_anything(void **state) {
+  th_rng rng = th_rng_init(6, 0);
+  for (int round = 0; round < 20000; round++) {
+    const uint32_t table_bytes = th_rng_below(&rng, 40), bytes = th_rng_below(&rng, 20);
+    uint8_t *table = malloc(table_bytes), *data = malloc(bytes);
+    int8_t out[64];
+    for (uint32_t i = 0; i < table_bytes; i++)
+      table[i] = (uint8_t)(th_rng_below(&rng, 3) ? th_rng_below(&rng, 4) : th_rng_below(&rng, 256));
+    for (uint32_t i = 0; i < bytes; i++) data[i] = (uint8_t)th_rng_below(&rng, 256);
+    for (thr_coder c = THR_CODER_RAW + 1; c < THR_CODER_COUNT; c++) {
+      const thr_weights weights = {data, table, bytes, (uint16_t)table_bytes, thr_coder_decode(c)};
+      thr_stream stream;
+      thr_stream_begin(&stream, &weights);
+      for (int i = 0; i < 8; i++) weights.decode(&stream, out, 1 + th_rng_below(&rng, 64));
+    }
+    free(table);
+    free(data);
+  }
+}
+
+static void test_past_the_end_are_zeros(void **state) {
+  th_arena *arena = th_arena_create();
+  th_rng rng = th_rng_init(8, 0);
+  int8_t w[100], out[300];
+  for (int i = 0; i < 100; i++) w[i] = (int8_t)(1 + (int)th_rng_below(&rng, 20) * (int)th_rng_below(&rng, 6));
+  for (thr_coder c = THR_CODER_RAW + 1; c < THR_CODER_COUNT; c++) {
+    bool possible;
+    th_coded coded;
+    assert_int_equal(th_encode_one(arena, c, w, 100, &possible, &coded), TH_OK);
+    assert_true(possible);
+    const thr_weights weights = th_coded_weights(&coded);
+    thr_stream stream;
+    thr_stream_begin(&stream, &weights);
+    weights.decode(&stream, out, 300);
+    assert_memory_equal(out, w, 100);
+    for (int i = 108; i < 300; i++) assert_int_equal(out[i], 0); /* fewer than 8 words fit in the padding bits */
+  }
+  th_arena_destroy(arena);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_lengths_are_optimal),
+      cmocka_unit_test(test_lengths_of_known_sets),
+      cmocka_unit_test(test_round_trips),
+      cmocka_unit_test(test_round_trips_of_small_random_tensors),
+      cmocka_unit_test(test_skewed_beyond_the_length_limit),
+      cmocka_unit_test(test_choice),
+      cmocka_unit_test(test_gap_coder_is_near_the_entropy),
+      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_decoders_survive_anything),
+      cmocka_unit_test(test_past_the_end_are_zeros),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
