@@ -79,7 +79,9 @@ typedef enum th_centroid_init {
   TH_CENTROID_LINEAR,
   TH_CENTROID_DENSITY,
   TH_CENTROID_RANDOM,
-  TH_CENTROID_KMEANSPP
+  TH_CENTROID_KMEANSPP,
+  TH_CENTROID_KEEP /* the values that are there already: at most `clusters` distinct ones after division by keep_scales
+                    */
 } th_centroid_init;
 typedef struct th_codebook_options {
   int clusters; /* incl. the pinned zero when zero_pinned */
@@ -90,6 +92,8 @@ typedef struct th_codebook_options {
   int channel_axis;     /* >= 0: weights are divided by a scale per channel of this axis before clustering */
   bool power_scales;    /* channel scales are rounded up to 2^(k/4): few distinct ones, cheap to store */
   int grid_bits;        /* > 0: finish() also rounds the centroids to integers of so many bits (8) times the scale */
+  const float *keep_scales; /* TH_CENTROID_KEEP: the grid scale the weights lie on (1, or one per channel): centroids
+                             * start as exactly those integers times it, and finish() keeps the scale. Copied. */
   uint64_t seed;
 } th_codebook_options;
 th_status th_codebook_create(const th_codebook_options *o, const float *w, int64_t n, const th_shape *shape,
