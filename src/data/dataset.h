@@ -42,7 +42,8 @@ typedef struct th_dataset {
 
 /* Augmentation of one image, parameters of each kind drawn from the sample's own stream. */
 typedef struct th_augment {
-  float shift;  /* pixels, up to, both directions; zero fill (raw 0) */
+  float shift;  /* pixels, up to, both directions; raw 0 moves in. Whole pixels if this is a whole number and neither
+                 * rotate nor zoom is set */
   float rotate; /* degrees, up to */
   float zoom;   /* 0.1: factor in [0.9, 1.1] */
   bool flip;    /* horizontally, half of the time */
@@ -50,9 +51,13 @@ typedef struct th_augment {
   int erase;    /* side of a random square set to zero (cutout) */
 } th_augment;
 
-/* DATA of the command line: "NAME|PATH[,key=value...]". `seed` draws the validation split (key val=, default 0.1). */
-th_status th_dataset_open(const char *spec, uint64_t seed, th_dataset **dataset);
-void th_dataset_close(th_dataset *dataset); /* accepts NULL */
+/* DATA of the command line: "NAME|PATH[,key=value...]" (docs/guide/data.md). NAME is looked for as a folder in each of
+ * `dirs`, then in "data" and /usr/share/datasets. `seed` draws the validation split unless the key seed= says
+ * otherwise; key val= gives its part, default 0.1. */
+th_status th_dataset_open_in(const char *spec, const char *const *dirs, int n_dirs, uint64_t seed,
+                             th_dataset **dataset);
+th_status th_dataset_open(const char *spec, uint64_t seed, th_dataset **dataset); /* no further folders */
+void th_dataset_close(th_dataset *dataset);                                       /* accepts NULL */
 int th_dataset_sample_elems(const th_dataset *d);
 
 /* x: n samples of float, y: n labels (either may be NULL). `which` are positions within the split. `augment` NULL: as
@@ -60,10 +65,14 @@ int th_dataset_sample_elems(const th_dataset *d);
 void th_dataset_fetch(const th_dataset *d, th_split_id split, const int32_t *which, int n, const th_augment *augment,
                       uint64_t seed, uint32_t epoch, float *x, int32_t *y);
 
-/* Names that th_dataset_open knows, and where each is looked for. */
+/* Names that th_dataset_open knows, and where each comes from. */
 typedef struct th_dataset_known {
   const char *name, *what, *source, *license;
 } th_dataset_known;
 const th_dataset_known *th_dataset_list(int *count);
+
+/* Checks the four files of a known data set in folder `dir` (each plain or .gz) against the SHA-256 of their contents,
+ * uncompressed. TH_ERR_INPUT names the file that is missing or differs. */
+th_status th_dataset_verify(const char *name, const char *dir);
 
 #endif
