@@ -1,0 +1,43 @@
+/* shrink MODEL --data DATA -o DIR: the whole chain by the default recipe or a given one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
+#include "cli/cli.h"
+
+typedef struct shrink_options {
+  const char *data, *output, *recipe, *target;
+  bool resume;
+} shrink_options;
+
+static const opt_row rows[] = {
+    {OPT_STRING, 'd', "data", offsetof(shrink_options, data), "DATA", "data set, see 'thimble help'", 0, 0},
+    {OPT_FILE, 'o', "output", offsetof(shrink_options, output), "DIR", "folder to write", 0, 0},
+    {OPT_FILE, 'r', "recipe", offsetof(shrink_options, recipe), "FILE", "recipe to follow [the default one]", 0, 0},
+    {OPT_STRING, 0, "target", offsetof(shrink_options, target), "NAME", "microcontroller to compile for", 0, 0},
+    {OPT_FLAG, 0, "resume", offsetof(shrink_options, resume), NULL, "go on with an interrupted run in the same folder",
+     0, 0},
+    OPT_END};
+static const shrink_options defaults = {.target = "cortex-m4"};
+
+static th_status run(cli *c, const void *options, int n_words, char **words) {
+  (void)n_words;
+  const shrink_options *o = options;
+  th_model *model = NULL;
+  th_data *data = NULL;
+  th_result *result;
+  TH_TRY(cli_need(o->data, "--data DATA"));
+  TH_TRY(cli_need(o->output, "-o DIR"));
+  TH_TRY(cli_check_folder_output(o->output));
+  th_shrink_options shrink = {o->recipe, c->common.seed, o->resume, o->target};
+  th_status status = th_model_open(words[0], &model);
+  if (status == TH_OK) status = cli_data_open(c, o->data, &data);
+  if (status == TH_OK) status = th_shrink(model, data, &shrink, o->output, &c->context, &result);
+  cli_progress_end(&c->progress);
+  if (status == TH_OK) status = cli_print_result(c, result);
+  if (status == TH_OK) cli_say(c, "wrote %s", o->output);
+  th_data_close(data);
+  th_model_close(model);
+  return status;
+}
+
+const cli_spec cli_spec_shrink = {rows, &defaults, sizeof defaults, NULL, run};

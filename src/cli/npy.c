@@ -1,0 +1,105 @@
+/* Reader and writer of .npy; see npy.h. The header of such a file is a Python dict in text, and only three keys of it
+ * matter. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/npy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+#define MAGIC "\x93NUMPY"
+#define MAGIC_BYTES 6
+#define HEADER_LIMIT 4096
+
+static const struct {
+  const char *numpy, *dtype;
+  size_t bytes;
+} types[] = {{"<f4", "f32", 4}, {"|i1", "s8", 1}, {"|u1", "u8", 1}, {"<i2", "s16", 2}, {"<i4", "s32", 4}};
+#define N_TYPES ((int)(sizeof types / sizeof types[0]))
+
+/* Text behind "'key':" of the header, or NULL. */
+static const char *value_of(const char *header, const char *key) {
+  const char *p = strstr(header, key);
+  if (!p) return NULL;
+  p = strchr(p + strlen(key), ':');
+  return p ? p + 1 + strspn(p + 1, " ") : NULL;
+}
+
+/* Elements of a shape such as "(3, 28, 28)"; false when it overflows or is no shape. */
+static bool count_elems(const char *shape, size_t *elems) {
+  *elems = 1;
+  if (*shape != '(') return false;
+  for (const char *p = shape + 1; *p != ')';) {
+    char *end;
+    unsigned long v = strtoul(p, &end, 10);
+    if (end == p || __builtin_mul_overflow(*elems, (size_t)v, elems)) return false;
+    p = end + strspn(end, ", ");
+  }
+  return true;
+}
+
+static th_status read_header(th_reader *r, char header[HEADER_LIMIT + 1]) {
+  const uint8_t *magic = th_reader_take(r, MAGIC_BYTES);
+  if (!magic || memcmp(magic, MAGIC, MAGIC_BYTES) != 0) return th_fail(TH_ERR_INPUT, "%s: not a .npy file", r->what);
+  uint8_t version = th_reader_u8(r);
+  th_reader_u8(r);
+  size_t length = version == 1 ? th_reader_u16(r) : th_reader_u32(r);
+  if (version < 1 || version > 3 || length > HEADER_LIMIT)
+    return th_fail(TH_ERR_INPUT, "%s: .npy version %d with a header of %zu bytes is not supported", r->what, version,
+                   length);
+  const uint8_t *text = th_reader_take(r, length);
+  TH_TRY(th_reader_status(r));
+  memcpy(header, text, length);
+  header[length] = 0;
+  return TH_OK;
+}
+
+th_status npy_read(const uint8_t *file, size_t size, const char *what, npy_view *view) {
+  char header[HEADER_LIMIT + 1];
+  th_reader r = th_reader_init(file, size, what);
+  TH_TRY(read_header(&r, header));
+  const char *descr = value_of(header, "'descr'"), *order = value_of(header, "'fortran_order'");
+  const char *shape = value_of(header, "'shape'");
+  size_t elems;
+  if (!descr || !order || !shape || !count_elems(shape, &elems))
+    return th_fail(TH_ERR_INPUT, "%s: the .npy header cannot be understood: %.80s", what, header);
+  if (th_str_starts(order, "True")) return th_fail(TH_ERR_INPUT, "%s: Fortran order is not supported", what);
+  for (int i = 0; i < N_TYPES; i++) {
+    if (strncmp(descr + 1, types[i].numpy, strlen(types[i].numpy)) != 0) continue;
+    view->bytes = th_reader_left(&r);
+    if (elems != view->bytes / types[i].bytes || view->bytes % types[i].bytes)
+      return th_fail(TH_ERR_INPUT, "%s: holds %zu bytes of data, its shape says %zu elements of %zu bytes", what,
+                     view->bytes, elems, types[i].bytes);
+    view->data = th_reader_take(&r, view->bytes);
+    strcpy(view->dtype, types[i].dtype);
+    return TH_OK;
+  }
+  return th_fail(TH_ERR_INPUT, "%s: element type %.8s is not supported (float32, int8, uint8, int16, int32 are)", what,
+                 descr);
+}
+
+static const char *numpy_type(const char *dtype) {
+  for (int i = 0; i < N_TYPES; i++)
+    if (th_str_eq(types[i].dtype, dtype)) return types[i].numpy;
+  return NULL;
+}
+
+th_status npy_write(const void *data, size_t bytes, const char *dtype, int samples, const char *shape, th_buf *out) {
+  const char *type = numpy_type(dtype);
+  if (!type) return th_fail(TH_ERR_INPUT, "%s values cannot be written as .npy; write .bin", dtype);
+  th_buf header = {0};
+  const char *rest = strchr(shape, 'x');
+  th_buf_printf(&header, "{'descr': '%s', 'fortran_order': False, 'shape': (%d,", type, samples);
+  for (const char *p = rest; p; p = strchr(p + 1, 'x')) th_buf_printf(&header, " %ld,", strtol(p + 1, NULL, 10));
+  th_buf_printf(&header, "), }");
+  while ((MAGIC_BYTES + 4 + header.size + 1) % 64) th_buf_u8(&header, ' '); /* data begin at a multiple of 64 */
+  th_buf_u8(&header, '\n');
+  th_buf_append(out, MAGIC "\x01\x00", MAGIC_BYTES + 2);
+  th_buf_u16(out, (uint16_t)header.size);
+  th_buf_append(out, header.data, header.size);
+  th_buf_append(out, data, bytes);
+  th_status status = th_buf_status(&header);
+  th_buf_free(&header);
+  TH_TRY(status);
+  return th_buf_status(out);
+}
