@@ -1,0 +1,531 @@
+/* Random cases for every kernel of kernels.def, and what each must give, computed by a plain model in another order
+ * than the kernel's. A case is a step with its inputs, and the output the model expects.
+ *
+ * Extremes are drawn often: zero points and weights at the ends of int8, multipliers just below 2^31, shifts from -31
+ * up, single pixels, windows that hang over the edge. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_KERNEL_CASES_H
+#define TESTS_KERNEL_CASES_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "model.h"
+#include "thr.h"
+
+typedef struct kase {
+  th_arena *arena;
+  th_rng rng;
+  thr_step step;
+  const void *in[2];
+  size_t in_bytes[2];
+  uint8_t *expected;
+  size_t out_bytes;
+  uint8_t *written; /* marks of the bytes a copy writes; NULL: all */
+} kase;
+
+static int32_t between(kase *k, int32_t lo, int32_t hi) {
+  return lo + (int32_t)th_rng_below(&k->rng, (uint32_t)(hi - lo) + 1);
+}
+
+static bool chance(kase *k, int percent) {
+  return between(k, 0, 99) < percent;
+}
+
+/* Uniform, but one time in four an end of the range. */
+static int32_t edgy(kase *k, int32_t lo, int32_t hi) {
+  if (chance(k, 25)) return chance(k, 50) ? lo : hi;
+  return between(k, lo, hi);
+}
+
+static int8_t *bytes_of(kase *k, size_t n) {
+  int8_t *p = th_arena_alloc(k->arena, n);
+  const bool extremes = chance(k, 20);
+  for (size_t i = 0; i < n; i++) p[i] = (int8_t)(extremes ? (chance(k, 50) ? -128 : 127) : between(k, -128, 127));
+  return p;
+}
+
+static const int8_t *input(kase *k, int i, size_t n) {
+  k->in[i] = bytes_of(k, n);
+  k->in_bytes[i] = n;
+  return k->in[i];
+}
+
+static int8_t *expect(kase *k, size_t n) {
+  k->expected = th_arena_alloc(k->arena, n);
+  k->out_bytes = n;
+  return (int8_t *)k->expected;
+}
+
+static void clamp_range(kase *k, int32_t *lo, int32_t *hi) {
+  *lo = chance(k, 50) ? -128 : between(k, -128, 100);
+  *hi = chance(k, 50) ? 127 : between(k, *lo, 127);
+}
+
+/* A multiplier that puts accumulators of about `magnitude` on the int8 range, or anything at all. */
+static int32_t any_mult(kase *k) {
+  return chance(k, 10) ? INT32_MAX : chance(k, 5) ? 1 << 30 : chance(k, 3) ? 0 : between(k, 1 << 30, INT32_MAX);
+}
+
+static int8_t fitting_shift(kase *k, double magnitude) {
+  if (chance(k, 5)) return (int8_t)between(k, -31, 12);
+  return (int8_t)(6 - (int)log2(magnitude + 1) + between(k, -1, 1));
+}
+
+/* --- weighted layers --- */
+
+static void random_requant(kase *k, int32_t channels, double magnitude, thr_requant *r) {
+  const int form = between(k, 0, 2); /* one for all, one each, indexed */
+  const int n = form == 0 ? 1 : form == 1 ? channels : between(k, 1, 5);
+  int32_t *mult = th_arena_array(k->arena, (size_t)n, sizeof *mult);
+  int8_t *shift = th_arena_array(k->arena, (size_t)n, 1);
+  uint8_t *index = th_arena_array(k->arena, (size_t)channels, 1);
+  for (int i = 0; i < n; i++) {
+    mult[i] = any_mult(k);
+    shift[i] = fitting_shift(k, magnitude);
+  }
+  for (int c = 0; c < channels; c++) index[c] = (uint8_t)between(k, 0, n - 1);
+  *r = (thr_requant){mult, shift, form == 2 ? index : NULL, form == 1};
+}
+
+static int32_t model_requant(const thr_requant *r, int c, int32_t acc) {
+  const int e = r->index ? r->index[c] : r->per_channel ? c : 0;
+  return model_scale(acc, r->mult[e], r->shift[e]);
+}
+
+static void random_bias(kase *k, int32_t channels, double magnitude, thr_bias *b) {
+  static const uint8_t widths[4] = {0, 1, 2, 4};
+  b->width = widths[between(k, 0, 3)];
+  b->shift = (uint8_t)(b->width == 4 ? between(k, 0, 2) : between(k, 0, 8));
+  uint8_t *data = th_arena_alloc(k->arena, (size_t)channels * 4);
+  for (int32_t i = 0; i < channels * b->width; i++) data[i] = (uint8_t)between(k, 0, 255);
+  for (int32_t c = 0; b->width == 4 && c < channels; c++) { /* 32 bits, but in proportion */
+    const int32_t v = (int32_t)((between(k, -1000, 1000)) * magnitude / 1000);
+    memcpy(data + 4 * c, &v, 4);
+  }
+  b->data = b->width ? data : NULL;
+}
+
+static int32_t model_bias(const thr_bias *b, int c) {
+  int64_t v = 0;
+  for (int i = b->width - 1; i >= 0; i--) v = v * 256 + b->data[c * b->width + i];
+  if (b->width && v >= (int64_t)1 << (8 * b->width - 1)) v -= (int64_t)1 << 8 * b->width;
+  return (int32_t)(v * ((int64_t)1 << b->shift));
+}
+
+static void random_window(kase *k, int32_t in, int32_t *out, int16_t *kernel, int16_t *stride, int16_t *dilation,
+                          int16_t *pad) {
+  *kernel = (int16_t)between(k, 1, 4);
+  *stride = (int16_t)between(k, 1, 3);
+  *dilation = (int16_t)(chance(k, 70) ? 1 : between(k, 2, 3));
+  const int32_t span = (*kernel - 1) * *dilation + 1;
+  *pad = (int16_t)between(k, 0, span - 1);
+  *out = between(k, 1, (in - 1 + *pad) / *stride + 1); /* the last window still begins inside */
+}
+
+/* Value of an image at any coordinates, 0 (after subtracting the zero point) outside. */
+static int64_t at(const int8_t *image, int32_t size_y, int32_t size_x, int32_t size_c, int32_t y, int32_t x, int32_t c,
+                  int32_t zero) {
+  if (y < 0 || x < 0 || y >= size_y || x >= size_x) return 0;
+  return image[(y * size_x + x) * size_c + c] - zero;
+}
+
+static void conv_case(kase *k, bool depthwise) {
+  thr_conv2d_params *p = &k->step.p.conv2d;
+  p->in_y = between(k, 1, 9);
+  p->in_x = between(k, 1, 9);
+  p->groups = depthwise ? between(k, 1, 9) : chance(k, 60) ? 1 : between(k, 1, 4);
+  p->in_c = depthwise ? p->groups : p->groups * between(k, 1, 9);
+  p->out_c = p->groups * between(k, 1, depthwise ? 3 : 9);
+  random_window(k, p->in_y, &p->out_y, &p->kernel_y, &p->stride_y, &p->dilation_y, &p->pad_y);
+  random_window(k, p->in_x, &p->out_x, &p->kernel_x, &p->stride_x, &p->dilation_x, &p->pad_x);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  clamp_range(k, &p->lo, &p->hi);
+  const int32_t depth = p->in_c / p->groups, row = p->kernel_y * p->kernel_x * depth;
+  const int8_t *w = bytes_of(k, (size_t)row * (size_t)p->out_c);
+  const int8_t *x = input(k, 0, (size_t)p->in_y * (size_t)p->in_x * (size_t)p->in_c);
+  p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(row * p->out_c)};
+  const double magnitude = 8000.0 * sqrt(row);
+  random_bias(k, p->out_c, magnitude, &p->bias);
+  random_requant(k, p->out_c, magnitude, &p->requant);
+  int8_t *y = expect(k, (size_t)p->out_y * (size_t)p->out_x * (size_t)p->out_c);
+  for (int32_t oy = 0; oy < p->out_y; oy++)
+    for (int32_t ox = 0; ox < p->out_x; ox++)
+      for (int32_t oc = 0; oc < p->out_c; oc++) {
+        const int32_t first_c = oc / (p->out_c / p->groups) * depth;
+        wide sum = model_bias(&p->bias, oc);
+        for (int32_t i = 0; i < row; i++) { /* i-th weight of the row */
+          const int32_t ky = i / depth / p->kernel_x, kx = i / depth % p->kernel_x;
+          sum +=
+              w[oc * row + i] * at(x, p->in_y, p->in_x, p->in_c, oy * p->stride_y - p->pad_y + ky * p->dilation_y,
+                                   ox * p->stride_x - p->pad_x + kx * p->dilation_x, first_c + i % depth, p->in_zero);
+        }
+        *y++ = model_finish(model_requant(&p->requant, oc, model_wrap(sum)), p->out_zero, p->lo, p->hi);
+      }
+}
+
+static void case_conv2d_s8(kase *k) {
+  conv_case(k, false);
+}
+
+static void case_depthwise_conv2d_s8(kase *k) {
+  conv_case(k, true);
+}
+
+static void case_fully_connected_s8(kase *k) {
+  thr_fully_connected_params *p = &k->step.p.fully_connected;
+  p->in_n = chance(k, 10) ? between(k, THR_DECODE_CHUNK - 1, 3 * THR_DECODE_CHUNK) : between(k, 1, 70);
+  p->out_n = between(k, 1, 20);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  clamp_range(k, &p->lo, &p->hi);
+  const int8_t *w = bytes_of(k, (size_t)p->in_n * (size_t)p->out_n);
+  const int8_t *x = input(k, 0, (size_t)p->in_n);
+  p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(p->in_n * p->out_n)};
+  const double magnitude = 8000.0 * sqrt(p->in_n);
+  random_bias(k, p->out_n, magnitude, &p->bias);
+  random_requant(k, p->out_n, magnitude, &p->requant);
+  int8_t *y = expect(k, (size_t)p->out_n);
+  for (int32_t o = 0; o < p->out_n; o++) {
+    wide sum = model_bias(&p->bias, o), of_weights = 0;
+    for (int32_t i = 0; i < p->in_n; i++) {
+      sum += (wide)w[o * p->in_n + i] * x[i];
+      of_weights += w[o * p->in_n + i];
+    }
+    sum -= of_weights * p->in_zero;
+    y[o] = model_finish(model_requant(&p->requant, o, model_wrap(sum)), p->out_zero, p->lo, p->hi);
+  }
+}
+
+/* --- pools and mean --- */
+
+static void pool_case(kase *k, bool max) {
+  thr_pool2d_params *p = &k->step.p.pool2d;
+  int16_t dilation;
+  p->in_y = between(k, 1, 9);
+  p->in_x = between(k, 1, 9);
+  p->c = between(k, 1, 6);
+  random_window(k, p->in_y, &p->out_y, &p->kernel_y, &p->stride_y, &dilation, &p->pad_y);
+  random_window(k, p->in_x, &p->out_x, &p->kernel_x, &p->stride_x, &dilation, &p->pad_x);
+  p->pad_y = (int16_t)(p->pad_y % p->kernel_y);
+  p->pad_x = (int16_t)(p->pad_x % p->kernel_x);
+  p->out_y = between(k, 1, (p->in_y - 1 + p->pad_y) / p->stride_y + 1);
+  p->out_x = between(k, 1, (p->in_x - 1 + p->pad_x) / p->stride_x + 1);
+  clamp_range(k, &p->lo, &p->hi);
+  const int8_t *x = input(k, 0, (size_t)(p->in_y * p->in_x * p->c));
+  int8_t *y = expect(k, (size_t)(p->out_y * p->out_x * p->c));
+  for (int32_t i = 0; i < p->out_y * p->out_x * p->c; i++) {
+    const int32_t c = i % p->c, ox = i / p->c % p->out_x, oy = i / p->c / p->out_x;
+    int32_t best = -128, n = 0, sum = 0;
+    for (int32_t py = 0; py < p->in_y; py++)
+      for (int32_t px = 0; px < p->in_x; px++) { /* is this pixel in the window? */
+        const int32_t ky = py - (oy * p->stride_y - p->pad_y), kx = px - (ox * p->stride_x - p->pad_x);
+        if (ky < 0 || kx < 0 || ky >= p->kernel_y || kx >= p->kernel_x) continue;
+        const int32_t v = x[(py * p->in_x + px) * p->c + c];
+        best = v > best ? v : best;
+        sum += v;
+        n++;
+      }
+    const int32_t v = max ? best : (int32_t)round((double)sum / n);
+    y[i] = (int8_t)(v < p->lo ? p->lo : v > p->hi ? p->hi : v);
+  }
+}
+
+static void case_max_pool2d_s8(kase *k) {
+  pool_case(k, true);
+}
+
+static void case_avg_pool2d_s8(kase *k) {
+  pool_case(k, false);
+}
+
+static void case_mean_s8(kase *k) {
+  thr_mean_params *p = &k->step.p.mean;
+  p->y = between(k, 1, 7);
+  p->x = between(k, 1, 7);
+  p->c = between(k, 1, 9);
+  p->over_y = chance(k, 60);
+  p->over_x = chance(k, 60);
+  p->over_c = chance(k, 30);
+  p->count = (p->over_y ? p->y : 1) * (p->over_x ? p->x : 1) * (p->over_c ? p->c : 1);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  p->mult = any_mult(k);
+  p->shift = fitting_shift(k, 128.0 * p->count);
+  clamp_range(k, &p->lo, &p->hi);
+  const int32_t elems = p->y * p->x * p->c;
+  const int8_t *x = input(k, 0, (size_t)elems);
+  const int32_t my = p->over_y ? 1 : p->y, mx = p->over_x ? 1 : p->x, mc = p->over_c ? 1 : p->c;
+  int8_t *y = expect(k, (size_t)(my * mx * mc));
+  wide *sums = th_arena_array(k->arena, (size_t)(my * mx * mc), sizeof(wide));
+  for (int32_t i = 0; i < elems; i++) { /* scatter each element to its sum */
+    const int32_t c = i % p->c, px = i / p->c % p->x, py = i / p->c / p->x;
+    sums[((p->over_y ? 0 : py) * mx + (p->over_x ? 0 : px)) * mc + (p->over_c ? 0 : c)] += x[i] - p->in_zero;
+  }
+  for (int32_t i = 0; i < my * mx * mc; i++)
+    y[i] = model_finish(model_scale((int32_t)sums[i], p->mult, p->shift), p->out_zero, p->lo, p->hi);
+}
+
+/* --- element-wise --- */
+
+static void elementwise_case(kase *k, char op) {
+  thr_elementwise_params *p = &k->step.p.elementwise;
+  int32_t dim_a[4], dim_b[4], size_a = 1, size_b = 1, size = 1;
+  for (int d = 3; d >= 0; d--) {
+    p->dim[d] = between(k, 1, 5);
+    dim_a[d] = chance(k, 20) ? 1 : p->dim[d];
+    dim_b[d] = chance(k, 20) ? 1 : p->dim[d];
+    p->stride_a[d] = dim_a[d] == 1 ? 0 : size_a;
+    p->stride_b[d] = dim_b[d] == 1 ? 0 : size_b;
+    size_a *= dim_a[d];
+    size_b *= dim_b[d];
+    size *= p->dim[d];
+  }
+  p->a_zero = edgy(k, -128, 127);
+  p->b_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  clamp_range(k, &p->lo, &p->hi);
+  p->left_shift = op == '*' ? 0 : 20;
+  for (int i = 0; i < 3; i++) {
+    p->mult[i] = any_mult(k);
+    p->shift[i] = (int8_t)(op == '*' ? between(k, -14, 1) : i < 2 ? between(k, -4, 0) : between(k, -22, -17));
+  }
+  const int8_t *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
+  int8_t *y = expect(k, (size_t)size);
+  for (int32_t i = 0; i < size; i++) {
+    int32_t rest = i, ia = 0, ib = 0, step_a = 1, step_b = 1;
+    for (int d = 3; d >= 0; d--) { /* coordinates in the operands' own shapes */
+      const int32_t c = rest % p->dim[d];
+      rest /= p->dim[d];
+      ia += (dim_a[d] == 1 ? 0 : c) * step_a;
+      ib += (dim_b[d] == 1 ? 0 : c) * step_b;
+      step_a *= dim_a[d];
+      step_b *= dim_b[d];
+    }
+    const int32_t va = a[ia] - p->a_zero, vb = b[ib] - p->b_zero;
+    int32_t v = va * vb;
+    if (op != '*') {
+      const int32_t sa = model_scale(va * (1 << 20), p->mult[0], p->shift[0]);
+      const int32_t sb = model_scale(vb * (1 << 20), p->mult[1], p->shift[1]);
+      v = op == '+' ? sa + sb : sa - sb;
+    }
+    y[i] = model_finish(model_scale(v, p->mult[2], p->shift[2]), p->out_zero, p->lo, p->hi);
+  }
+}
+
+static void case_add_s8(kase *k) {
+  elementwise_case(k, '+');
+}
+
+static void case_sub_s8(kase *k) {
+  elementwise_case(k, '-');
+}
+
+static void case_mul_s8(kase *k) {
+  elementwise_case(k, '*');
+}
+
+/* --- functions of one element, softmax --- */
+
+/* Half the cases hold every int8 value once. */
+static const int8_t *unary_input(kase *k, thr_unary_params *p) {
+  p->n = chance(k, 50) ? 256 : between(k, 1, 40);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  clamp_range(k, &p->lo, &p->hi);
+  int8_t *x = (int8_t *)input(k, 0, (size_t)p->n);
+  for (int i = 0; p->n == 256 && i < 256; i++) x[i] = (int8_t)(i - 128);
+  return x;
+}
+
+/* TFLite's multiplier and radius for a real input scale; the test of lowering checks the same against its formula. */
+static void input_scale(kase *k, thr_unary_params *p, double *scale) {
+  *scale = ldexp(1 + th_rng_uniform(&k->rng), between(k, -12, 0));
+  int shift;
+  p->mult[0] = (int32_t)round(ldexp(frexp(*scale * (1 << 27), &shift), 31));
+  p->shift[0] = (int8_t)shift;
+  p->radius = (int32_t)floor(15 * ldexp(1, 27 - shift));
+}
+
+static void saturating_case(kase *k, bool tanh_not_logistic) {
+  thr_unary_params *p = &k->step.p.unary;
+  const int8_t *x = unary_input(k, p);
+  double scale;
+  input_scale(k, p, &scale);
+  int8_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++) {
+    const int32_t v = x[i] - p->in_zero;
+    const int32_t z = abs(v) < p->radius ? model_scale(v, p->mult[0], p->shift[0]) : 0;
+    const int32_t out = tanh_not_logistic ? model_rshift(model_tanh(z), 24) : model_rshift(model_logistic(z), 23) - 128;
+    y[i] = (int8_t)(v <= -p->radius ? -128 : v >= p->radius ? 127 : model_saturate(out, 8));
+    const double real = tanh_not_logistic ? 128 * tanh(scale * v) : 256 / (1 + exp(-scale * v)) - 128;
+    if (fabs(y[i] - fmin(real, 127)) > 0.51) abort(); /* the model itself against libm */
+  }
+}
+
+static void case_logistic_s8(kase *k) {
+  saturating_case(k, false);
+}
+
+static void case_tanh_s8(kase *k) {
+  saturating_case(k, true);
+}
+
+static void case_relu_s8(kase *k) {
+  thr_unary_params *p = &k->step.p.unary;
+  const int8_t *x = unary_input(k, p);
+  p->mult[0] = any_mult(k);
+  p->shift[0] = (int8_t)between(k, -6, 5);
+  int8_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++)
+    y[i] = model_finish(model_scale(x[i] - p->in_zero, p->mult[0], p->shift[0]), p->out_zero, p->lo, p->hi);
+}
+
+static void case_leaky_relu_s8(kase *k) {
+  thr_unary_params *p = &k->step.p.unary;
+  const int8_t *x = unary_input(k, p);
+  for (int i = 0; i < 2; i++) {
+    p->mult[i] = (chance(k, 20) ? -1 : 1) * any_mult(k);
+    p->shift[i] = (int8_t)between(k, -6, 5);
+  }
+  int8_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++) {
+    const int32_t v = x[i] - p->in_zero, part = v >= 0 ? 0 : 1;
+    y[i] = model_finish(model_scale(v, p->mult[part], p->shift[part]), p->out_zero, p->lo, p->hi);
+  }
+}
+
+static int32_t model_high_mul16(int32_t a, int32_t b) {
+  return model_saturate(floor_div((wide)a * b + power2(14), power2(15)), 16);
+}
+
+static void case_hard_swish_s8(kase *k) {
+  thr_unary_params *p = &k->step.p.unary;
+  const int8_t *x = unary_input(k, p);
+  for (int i = 0; i < 2; i++) p->mult[i] = chance(k, 10) ? INT16_MAX : between(k, 1 << 14, INT16_MAX);
+  p->shift[0] = (int8_t)between(k, -8, 0);
+  p->shift[1] = (int8_t)between(k, -9, 9);
+  int8_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++) {
+    const int32_t v = (x[i] - p->in_zero) * 128, e = p->shift[1];
+    int32_t g = model_high_mul16(model_saturate(v * power2(e > 0 ? e - 1 : 0), 16), p->mult[1]);
+    g = e > 0 ? model_saturate(2 * (wide)g, 16) : e < 0 ? model_rshift(g, -e) : g;
+    g = (int32_t)floor_div((wide)g + 32768, 2);
+    const int32_t q = (int32_t)((wide)g * model_high_mul16(v, p->mult[0]) / 32768);
+    y[i] = model_finish(model_rshift(q, -p->shift[0]), p->out_zero, p->lo, p->hi);
+  }
+}
+
+static void softmax_row(const thr_softmax_params *p, const int8_t *x, int8_t *y) {
+  int32_t max = -128, zeros = 0, e[2000];
+  wide sum = 0;
+  for (int i = 0; i < p->depth; i++) max = x[i] > max ? x[i] : max;
+  for (int i = 0; i < p->depth; i++) {
+    const int32_t d = x[i] - max;
+    e[i] = d < p->diff_min ? -1 : model_exp(model_high_mul((int32_t)(d * power2(p->shift)), p->mult), 5);
+    if (e[i] >= 0) sum += model_rshift(e[i], 12);
+  }
+  while (sum * power2(zeros) < power2(31)) zeros++;
+  const int32_t fraction = (int32_t)(sum * power2(zeros) - power2(31));
+  const int32_t r = model_saturate(model_reciprocal(fraction) * power2(1), 32);
+  for (int i = 0; i < p->depth; i++)
+    y[i] = (int8_t)(e[i] < 0 ? -128 : model_saturate(model_rshift(model_high_mul(r, e[i]), 35 - zeros) - 128, 8));
+}
+
+static void case_softmax_s8(kase *k) {
+  thr_softmax_params *p = &k->step.p.softmax;
+  const double scale = ldexp(1 + th_rng_uniform(&k->rng), between(k, -10, 1));
+  int shift;
+  p->mult = (int32_t)round(ldexp(frexp(fmin(scale * (1 << 26), INT32_MAX), &shift), 31));
+  p->shift = (int8_t)shift;
+  p->diff_min = -(int32_t)floor(31 * ldexp(1, 26 - shift));
+  p->rows = between(k, 1, 4);
+  p->depth = chance(k, 10) ? between(k, 300, 1500) : between(k, 1, 30);
+  int8_t *x = (int8_t *)input(k, 0, (size_t)(p->rows * p->depth));
+  if (chance(k, 10)) memset(x, between(k, -128, 127), (size_t)(p->rows * p->depth));
+  int8_t *y = expect(k, (size_t)(p->rows * p->depth));
+  for (int r = 0; r < p->rows; r++) softmax_row(p, x + r * p->depth, y + r * p->depth);
+  double total = 0; /* the model itself against libm */
+  for (int i = 0; i < p->depth; i++) total += exp(scale * (x[i] - 127));
+  for (int i = 0; i < p->depth && p->depth < 200; i++)
+    if (fabs(y[i] - fmin(256 * exp(scale * (x[i] - 127)) / total - 128, 127)) > 1) abort();
+}
+
+/* --- moving bytes, changing types --- */
+
+static void case_copy_s8(kase *k) {
+  thr_copy_params *p = &k->step.p.copy;
+  p->outer = between(k, 1, 6);
+  p->block = between(k, 1, 20);
+  p->out_step = p->block + between(k, 0, 9);
+  p->out_offset = between(k, 0, p->out_step - p->block);
+  const int8_t *x = input(k, 0, (size_t)(p->outer * p->block));
+  int8_t *y = expect(k, (size_t)(p->outer * p->out_step));
+  k->written = th_arena_alloc(k->arena, k->out_bytes);
+  for (int32_t i = 0; i < p->outer * p->block; i++) {
+    const int32_t to = i / p->block * p->out_step + p->out_offset + i % p->block;
+    y[to] = x[i];
+    k->written[to] = 1;
+  }
+}
+
+static void case_pad_s8(kase *k) {
+  thr_pad_params *p = &k->step.p.pad;
+  int32_t out[4], in_size = 1, out_size = 1;
+  for (int d = 0; d < 4; d++) {
+    p->in[d] = between(k, 1, 5);
+    p->before[d] = chance(k, 50) ? 0 : between(k, 0, 3);
+    p->after[d] = chance(k, 50) ? 0 : between(k, 0, 3);
+    out[d] = p->before[d] + p->in[d] + p->after[d];
+    in_size *= p->in[d];
+    out_size *= out[d];
+  }
+  p->value = between(k, -128, 127);
+  const int8_t *x = input(k, 0, (size_t)in_size);
+  int8_t *y = expect(k, (size_t)out_size);
+  for (int32_t i = 0; i < out_size; i++) {
+    int32_t rest = i, step = 1, from = 0;
+    bool inside = true;
+    for (int d = 3; d >= 0; d--) {
+      const int32_t c = rest % out[d] - p->before[d];
+      inside = inside && c >= 0 && c < p->in[d];
+      from += c * step;
+      step *= p->in[d];
+      rest /= out[d];
+    }
+    y[i] = (int8_t)(inside ? x[from] : p->value);
+  }
+}
+
+static void case_quantize_f32_s8(kase *k) {
+  thr_quantize_params *p = &k->step.p.quantize;
+  p->n = between(k, 1, 60);
+  p->zero = edgy(k, -128, 127);
+  p->scale = ldexpf(1 + (chance(k, 50) ? 0 : th_rng_uniform(&k->rng)), between(k, -12, 4));
+  float *x = th_arena_array(k->arena, (size_t)p->n, sizeof *x);
+  int8_t *y = expect(k, (size_t)p->n);
+  k->in[0] = x;
+  k->in_bytes[0] = (size_t)p->n * sizeof *x;
+  for (int i = 0; i < p->n; i++) {
+    x[i] = p->scale * (float)between(k, -300, 300) * (chance(k, 50) ? 0.5f : th_rng_uniform(&k->rng));
+    if (chance(k, 2)) x[i] = chance(k, 50) ? 3e38f : -3e38f;
+    if (chance(k, 5)) x[i] = nextafterf(p->scale * 0.5f, 0);
+    const double v = (double)roundf(x[i] / p->scale) + p->zero;
+    y[i] = (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v);
+  }
+}
+
+static void case_dequantize_s8_f32(kase *k) {
+  thr_quantize_params *p = &k->step.p.quantize;
+  p->n = between(k, 1, 60);
+  p->zero = edgy(k, -128, 127);
+  p->scale = ldexpf(1 + th_rng_uniform(&k->rng), between(k, -12, 4));
+  const int8_t *x = input(k, 0, (size_t)p->n);
+  float *y = (float *)expect(k, (size_t)p->n * sizeof *y);
+  for (int i = 0; i < p->n; i++) y[i] = (float)((double)p->scale * (x[i] - p->zero));
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* Every kernel of kernels.def against its model (cases.h) on random and extreme cases; the list of kernels is the list
+ * of tests, so a new kernel without a case does not compile.
+ *
+ * Output and scratch are exact in size between guard bytes, inputs must stay as they were, and kernels with weights
+ * run a second time with the same weights behind a decoder, which must be asked for each weight once, in order.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "../../rt/kernel/ref/fixed_exp.h"
+#include "cases.h"
+
+enum { CASES = 3000, GUARD = 64, FILL = 0xA5 };
+
+typedef void case_fn(kase *k);
+
+/* A block of `n` bytes between guards, all of it FILL. */
+static uint8_t *guarded(th_arena *arena, size_t n) {
+  uint8_t *p = th_arena_alloc(arena, n + 2 * GUARD);
+  memset(p, FILL, n + 2 * GUARD);
+  return p + GUARD;
+}
+
+static void check_guards(const uint8_t *p, size_t n) {
+  for (int i = 0; i < GUARD; i++) {
+    assert_int_equal(p[i - GUARD], FILL);
+    assert_int_equal(p[n + (size_t)i], FILL);
+  }
+}
+
+static void run_and_check(kase *k) {
+  uint8_t *out = guarded(k->arena, k->out_bytes);
+  const uint32_t scratch_bytes = thr_step_scratch_bytes(&k->step);
+  uint8_t *scratch = guarded(k->arena, scratch_bytes);
+  void *before[2] = {NULL, NULL};
+  for (int i = 0; i < 2; i++)
+    if (k->in[i]) before[i] = th_arena_copy(k->arena, k->in[i], k->in_bytes[i]);
+  thr_step_run(&k->step, k->in, out, scratch);
+  check_guards(out, k->out_bytes);
+  check_guards(scratch, scratch_bytes);
+  for (int i = 0; i < 2; i++)
+    if (k->in[i]) assert_memory_equal(k->in[i], before[i], k->in_bytes[i]);
+  for (size_t i = 0; i < k->out_bytes; i++)
+    assert_int_equal(out[i], k->written && !k->written[i] ? FILL : k->expected[i]);
+}
+
+/* Delivers raw weights as a coder would; `value` counts, so a kernel that skips or repeats is found. */
+static void decode_plainly(thr_stream *stream, int8_t *out, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++, stream->value++) {
+    assert_true(stream->value < stream->weights->bytes);
+    out[i] = (int8_t)stream->weights->data[stream->value];
+  }
+}
+
+static void run_coded(kase *k) {
+  thr_weights *w = NULL;
+  if (k->step.kernel == THR_KERNEL_CONV2D_S8 || k->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8)
+    w = &k->step.p.conv2d.weights;
+  if (k->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8) w = &k->step.p.fully_connected.weights;
+  if (!w) return;
+  assert_int_equal(thr_step_scratch_bytes(&k->step), 0);
+  w->decode = decode_plainly;
+  assert_in_range(thr_step_scratch_bytes(&k->step), 1, w->bytes);
+  run_and_check(k);
+}
+
+static void check_kernel(thr_kernel_id kernel, case_fn *make) {
+  for (uint64_t i = 0; i < CASES; i++) {
+    kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, (uint64_t)kernel)};
+    k.step.kernel = kernel;
+    make(&k);
+    run_and_check(&k);
+    run_coded(&k);
+    th_arena_destroy(k.arena);
+  }
+}
+
+#define THR_KERNEL(id, name, params, n_in, scratch) \
+  static void test_##name(void **state) {           \
+    check_kernel(THR_KERNEL_##id, case_##name);     \
+  }
+#include "../../rt/kernel/kernels.def"
+#undef THR_KERNEL
+
+/* --- the primitives, over millions of values --- */
+
+static int32_t any_int32(th_rng *rng) {
+  static const int32_t edges[] = {0,       1,          -1,           2, -2, INT32_MAX, INT32_MIN, INT32_MIN + 1,
+                                  1 << 30, -(1 << 30), (1 << 30) - 1};
+  const int32_t v = (int32_t)th_rng_u64(rng);
+  switch (th_rng_below(rng, 4)) {
+    case 0:
+      return edges[th_rng_below(rng, sizeof edges / sizeof edges[0])];
+    case 1:
+      return v >> th_rng_below(rng, 31);
+    default:
+      return v;
+  }
+}
+
+static void test_products(void **state) {
+  th_rng rng = th_rng_init(1, 1);
+  for (int i = 0; i < 1000000; i++) {
+    const int32_t a = any_int32(&rng), b = any_int32(&rng);
+    assert_int_equal(thr_high_mul(a, b), model_high_mul(a, b));
+    assert_int_equal(thr_high_mul16((int16_t)a, (int16_t)b), model_high_mul16((int16_t)a, (int16_t)b));
+  }
+}
+
+static void test_shifts(void **state) {
+  th_rng rng = th_rng_init(2, 1);
+  for (int i = 0; i < 1000000; i++) {
+    const int32_t x = any_int32(&rng), mult = any_int32(&rng);
+    const int n = (int)th_rng_below(&rng, 32), left = (int)th_rng_below(&rng, 30) + 1;
+    assert_int_equal(thr_rshift(x, n), model_rshift(x, n));
+    assert_int_equal(thr_sat_shl(x, left), model_saturate(x * power2(left), 32));
+    assert_int_equal(thr_sat_shl16((int16_t)x, n), model_saturate((int16_t)x * power2(n), 16));
+    assert_int_equal(thr_scale(x, mult, n - 31), model_scale(x, mult, n - 31));
+    assert_int_equal(thr_scale(x, mult, left), model_scale(x, mult, left));
+  }
+}
+
+static void test_exponential(void **state) {
+  th_rng rng = th_rng_init(3, 1);
+  for (int i = 0; i < 1000000; i++) {
+    const int32_t a = any_int32(&rng), negative = a > 0 ? -a : a;
+    const int bits = 4 + (i & 1);
+    const int32_t y = thr_exp_negative(negative, bits);
+    assert_int_equal(y, model_exp(negative, bits));
+    if (fabs(ldexp(y, -31) - exp(ldexp(negative, bits - 31))) > 1e-6) fail_msg("exp(%d, %d) is %d", negative, bits, y);
+    const int32_t fraction = a & INT32_MAX;
+    assert_int_equal(thr_reciprocal(fraction), model_reciprocal(fraction));
+    if (fabs(ldexp(thr_reciprocal(fraction), -29) - 2 / (1 + ldexp(fraction, -31))) > 1e-6)
+      fail_msg("1/(1+%d)", fraction);
+  }
+}
+
+static void test_clz(void **state) {
+  for (int i = 0; i < 32; i++) {
+    assert_int_equal(thr_clz((uint32_t)1 << i), 31 - i);
+    assert_int_equal(thr_clz(UINT32_MAX >> i), i);
+  }
+  assert_int_equal(thr_clz(0), 32);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define THR_KERNEL(id, name, params, n_in, scratch) cmocka_unit_test(test_##name),
+#include "../../rt/kernel/kernels.def"
+#undef THR_KERNEL
+      cmocka_unit_test(test_products), cmocka_unit_test(test_shifts), cmocka_unit_test(test_exponential),
+      cmocka_unit_test(test_clz)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
