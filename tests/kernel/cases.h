@@ -356,7 +356,7 @@ static void saturating_case(kase *k, bool tanh_not_logistic) {
   double scale;
   input_scale(k, p, &scale);
   const bool cut = chance(k, 30); /* a radius that matters, so that its edge is seen */
-  if (cut) p->radius = between(k, 1, 40);
+  if (cut) p->radius = between(k, 1, p->radius < 40 ? p->radius : 40);
   int8_t *y = expect(k, (size_t)p->n);
   for (int i = 0; i < p->n; i++) {
     const int32_t v = x[i] - p->in_zero;
@@ -445,7 +445,7 @@ static void case_softmax_s8(kase *k) {
   p->shift = (int8_t)shift;
   p->diff_min = -(int32_t)floor(31 * ldexp(1, 26 - shift));
   const bool cut = chance(k, 30);
-  if (cut) p->diff_min = -between(k, 0, 60);
+  if (cut) p->diff_min = -between(k, 0, -p->diff_min < 60 ? -p->diff_min : 60);
   p->rows = between(k, 1, 4);
   p->depth = chance(k, 10) ? between(k, 300, 1500) : between(k, 1, 30);
   int8_t *x = (int8_t *)input(k, 0, (size_t)(p->rows * p->depth));
