@@ -40,16 +40,20 @@ typedef struct thr_io_info {
 
 enum { THR_DTYPE_S8 = 1, THR_DTYPE_F32 = 2, THR_DTYPE_U8 = 3, THR_DTYPE_S16 = 4, THR_DTYPE_S32 = 5 };
 
-typedef struct thr_model {
+typedef struct thr_model { /* set by thr_open; plain data, may be copied */
   const uint8_t *blob;
-  uint32_t blob_bytes, arena_bytes;
+  const int32_t *mult; /* requantization multipliers of all steps */
+  uint32_t blob_bytes, arena_bytes, mults;
+  uint32_t io_at, steps_at; /* where these parts of the blob begin */
   uint16_t steps, inputs, outputs;
 } thr_model;
 
+/* `blob` must stay valid and be 4-byte aligned; multipliers are read in place, so the machine must be little-endian. */
 thr_status thr_open(thr_model *model, const void *blob, size_t blob_bytes);
 uint32_t thr_arena_bytes(const thr_model *model); /* tensors and scratch */
 void thr_run(const thr_model *model, void *arena);
 void thr_run_step(const thr_model *model, void *arena, uint16_t step); /* one operator, for per-layer comparison */
+/* NULL, and an info of zeros, when there is no input or output `i`. */
 void *thr_input(const thr_model *model, void *arena, uint16_t i);
 const void *thr_output(const thr_model *model, const void *arena, uint16_t i);
 thr_io_info thr_input_info(const thr_model *model, uint16_t i);

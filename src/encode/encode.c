@@ -14,7 +14,7 @@ typedef struct coder_row {
 
 static const coder_row coders[THR_CODER_COUNT] = {
 #define THR_CODER(id, name, decode) {#name, th_encode_##name, decode},
-#include "../decode/coders.def"
+#include "../../rt/decode/coders.def"
 #undef THR_CODER
 };
 

@@ -1,0 +1,219 @@
+/* What must hold before a step may run. Arithmetic is in 64 bits, and every factor of a product is checked to be at
+ * most 2^31 before it is multiplied, so nothing here can wrap.
+ *
+ * Two kinds of conditions: the ranges for which kernels are defined (positive sizes and strides, shift counts, values
+ * that fit int8), and room: the bytes that a kernel reads and writes, from its parameters alone, against arena and
+ * blob. SPDX-License-Identifier: Apache-2.0 */
+#include "fields.h"
+#include "parse.h"
+
+typedef struct span { /* of the arena */
+  uint64_t begin, bytes;
+} span;
+
+typedef struct use {              /* what a step touches */
+  uint64_t in[2], out, out_begin; /* bytes; out_begin: untouched bytes before the first written one */
+  uint32_t align;                 /* of input 0 / of the output */
+  uint32_t out_align;
+  int in_place; /* output may be an input */
+} use;
+
+#define MOST_BYTES ((uint64_t)INT32_MAX)
+#define MOST_IN 1073741824 /* rows or columns of an input; with kernel, dilation and padding added still 32 bits */
+#define MOST_OUT 65535     /* rows or columns of an output: times a 16-bit stride still fits 32 bits */
+
+static int in_s8(int32_t v) {
+  return v >= -128 && v <= 127;
+}
+static int good_shift(int32_t v) {
+  return v >= -31 && v <= 30;
+}
+static int positive(int32_t v) {
+  return v > 0;
+}
+static int good_clamp(int32_t lo, int32_t hi) {
+  return in_s8(lo) && in_s8(hi) && lo <= hi;
+}
+
+/* a * b * c, or more than MOST_BYTES when a factor is not positive or the product is larger. */
+static uint64_t volume(int32_t a, int32_t b, int32_t c) {
+  if (a <= 0 || b <= 0 || c <= 0) return MOST_BYTES + 1;
+  const uint64_t ab = (uint64_t)a * (uint64_t)b;
+  return ab > MOST_BYTES ? MOST_BYTES + 1 : ab * (uint64_t)c;
+}
+
+static int check_window(int32_t in, int32_t out, int16_t kernel, int16_t stride, int16_t dilation, int16_t pad) {
+  return in > 0 && in <= MOST_IN && out > 0 && out <= MOST_OUT && kernel > 0 && stride > 0 && dilation > 0 && pad >= 0;
+}
+
+static int check_conv2d(const thr_conv2d_params *p, int depthwise, use *u) {
+  if (!check_window(p->in_y, p->out_y, p->kernel_y, p->stride_y, p->dilation_y, p->pad_y)) return 0;
+  if (!check_window(p->in_x, p->out_x, p->kernel_x, p->stride_x, p->dilation_x, p->pad_x)) return 0;
+  if (!positive(p->in_c) || !positive(p->out_c) || !positive(p->groups)) return 0;
+  if (depthwise ? p->out_c % p->in_c != 0 : p->in_c % p->groups != 0 || p->out_c % p->groups != 0) return 0;
+  u->in[0] = volume(p->in_y, p->in_x, p->in_c);
+  u->out = volume(p->out_y, p->out_x, p->out_c);
+  return in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+}
+
+static int check_fully_connected(const thr_fully_connected_params *p, use *u) {
+  u->in[0] = volume(p->in_n, 1, 1);
+  u->out = volume(p->out_n, 1, 1);
+  return in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+}
+
+static int check_pool2d(const thr_pool2d_params *p, use *u) {
+  if (!check_window(p->in_y, p->out_y, p->kernel_y, p->stride_y, 1, p->pad_y)) return 0;
+  if (!check_window(p->in_x, p->out_x, p->kernel_x, p->stride_x, 1, p->pad_x)) return 0;
+  if ((int64_t)p->kernel_y * p->kernel_x > 1 << 23) return 0; /* the sum of a window fits 32 bits */
+  u->in[0] = volume(p->in_y, p->in_x, p->c);
+  u->out = volume(p->out_y, p->out_x, p->c);
+  return good_clamp(p->lo, p->hi);
+}
+
+/* Bytes of an operand read with these strides. */
+static uint64_t strided(const int32_t dim[4], const int32_t stride[4]) {
+  uint64_t last = 0;
+  for (int i = 0; i < 4; i++) {
+    if (stride[i] < 0) return MOST_BYTES + 1;
+    last += (uint64_t)(dim[i] - 1) * (uint64_t)stride[i];
+    if (last > MOST_BYTES) return MOST_BYTES + 1;
+  }
+  return last + 1;
+}
+
+static int check_elementwise(const thr_elementwise_params *p, use *u) {
+  u->out = volume(p->dim[0], p->dim[1], p->dim[2]);
+  if (u->out > MOST_BYTES || !positive(p->dim[3])) return 0;
+  u->out *= (uint64_t)p->dim[3];
+  u->in[0] = strided(p->dim, p->stride_a);
+  u->in[1] = strided(p->dim, p->stride_b);
+  u->in_place = 1;
+  for (int i = 0; i < 3; i++)
+    if (!good_shift(p->shift[i])) return 0;
+  return p->left_shift <= 30 && in_s8(p->a_zero) && in_s8(p->b_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+}
+
+static int check_softmax(const thr_softmax_params *p, use *u) {
+  u->in[0] = u->out = volume(p->rows, p->depth, 1);
+  return p->shift >= 0 && p->shift <= 30;
+}
+
+static int check_unary(const thr_unary_params *p, thr_kernel_id kernel, use *u) {
+  u->in[0] = u->out = volume(p->n, 1, 1);
+  u->in_place = 1;
+  for (int i = 0; i < 2; i++) {
+    if (!good_shift(p->shift[i])) return 0;
+    if (kernel == THR_KERNEL_HARD_SWISH_S8 && (p->mult[i] < INT16_MIN || p->mult[i] > INT16_MAX)) return 0;
+  }
+  return p->radius >= 0 && in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+}
+
+static int check_mean(const thr_mean_params *p, use *u) {
+  u->in[0] = volume(p->y, p->x, p->c);
+  if (u->in[0] > MOST_BYTES) return 0;
+  u->out = (uint64_t)(p->over_y ? 1 : p->y) * (uint64_t)(p->over_x ? 1 : p->x) * (uint64_t)(p->over_c ? 1 : p->c);
+  return good_shift(p->shift) && in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+}
+
+static int check_copy(const thr_copy_params *p, use *u) {
+  u->in[0] = volume(p->outer, p->block, 1);
+  if (u->in[0] > MOST_BYTES || p->out_step < 0 || p->out_offset < 0) return 0;
+  u->out_begin = (uint64_t)p->out_offset;
+  u->out = (uint64_t)(p->outer - 1) * (uint64_t)p->out_step + (uint64_t)p->block;
+  return 1;
+}
+
+static int check_pad(const thr_pad_params *p, use *u) {
+  u->in[0] = u->out = 1;
+  for (int i = 0; i < 4; i++) {
+    if (p->in[i] <= 0 || p->before[i] < 0 || p->after[i] < 0) return 0;
+    u->in[0] *= (uint64_t)p->in[i];
+    u->out *= (uint64_t)p->before[i] + (uint64_t)p->in[i] + (uint64_t)p->after[i];
+    if (u->in[0] > MOST_BYTES || u->out > MOST_BYTES) return 0;
+  }
+  return in_s8(p->value);
+}
+
+static int check_quantize(const thr_quantize_params *p, thr_kernel_id kernel, use *u) {
+  const int to_s8 = kernel == THR_KERNEL_QUANTIZE_F32_S8;
+  u->in[0] = volume(p->n, to_s8 ? 4 : 1, 1);
+  u->out = volume(p->n, to_s8 ? 1 : 4, 1);
+  u->align = to_s8 ? 4 : 1;
+  u->out_align = to_s8 ? 1 : 4;
+  return in_s8(p->zero) && p->scale > 1e-30f && p->scale < 1e30f;
+}
+
+static int check_params(const thr_step *s, use *u) {
+  switch (thr_kernel_params(s->kernel)) {
+    case THR_PARAMS_conv2d:
+      return check_conv2d(&s->p.conv2d, s->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8, u);
+    case THR_PARAMS_fully_connected:
+      return check_fully_connected(&s->p.fully_connected, u);
+    case THR_PARAMS_pool2d:
+      return check_pool2d(&s->p.pool2d, u);
+    case THR_PARAMS_elementwise:
+      return check_elementwise(&s->p.elementwise, u);
+    case THR_PARAMS_softmax:
+      return check_softmax(&s->p.softmax, u);
+    case THR_PARAMS_unary:
+      return check_unary(&s->p.unary, s->kernel, u);
+    case THR_PARAMS_mean:
+      return check_mean(&s->p.mean, u);
+    case THR_PARAMS_copy:
+      return check_copy(&s->p.copy, u);
+    case THR_PARAMS_pad:
+      return check_pad(&s->p.pad, u);
+    case THR_PARAMS_quantize:
+      return check_quantize(&s->p.quantize, s->kernel, u);
+    case THR_PARAMS_NONE:
+      break;
+  }
+  return 0;
+}
+
+/* Shift counts of all pairs, and indices of existing pairs. */
+static int check_requant(const thr_parsed_step *parsed) {
+  thr_step step = parsed->step;
+  const thr_requant *r = thr_step_requant(&step);
+  uint32_t rows, row_elems;
+  for (uint32_t i = 0; i < parsed->pairs; i++)
+    if (!good_shift(r->shift[i])) return 0;
+  thr_step_weight_rows(&step, &rows, &row_elems);
+  for (uint32_t i = 0; r->index && i < rows; i++)
+    if (r->index[i] >= parsed->pairs) return 0;
+  return 1;
+}
+
+static int apart(span a, span b) {
+  return a.begin + a.bytes <= b.begin || b.begin + b.bytes <= a.begin;
+}
+
+static int in_arena(const thr_model *model, span s, uint32_t align) {
+  return s.bytes <= MOST_BYTES && s.begin + s.bytes <= model->arena_bytes && s.begin % align == 0;
+}
+
+/* Outputs may overwrite inputs only where the kernel allows it, and then exactly. */
+static int check_room(const thr_model *model, const thr_parsed_step *parsed, const use *u) {
+  const span out = {parsed->out + u->out_begin, u->out};
+  const span scratch = {parsed->scratch, thr_step_scratch_bytes(&parsed->step)};
+  if (!in_arena(model, out, u->out_align) || !in_arena(model, scratch, 1) || !apart(out, scratch)) return 0;
+  for (uint32_t i = 0; i < parsed->inputs; i++) {
+    const span in = {parsed->in[i].offset, u->in[i]};
+    if (parsed->in[i].data) {
+      if (u->in[i] != parsed->in[i].offset || u->align != 1) return 0;
+      continue;
+    }
+    if (!in_arena(model, in, u->align) || !apart(in, scratch)) return 0;
+    const int same = u->in_place && in.begin == out.begin && in.bytes == out.bytes;
+    if (!same && !apart(in, out)) return 0;
+  }
+  return 1;
+}
+
+thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed) {
+  use u = {{0, 0}, 0, 0, 1, 1, 0};
+  if (!check_params(&parsed->step, &u)) return THR_ERR_MALFORMED;
+  if (parsed->weighted && !check_requant(parsed)) return THR_ERR_MALFORMED;
+  return check_room(model, parsed, &u) ? THR_OK : THR_ERR_MALFORMED;
+}

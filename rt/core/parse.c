@@ -1,0 +1,174 @@
+/* Step records to steps. Layout: docs/format.md, "Step records". Everything read here is read again at every run, so
+ * the record stays in flash and a step needs no RAM but this stack frame. SPDX-License-Identifier: Apache-2.0 */
+#include "parse.h"
+
+#include <string.h>
+
+#include "fields.h"
+
+static int fits(uint32_t v, uint32_t bytes, uint32_t coding) {
+  const int32_t s = (int32_t)v;
+  if (coding == THR_FIELD_RAW) return bytes == 4;
+  if (coding == THR_FIELD_UINT) return bytes == 1 ? v <= 255u : bytes == 2 ? v <= 32767u : v <= 2147483647u;
+  return bytes == 1 ? s >= -128 && s <= 127 : bytes == 2 ? s >= -32768 && s <= 32767 : 1;
+}
+
+static void store(uint8_t *to, uint32_t v, uint32_t bytes) {
+  const uint16_t half = (uint16_t)v;
+  const uint8_t byte = (uint8_t)v;
+  if (bytes == 4) memcpy(to, &v, 4);
+  if (bytes == 2) memcpy(to, &half, 2);
+  if (bytes == 1) *to = byte;
+}
+
+/* Fills the plain fields of `params`. */
+static void parse_fields(thr_cursor *c, const thr_field *field, uint32_t count, void *params) {
+  uint32_t v[THR_FIELDS_MOST];
+  const uint32_t mask = thr_cursor_varint(c);
+  if (mask >> count) c->bad = 1;
+  for (uint32_t i = 0; i < count; i++, field++) {
+    if (!(mask >> i & 1u))
+      v[i] = field->rule == THR_FIELD_SAME ? v[(uint8_t)field->value] : (uint32_t)(int32_t)field->value;
+    else if (field->coding == THR_FIELD_UINT)
+      v[i] = thr_cursor_varint(c);
+    else
+      v[i] = field->coding == THR_FIELD_RAW ? thr_cursor_u32(c) : (uint32_t)thr_cursor_svarint(c);
+    if (!fits(v[i], field->bytes, field->coding)) c->bad = 1;
+    store((uint8_t *)params + field->offset, v[i], field->bytes);
+  }
+}
+
+static int is_conv(const thr_step *step) {
+  return step->kernel == THR_KERNEL_CONV2D_S8 || step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
+}
+
+void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_elems) {
+  int64_t n = 0, row = 0;
+  if (is_conv(step)) {
+    const thr_conv2d_params *p = &step->p.conv2d;
+    n = p->out_c;
+    row = (int64_t)p->kernel_y * p->kernel_x;
+    if (step->kernel == THR_KERNEL_CONV2D_S8) row = p->groups > 0 ? row * (p->in_c / p->groups) : 0;
+  } else if (step->kernel == THR_KERNEL_FULLY_CONNECTED_S8) {
+    n = step->p.fully_connected.out_n;
+    row = step->p.fully_connected.in_n;
+  }
+  const int sane = n > 0 && row > 0 && row <= INT32_MAX;
+  *rows = sane ? (uint32_t)n : 0;
+  *row_elems = sane ? (uint32_t)row : 0;
+}
+
+thr_weights *thr_step_weights(thr_step *step) {
+  if (is_conv(step)) return &step->p.conv2d.weights;
+  return step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &step->p.fully_connected.weights : NULL;
+}
+
+thr_bias *thr_step_bias(thr_step *step) {
+  if (is_conv(step)) return &step->p.conv2d.bias;
+  return step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &step->p.fully_connected.bias : NULL;
+}
+
+thr_requant *thr_step_requant(thr_step *step) {
+  if (is_conv(step)) return &step->p.conv2d.requant;
+  return step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &step->p.fully_connected.requant : NULL;
+}
+
+static const uint8_t *take_product(thr_cursor *c, uint32_t a, uint32_t b) {
+  const uint64_t n = (uint64_t)a * b;
+  if (n > UINT32_MAX) c->bad = 1;
+  return thr_cursor_take(c, (uint32_t)n);
+}
+
+static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_parsed_step *parsed) {
+  thr_weights *w = thr_step_weights(&parsed->step);
+  const uint32_t coder = thr_cursor_u8(c);
+  if (coder >= THR_CODER_COUNT) c->bad = 1;
+  parsed->coder = (thr_coder)coder;
+  w->decode = thr_coder_decode(parsed->coder);
+  w->table = NULL;
+  w->table_bytes = 0;
+  if (!w->decode) {
+    const uint64_t bytes = (uint64_t)rows * row_elems;
+    w->bytes = (uint32_t)bytes;
+    w->data = take_product(c, rows, row_elems);
+    return;
+  }
+  parsed->scratch = thr_cursor_varint(c);
+  const uint32_t table_bytes = thr_cursor_varint(c);
+  w->bytes = thr_cursor_varint(c);
+  if (table_bytes > UINT16_MAX || w->bytes > UINT32_MAX >> 4) c->bad = 1;
+  w->table_bytes = (uint16_t)table_bytes;
+  w->table = thr_cursor_take(c, table_bytes);
+  w->data = thr_cursor_take(c, w->bytes);
+}
+
+/* The byte that describes bias and requantization: bits 0-1 bias width, 2-6 bias shift, 7 pairs are indexed. */
+static void parse_channels(const thr_model *model, thr_cursor *c, uint32_t rows, thr_parsed_step *parsed) {
+  thr_bias *bias = thr_step_bias(&parsed->step);
+  thr_requant *requant = thr_step_requant(&parsed->step);
+  const uint32_t form = thr_cursor_u8(c);
+  bias->width = (uint8_t)((form & 3u) == 3u ? 4u : form & 3u);
+  bias->shift = (uint8_t)(form >> 2 & 31u);
+  bias->data = take_product(c, rows, bias->width);
+  const uint32_t first = thr_cursor_varint(c), pairs = thr_cursor_varint(c);
+  if (first > model->mults || pairs > model->mults - first) c->bad = 1;
+  if (!(form & 128u) && pairs != 1u && pairs != rows) c->bad = 1;
+  if (pairs == 0 || (form & 128u && pairs > 256u)) c->bad = 1;
+  parsed->pairs = pairs;
+  requant->mult = c->bad ? NULL : model->mult + first;
+  requant->shift = (const int8_t *)thr_cursor_take(c, pairs);
+  requant->index = form & 128u ? thr_cursor_take(c, rows) : NULL;
+  requant->per_channel = pairs > 1u && !requant->index;
+}
+
+static thr_operand parse_operand(thr_cursor *c) {
+  const uint32_t v = thr_cursor_varint(c);
+  thr_operand operand = {NULL, v >> 1};
+  if (v & 1u) operand.data = thr_cursor_take(c, v >> 1);
+  return operand;
+}
+
+thr_status thr_step_parse(const thr_model *model, thr_cursor *c, thr_parsed_step *parsed) {
+  memset(parsed, 0, sizeof *parsed);
+  const uint32_t kernel = thr_cursor_u8(c);
+  parsed->step.kernel = (thr_kernel_id)kernel;
+  const thr_params_id params = thr_kernel_params(parsed->step.kernel);
+  if (c->bad) return THR_ERR_MALFORMED;
+  if (params == THR_PARAMS_NONE) return THR_ERR_KERNEL;
+  parsed->inputs = thr_kernel_inputs(parsed->step.kernel);
+  for (uint32_t i = 0; i < parsed->inputs; i++) parsed->in[i] = parse_operand(c);
+  parsed->out = thr_cursor_varint(c);
+  uint32_t count, rows, row_elems;
+  const thr_field *fields = thr_fields(params, &count);
+  parse_fields(c, fields, count, &parsed->step.p);
+  if (parsed->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8) parsed->step.p.conv2d.groups = parsed->step.p.conv2d.in_c;
+  parsed->weighted = thr_step_weights(&parsed->step) != NULL;
+  if (parsed->weighted) {
+    thr_step_weight_rows(&parsed->step, &rows, &row_elems);
+    if (rows == 0) c->bad = 1;
+    parse_weights(c, rows, row_elems, parsed);
+    parse_channels(model, c, rows, parsed);
+  }
+  return c->bad ? THR_ERR_MALFORMED : THR_OK;
+}
+
+thr_status thr_io_parse(thr_cursor *c, thr_io_info *info, uint32_t *offset) {
+  uint64_t bytes;
+  memset(info, 0, sizeof *info);
+  *offset = thr_cursor_varint(c);
+  info->dtype = (uint8_t)thr_cursor_u8(c);
+  info->rank = (uint8_t)thr_cursor_u8(c);
+  if (info->rank > 4 || (info->dtype != THR_DTYPE_S8 && info->dtype != THR_DTYPE_F32)) return THR_ERR_MALFORMED;
+  bytes = info->dtype == THR_DTYPE_F32 ? 4 : 1;
+  for (uint32_t i = 0; i < info->rank; i++) {
+    const uint32_t dim = thr_cursor_varint(c);
+    info->dim[i] = (int32_t)dim;
+    bytes *= dim;
+    if (dim == 0 || bytes > INT32_MAX) return THR_ERR_MALFORMED;
+  }
+  info->bytes = (uint32_t)bytes;
+  const uint32_t scale = thr_cursor_u32(c);
+  memcpy(&info->scale, &scale, sizeof scale);
+  info->zero = thr_cursor_svarint(c);
+  return c->bad ? THR_ERR_MALFORMED : THR_OK;
+}

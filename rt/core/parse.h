@@ -1,0 +1,49 @@
+/* From a step record of a blob to a step that can run, and the checks that make running it safe. Internal to rt/core
+ * and the host's reader of .thim files. SPDX-License-Identifier: Apache-2.0 */
+#ifndef THR_PARSE_H
+#define THR_PARSE_H
+
+#include "cursor.h"
+#include "thr.h"
+
+typedef struct thr_operand {
+  const void *data; /* constant inside the blob, `offset` is its size; NULL: in the arena at `offset` */
+  uint32_t offset;
+} thr_operand;
+
+typedef struct thr_parsed_step {
+  thr_step step;
+  thr_operand in[2];
+  uint32_t inputs, out, scratch; /* arena offsets */
+  uint32_t pairs;                /* of multiplier and shift */
+  thr_coder coder;
+  uint8_t weighted; /* step has weights, bias, requant */
+} thr_parsed_step;
+
+/* Weight rows (one per output channel) and elements per row; 0 and 0 when the step has no weights or no sane geometry.
+ */
+void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_elems);
+thr_weights *thr_step_weights(thr_step *step); /* NULL when it has none; likewise the next two */
+thr_bias *thr_step_bias(thr_step *step);
+thr_requant *thr_step_requant(thr_step *step);
+
+/* Reads one record and moves the cursor behind it. Safe on any bytes; the step may be run only if thr_step_check
+ * agrees. */
+thr_status thr_step_parse(const thr_model *model, thr_cursor *cursor, thr_parsed_step *parsed);
+
+/* THR_ERR_MALFORMED unless every parameter is in the range its kernel is defined for and everything it will read and
+ * write lies in the arena, outside its own output, or in the blob. */
+thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed);
+
+/* Finds input or output `i`; cursor positions as in docs/format.md. */
+thr_status thr_io_parse(thr_cursor *cursor, thr_io_info *info, uint32_t *offset);
+
+uint32_t thr_crc32(const uint8_t *data, size_t n); /* of PNG, zlib: reflected 0x04C11DB7 */
+
+/* Parts of a blob. */
+enum { THR_HEADER_BYTES = 16, THR_PROGRAM_BYTES = 28 };
+enum { THR_KIND_PROGRAM = 1, THR_KIND_GRAPH = 2 };
+enum { THR_VERSION = 1 };
+thr_status thr_header_check(const uint8_t *blob, size_t bytes, uint8_t kind);
+
+#endif

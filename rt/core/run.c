@@ -1,0 +1,79 @@
+/* Running an opened blob, and finding its inputs and outputs. Records are parsed as they are met; thr_open() has found
+ * nothing wrong with them. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "parse.h"
+
+uint32_t thr_arena_bytes(const thr_model *model) {
+  return model->arena_bytes;
+}
+
+static thr_cursor cursor_at(const thr_model *m, uint32_t at) {
+  const thr_cursor c = {m->blob + at, m->blob + m->blob_bytes, 0};
+  return c;
+}
+
+static void run_parsed(const thr_parsed_step *parsed, uint8_t *arena) {
+  const void *in[2] = {NULL, NULL};
+  for (uint32_t i = 0; i < parsed->inputs; i++)
+    in[i] = parsed->in[i].data ? parsed->in[i].data : arena + parsed->in[i].offset;
+  thr_step_run(&parsed->step, in, arena + parsed->out, arena + parsed->scratch);
+}
+
+void thr_run(const thr_model *model, void *arena) {
+  thr_cursor c = cursor_at(model, model->steps_at);
+  thr_parsed_step parsed;
+  for (uint32_t i = 0; i < model->steps && thr_step_parse(model, &c, &parsed) == THR_OK; i++)
+    run_parsed(&parsed, arena);
+}
+
+void thr_run_step(const thr_model *model, void *arena, uint16_t step) {
+  thr_cursor c = cursor_at(model, model->steps_at);
+  thr_parsed_step parsed;
+  for (uint32_t i = 0; i < model->steps && thr_step_parse(model, &c, &parsed) == THR_OK; i++) {
+    if (i != step) continue;
+    run_parsed(&parsed, arena);
+    return;
+  }
+}
+
+/* Entry `i` of the list inputs, then outputs; all zero when there is no such entry. */
+static thr_io_info io_at(const thr_model *model, uint32_t i, uint32_t *offset) {
+  thr_cursor c = cursor_at(model, model->io_at);
+  thr_io_info info;
+  memset(&info, 0, sizeof info);
+  *offset = 0;
+  if (i >= (uint32_t)model->inputs + model->outputs) return info;
+  for (uint32_t k = 0; k <= i; k++) thr_io_parse(&c, &info, offset);
+  return info;
+}
+
+/* Past the outputs, so that io_at finds nothing, when there is no output `i`. */
+static uint32_t output_entry(const thr_model *model, uint16_t i) {
+  return (uint32_t)model->inputs + i;
+}
+static uint32_t input_entry(const thr_model *model, uint16_t i) {
+  return i < model->inputs ? i : UINT32_MAX;
+}
+
+thr_io_info thr_input_info(const thr_model *model, uint16_t i) {
+  uint32_t offset;
+  return io_at(model, input_entry(model, i), &offset);
+}
+
+thr_io_info thr_output_info(const thr_model *model, uint16_t i) {
+  uint32_t offset;
+  return io_at(model, output_entry(model, i), &offset);
+}
+
+void *thr_input(const thr_model *model, void *arena, uint16_t i) {
+  uint32_t offset;
+  const thr_io_info info = io_at(model, input_entry(model, i), &offset);
+  return info.bytes ? (uint8_t *)arena + offset : NULL;
+}
+
+const void *thr_output(const thr_model *model, const void *arena, uint16_t i) {
+  uint32_t offset;
+  const thr_io_info info = io_at(model, output_entry(model, i), &offset);
+  return info.bytes ? (const uint8_t *)arena + offset : NULL;
+}
