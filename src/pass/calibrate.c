@@ -71,8 +71,10 @@ static th_status see_block(calibration *c, const float *const *inputs, int begin
     const float *x = th_eval_tensor(c->eval, t);
     if (!x) return th_fail(TH_ERR_INTERNAL, "calibration: tensor %s was not computed", c->g->tensors[t].name);
     int64_t n = (int64_t)count * th_shape_elems(&c->g->tensors[t].shape);
-    if (histogram) see_histogram(&c->seen[t], x, n);
-    else see_extremes(&c->seen[t], x, n);
+    if (histogram)
+      see_histogram(&c->seen[t], x, n);
+    else
+      see_extremes(&c->seen[t], x, n);
   }
   return TH_OK;
 }
@@ -82,8 +84,13 @@ static th_status sweep(calibration *c, const float *const *inputs, bool histogra
     int count = c->samples - begin < BLOCK ? c->samples - begin : BLOCK;
     TH_TRY(see_block(c, inputs, begin, count, histogram));
     c->done += count;
-    th_progress p = {.stage = "calibrate", .done = c->done, .total = (double)c->samples * sweeps, .unit = "samples",
-                     .loss = (double)NAN, .accuracy = (double)NAN, .end = c->done == c->samples * sweeps};
+    th_progress p = {.stage = "calibrate",
+                     .done = c->done,
+                     .total = (double)c->samples * sweeps,
+                     .unit = "samples",
+                     .loss = (double)NAN,
+                     .accuracy = (double)NAN,
+                     .end = c->done == c->samples * sweeps};
     if (!th_progress_report(c->o->ctx, &p)) return th_fail(TH_ERR_INTERRUPTED, "calibration was interrupted");
   }
   return TH_OK;

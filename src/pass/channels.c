@@ -67,8 +67,10 @@ static void visit_elementwise(finder *f, const th_node *n) {
   int lead = is_const(f, a) ? b : a, other = lead == a ? b : a;
   bool fits = !is_const(f, lead) && last_dim(&f->g->tensors[lead]) == channels;
   int32_t other_last = last_dim(&f->g->tensors[other]);
-  if (is_const(f, other)) fits = fits && (other_last == channels || other_last == 1);
-  else fits = fits && other_last == channels;
+  if (is_const(f, other))
+    fits = fits && (other_last == channels || other_last == 1);
+  else
+    fits = fits && other_last == channels;
   if (!fits) {
     freeze_node(f, n);
     return;
@@ -79,8 +81,10 @@ static void visit_elementwise(finder *f, const th_node *n) {
 
 static void visit_reshape(finder *f, const th_node *n) {
   int32_t in = last_dim(&f->g->tensors[n->in[0]]), out = last_dim(&f->g->tensors[n->out[0]]);
-  if (in > 0 && out % in == 0) carry(f, n->in[0], n->out[0], 1);
-  else freeze_node(f, n);
+  if (in > 0 && out % in == 0)
+    carry(f, n->in[0], n->out[0], 1);
+  else
+    freeze_node(f, n);
 }
 
 static void visit_concat(finder *f, const th_node *n) {
@@ -119,7 +123,9 @@ static void visit(finder *f, const th_node *n) {
   switch (n->op) {
     case TH_OP_CONV2D:
     case TH_OP_DEPTHWISE_CONV2D:
-    case TH_OP_FULLY_CONNECTED: visit_weighted(f, n); break;
+    case TH_OP_FULLY_CONNECTED:
+      visit_weighted(f, n);
+      break;
     case TH_OP_MAX_POOL2D:
     case TH_OP_AVG_POOL2D:
     case TH_OP_GLOBAL_AVG_POOL:
@@ -132,22 +138,35 @@ static void visit(finder *f, const th_node *n) {
     case TH_OP_TANH:
     case TH_OP_DROPOUT:
     case TH_OP_QUANTIZE:
-    case TH_OP_DEQUANTIZE: carry(f, n->in[0], n->out[0], 1); break;
+    case TH_OP_DEQUANTIZE:
+      carry(f, n->in[0], n->out[0], 1);
+      break;
     case TH_OP_ADD:
     case TH_OP_SUB:
-    case TH_OP_MUL: visit_elementwise(f, n); break;
+    case TH_OP_MUL:
+      visit_elementwise(f, n);
+      break;
     case TH_OP_RESHAPE:
-    case TH_OP_FLATTEN: visit_reshape(f, n); break;
-    case TH_OP_CONCAT: visit_concat(f, n); break;
+    case TH_OP_FLATTEN:
+      visit_reshape(f, n);
+      break;
+    case TH_OP_CONCAT:
+      visit_concat(f, n);
+      break;
     case TH_OP_PAD:
-      if (pads_channels(f, n)) freeze_node(f, n);
-      else carry(f, n->in[0], n->out[0], 1);
+      if (pads_channels(f, n))
+        freeze_node(f, n);
+      else
+        carry(f, n->in[0], n->out[0], 1);
       break;
     case TH_OP_MEAN:
-      if (n->attr[TH_ATTR_AXES_MASK].i >> (f->g->tensors[n->in[0]].shape.rank - 1) & 1) freeze_node(f, n);
-      else carry(f, n->in[0], n->out[0], 1);
+      if (n->attr[TH_ATTR_AXES_MASK].i >> (f->g->tensors[n->in[0]].shape.rank - 1) & 1)
+        freeze_node(f, n);
+      else
+        carry(f, n->in[0], n->out[0], 1);
       break;
-    default: freeze_node(f, n);
+    default:
+      freeze_node(f, n);
   }
 }
 
@@ -265,7 +284,8 @@ static th_status cut_node(th_graph *g, int node, const cut *in, const cut *out) 
         if (t->data && t->shape.rank > 0 && last_dim(t) > 1) TH_TRY(cut_const(g, node, i, t->shape.rank - 1, out));
       }
       return TH_OK;
-    default: return TH_OK;
+    default:
+      return TH_OK;
   }
 }
 

@@ -1,8 +1,8 @@
 /* Channel spaces: which channels of which tensors are the same channel, so that one can be removed everywhere.
  *
  * A convolution or fully connected layer opens a new space (its output channels); relu, pooling, batch norm and
- * depthwise convolution carry it on; an addition joins the spaces of its operands; flatten repeats it. A space is frozen
- * when some reader needs its exact size: the graph's inputs and outputs, softmax, concat of channels, grouped
+ * depthwise convolution carry it on; an addition joins the spaces of its operands; flatten repeats it. A space is
+ * frozen when some reader needs its exact size: the graph's inputs and outputs, softmax, concat of channels, grouped
  * convolution, odd reshapes. (Dependency groups as in DepGraph, Fang et al. 2023, for the operators we have.)
  *
  * Index i of the last dimension of tensor t is channel (i / div) % size of its space.

@@ -51,11 +51,16 @@ static bool slice_is_zero(const th_tensor *w, int axis, int64_t at) {
 
 static float activate(th_act act, float v) {
   switch (act) {
-    case TH_ACT_RELU: return v > 0 ? v : 0;
-    case TH_ACT_RELU6: return v < 0 ? 0 : v > 6 ? 6 : v;
-    case TH_ACT_RELU_N1_1: return v < -1 ? -1 : v > 1 ? 1 : v;
-    case TH_ACT_TANH: return tanhf(v);
-    default: return v;
+    case TH_ACT_RELU:
+      return v > 0 ? v : 0;
+    case TH_ACT_RELU6:
+      return v < 0 ? 0 : v > 6 ? 6 : v;
+    case TH_ACT_RELU_N1_1:
+      return v < -1 ? -1 : v > 1 ? 1 : v;
+    case TH_ACT_TANH:
+      return tanhf(v);
+    default:
+      return v;
   }
 }
 
@@ -90,20 +95,28 @@ static float value_through(const th_graph *g, const th_node *n, int64_t c, float
   const th_tensor *w = th_node_in(g, n, 1);
   switch (n->op) {
     case TH_OP_CONV2D:
-    case TH_OP_FULLY_CONNECTED: return slice_is_zero(w, 0, c) ? bias_at(g, n, c) : NAN;
-    case TH_OP_DEPTHWISE_CONV2D: return slice_is_zero(w, 3, c) ? bias_at(g, n, c) : depthwise_value(g, n, c, v);
-    case TH_OP_BATCH_NORM: return batch_norm_value(g, n, c, v);
-    case TH_OP_RELU: return activate(TH_ACT_RELU, v);
-    case TH_OP_RELU6: return activate(TH_ACT_RELU6, v);
-    case TH_OP_LEAKY_RELU: return v < 0 ? v * n->attr[TH_ATTR_ALPHA].f : v;
+    case TH_OP_FULLY_CONNECTED:
+      return slice_is_zero(w, 0, c) ? bias_at(g, n, c) : NAN;
+    case TH_OP_DEPTHWISE_CONV2D:
+      return slice_is_zero(w, 3, c) ? bias_at(g, n, c) : depthwise_value(g, n, c, v);
+    case TH_OP_BATCH_NORM:
+      return batch_norm_value(g, n, c, v);
+    case TH_OP_RELU:
+      return activate(TH_ACT_RELU, v);
+    case TH_OP_RELU6:
+      return activate(TH_ACT_RELU6, v);
+    case TH_OP_LEAKY_RELU:
+      return v < 0 ? v * n->attr[TH_ATTR_ALPHA].f : v;
     case TH_OP_MAX_POOL2D:
     case TH_OP_AVG_POOL2D:
     case TH_OP_GLOBAL_AVG_POOL:
     case TH_OP_MEAN:
     case TH_OP_DROPOUT:
     case TH_OP_RESHAPE:
-    case TH_OP_FLATTEN: return v;
-    default: return NAN;
+    case TH_OP_FLATTEN:
+      return v;
+    default:
+      return NAN;
   }
 }
 

@@ -34,15 +34,22 @@ static bool already_relu(const th_graph *g, const th_node *n) {
 static bool is_identity(const th_graph *g, const th_node *n) {
   const th_tensor *x = th_node_in(g, n, 0), *y = th_node_out(g, n, 0);
   switch (n->op) {
-    case TH_OP_DROPOUT: return true;
+    case TH_OP_DROPOUT:
+      return true;
     case TH_OP_RESHAPE:
-    case TH_OP_FLATTEN: return th_shape_eq(&x->shape, &y->shape);
-    case TH_OP_PAD: return pads_nothing(g, n);
-    case TH_OP_CONCAT: return n->n_in == 1;
-    case TH_OP_QUANTIZE: return same_grid(x, y);
+    case TH_OP_FLATTEN:
+      return th_shape_eq(&x->shape, &y->shape);
+    case TH_OP_PAD:
+      return pads_nothing(g, n);
+    case TH_OP_CONCAT:
+      return n->n_in == 1;
+    case TH_OP_QUANTIZE:
+      return same_grid(x, y);
     case TH_OP_RELU:
-    case TH_OP_RELU6: return already_relu(g, n);
-    default: return false;
+    case TH_OP_RELU6:
+      return already_relu(g, n);
+    default:
+      return false;
   }
 }
 

@@ -71,7 +71,7 @@ static th_status fold_weights(th_graph *g, int node, const affine *a) {
   if (s.dim != a->channels)
     return th_fail(TH_ERR_INPUT, "%s: %lld output channels, the batch norm after it has %lld", g->nodes[node].name,
                    (long long)s.dim, (long long)a->channels);
-  float *data = TH_ARRAY(g->arena, float, s.outer * s.dim * s.inner);
+  float *data = TH_ARRAY(g->arena, float, s.outer *s.dim *s.inner);
   if (!data) return TH_ERR_RESOURCE;
   for (int64_t o = 0; o < s.outer; o++)
     for (int64_t c = 0; c < s.dim; c++)
@@ -100,7 +100,8 @@ static th_status fold_bias(th_graph *g, int node, const affine *a) {
 static th_status fold(th_graph *g, int node, int bn, const affine *a) {
   TH_TRY(fold_weights(g, node, a));
   TH_TRY(fold_bias(g, node, a));
-  g->tensors[g->nodes[node].out[0]].quant = (th_quant){.axis = -1}; /* a range seen before the batch norm is of no use */
+  g->tensors[g->nodes[node].out[0]].quant =
+      (th_quant){.axis = -1}; /* a range seen before the batch norm is of no use */
   if (th_node_bypass(g, bn)) return TH_OK;
   return th_fail(TH_ERR_INTERNAL, "%s (batch_norm) cannot be taken out", g->nodes[bn].name);
 }

@@ -35,9 +35,12 @@ static bool may_overwrite(const th_program *p, const th_program_step *s) {
     case THR_KERNEL_TANH_S8:
     case THR_KERNEL_RELU_S8:
     case THR_KERNEL_LEAKY_RELU_S8:
-    case THR_KERNEL_HARD_SWISH_S8: return true;
-    case THR_KERNEL_ADD_S8: return p->values[s->in[0]].bytes == p->values[s->in[1]].bytes;
-    default: return false;
+    case THR_KERNEL_HARD_SWISH_S8:
+      return true;
+    case THR_KERNEL_ADD_S8:
+      return p->values[s->in[0]].bytes == p->values[s->in[1]].bytes;
+    default:
+      return false;
   }
 }
 
@@ -211,8 +214,8 @@ typedef struct search {
   int budget;
 } search;
 
-/* Depth-first over orders; an order is given up when a buffer reaches what is already known to be possible. The depth is
- * at most SEARCH_MOST_BUFFERS. */
+/* Depth-first over orders; an order is given up when a buffer reaches what is already known to be possible. The depth
+ * is at most SEARCH_MOST_BUFFERS. */
 static void search_orders(search *s, int depth, uint32_t top) {
   if (s->budget-- <= 0 || s->best == s->l->lower_bound) return;
   if (depth == s->n) {

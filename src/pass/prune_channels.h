@@ -1,8 +1,8 @@
 /* Structured pruning: whole channels disappear, from the layer that makes them, from batch norm and depthwise layers
  * that carry them, from residual partners, and from the layers that read them. Shapes shrink, so the network is
  * smaller and faster without any sparse format. Score of a channel: the mean magnitude of the weights that produce it
- * (Li et al. 2017, "Pruning filters for efficient ConvNets"), times |gamma| / sqrt(variance) of a batch norm on the way.
- * SPDX-License-Identifier: Apache-2.0 */
+ * (Li et al. 2017, "Pruning filters for efficient ConvNets"), times |gamma| / sqrt(variance) of a batch norm on the
+ * way. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TH_PASS_PRUNE_CHANNELS_H
 #define TH_PASS_PRUNE_CHANNELS_H
 

@@ -45,8 +45,10 @@ static bool shares_grid(th_op_id op) {
     case TH_OP_FLATTEN:
     case TH_OP_PAD:
     case TH_OP_CONCAT:
-    case TH_OP_DROPOUT: return true;
-    default: return false;
+    case TH_OP_DROPOUT:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -111,8 +113,8 @@ static th_status settle_concat(th_graph *g, int *node) {
     const th_quant *want = &g->tensors[n.out[0]].quant;
     if (same_quant(want, &g->tensors[n.in[i]].quant)) continue;
     int p = th_graph_producer(g, n.in[i]);
-    bool movable = p >= 0 && !is_fixed(g, n.in[i]) && !shares_grid(g->nodes[p].op) &&
-                   th_graph_only_user(g, n.in[i]) == *node;
+    bool movable =
+        p >= 0 && !is_fixed(g, n.in[i]) && !shares_grid(g->nodes[p].op) && th_graph_only_user(g, n.in[i]) == *node;
     if (movable) {
       TH_TRY(th_graph_set_quant(g, n.in[i], -1, 1, &scale, &zero));
     } else {

@@ -77,8 +77,10 @@ static double own_step(const layer *l, int k) {
   double max = largest(l, first, end), step = max / WEIGHT_MAX;
   double least = largest_bias(l, first, end) / ((double)l->in_scale * BIAS_MAX);
   /* All zero: any step will do; this one gives the bias a 1/256 of the output's step. */
-  if (max == 0) step = (double)l->out_scale / (double)l->in_scale / 256;
-  else if (l->o->weight_range == TH_WEIGHT_RANGE_MSE) step = mse_step(l, first, end, step);
+  if (max == 0)
+    step = (double)l->out_scale / (double)l->in_scale / 256;
+  else if (l->o->weight_range == TH_WEIGHT_RANGE_MSE)
+    step = mse_step(l, first, end, step);
   return fmax(fmax(step, least), 1e-30);
 }
 
