@@ -1,0 +1,146 @@
+/* Arrays are collected in step order and compared with those already there, so the layout of the source is the same for
+ * the same program. What is printed is what the steps hold: coded weights and narrow biases are the encoder's choice.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "write/csource_tables.h"
+
+#include <string.h>
+
+struct th_table {
+  const char *name, *type;
+  const void *data;
+  size_t count, elem_bytes;
+};
+
+typedef struct collector {
+  th_tables *t;
+  th_arena *arena;
+} collector;
+
+const char *th_decoder_name(thr_decode_fn *decode) {
+#define THR_CODER(id, name, function) \
+  if (decode == (thr_decode_fn *)(function)) return #function;
+#include "../../rt/decode/coders.def"
+#undef THR_CODER
+  return NULL;
+}
+
+static const char *add(collector *k, const char *step, const char *what, const char *type, const void *data,
+                       size_t count, size_t elem_bytes) {
+  for (int i = 0; i < k->t->n; i++) {
+    const th_table *o = &k->t->item[i];
+    if (o->count == count && !strcmp(o->type, type) && !memcmp(o->data, data, count * elem_bytes)) return o->name;
+  }
+  const char *name = th_arena_printf(k->arena, "%s_%s", step, what);
+  if (name) k->t->item[k->t->n++] = (th_table){name, type, data, count, elem_bytes};
+  return name;
+}
+
+/* --- collecting --- */
+
+static const thr_weights *weights_of(const th_program_step *s) {
+  switch (s->step.kernel) {
+    case THR_KERNEL_CONV2D_S8:
+    case THR_KERNEL_DEPTHWISE_CONV2D_S8:
+      return &s->step.p.conv2d.weights;
+    case THR_KERNEL_FULLY_CONNECTED_S8:
+      return &s->step.p.fully_connected.weights;
+    default:
+      return NULL;
+  }
+}
+
+static const thr_requant *requant_of(const th_program_step *s) {
+  return s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &s->step.p.fully_connected.requant
+                                                         : &s->step.p.conv2d.requant;
+}
+
+static const thr_bias *bias_of(const th_program_step *s) {
+  return s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &s->step.p.fully_connected.bias : &s->step.p.conv2d.bias;
+}
+
+static uint32_t channels_of(const th_program_step *s) {
+  return (uint32_t)(s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? s->step.p.fully_connected.out_n
+                                                                    : s->step.p.conv2d.out_c);
+}
+
+static th_status collect_step(collector *k, const th_program_step *s, const char *name, th_step_tables *t) {
+  const thr_weights *w = weights_of(s);
+  if (!w) return TH_OK;
+  if (w->decode && !th_decoder_name(w->decode))
+    return th_fail(TH_ERR_INTERNAL, "%s: its weights are coded by an unknown coder", s->name);
+  const thr_requant *q = requant_of(s);
+  const thr_bias *bias = bias_of(s);
+  t->weights = add(k, name, "weights", "uint8_t", w->data, w->bytes, 1);
+  if (w->decode && w->table_bytes > 0) t->table = add(k, name, "table", "uint8_t", w->table, w->table_bytes, 1);
+  if (bias->width > 0) t->bias = add(k, name, "bias", "uint8_t", bias->data, (size_t)channels_of(s) * bias->width, 1);
+  t->mult = add(k, name, "mult", "int32_t", q->mult, s->requant_count, 4);
+  t->shift = add(k, name, "shift", "int8_t", q->shift, s->requant_count, 1);
+  if (q->index) t->index = add(k, name, "index", "uint8_t", q->index, channels_of(s), 1);
+  bool whole = t->weights && t->mult && t->shift && (bias->width == 0 || t->bias) && (!q->index || t->index) &&
+               (!w->decode || w->table_bytes == 0 || t->table);
+  return whole ? TH_OK : TH_ERR_RESOURCE;
+}
+
+static th_status collect_constant(collector *k, const th_program *p, int value) {
+  const th_value *v = &p->values[value];
+  if (!v->data) return TH_OK;
+  const char *name = th_arena_printf(k->arena, "v%d", value);
+  if (!name) return TH_ERR_RESOURCE;
+  k->t->value[value] = add(k, name, "constant", "int8_t", v->data, v->bytes, 1);
+  return k->t->value[value] ? TH_OK : TH_ERR_RESOURCE;
+}
+
+static th_status collect(th_tables *t, const th_program *p, const char *const *step_name, th_arena *arena) {
+  *t = (th_tables){.first = p->steps};
+  t->item = TH_ARRAY(arena, th_table, 6 * p->n_steps + p->n_values + 1);
+  t->step = TH_ARRAY(arena, th_step_tables, p->n_steps + 1);
+  t->value = TH_ARRAY(arena, const char *, p->n_values + 1);
+  if (!t->item || !t->step || !t->value) return TH_ERR_RESOURCE;
+  collector k = {t, arena};
+  for (int i = 0; i < p->n_steps; i++) TH_TRY(collect_step(&k, &p->steps[i], step_name[i], &t->step[i]));
+  for (int i = 0; i < p->n_values; i++) TH_TRY(collect_constant(&k, p, i));
+  return TH_OK;
+}
+
+/* --- printing --- */
+
+static void print_element(th_buf *c, const th_table *o, size_t i) {
+  if (!strcmp(o->type, "int32_t")) {
+    int32_t v = ((const int32_t *)o->data)[i];
+    if (v == INT32_MIN)
+      th_buf_printf(c, "-2147483647 - 1");
+    else
+      th_buf_printf(c, "%ld", (long)v);
+  } else if (!strcmp(o->type, "int8_t")) {
+    th_buf_printf(c, "%d", ((const int8_t *)o->data)[i]);
+  } else {
+    th_buf_printf(c, "%u", ((const uint8_t *)o->data)[i]);
+  }
+}
+
+static void print_table(th_buf *c, const th_table *o) {
+  size_t per_line = o->elem_bytes == 4 ? 10 : 24;
+  /* An empty array is not C: a tensor whose stream needs no bits still has an address. */
+  th_buf_printf(c, "static const %s %s[%zu] = {", o->type, o->name, o->count ? o->count : 1);
+  for (size_t i = 0; i < o->count; i++) {
+    th_buf_printf(c, i % per_line == 0 ? "\n  " : " ");
+    print_element(c, o, i);
+    th_buf_printf(c, ",");
+  }
+  th_buf_printf(c, o->count ? "\n};\n" : "0};\n");
+}
+
+th_status th_tables_print(th_tables *t, const th_program *p, const char *const *step_name, th_arena *arena, th_buf *c) {
+  TH_TRY(collect(t, p, step_name, arena));
+  for (int i = 0; i < t->n; i++) print_table(c, &t->item[i]);
+  th_buf_printf(c, "\n");
+  return th_buf_status(c);
+}
+
+th_step_tables th_tables_of_step(const th_tables *t, const th_program_step *s) {
+  return t->step[s - t->first];
+}
+
+const char *th_tables_of_value(const th_tables *t, int value) {
+  return t->value[value];
+}

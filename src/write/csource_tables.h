@@ -1,0 +1,31 @@
+/* The constant arrays of generated C: which ones a program needs, printed once even when several steps share the
+ * content. Part of the C writer.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_WRITE_CSOURCE_TABLES_H
+#define TH_WRITE_CSOURCE_TABLES_H
+
+#include "base/bytes.h"
+#include "eval/lower.h"
+
+typedef struct th_step_tables { /* identifiers; NULL when the step has no such table */
+  const char *weights, *table, *bias, *mult, *shift, *index;
+} th_step_tables;
+
+typedef struct th_table th_table;
+typedef struct th_tables {
+  th_table *item;
+  int n;
+  th_step_tables *step; /* per step */
+  const char **value;   /* per program value: its constant data, or NULL */
+  const th_program_step *first;
+} th_tables;
+
+/* Appends all arrays; step_name[i] is the identifier of step i. The strings live in `arena`. */
+th_status th_tables_print(th_tables *t, const th_program *p, const char *const *step_name, th_arena *arena, th_buf *c);
+th_step_tables th_tables_of_step(const th_tables *t, const th_program_step *s);
+const char *th_tables_of_value(const th_tables *t, int value);
+
+/* "thr_decode_huffman"; NULL when no coder has this decoder. */
+const char *th_decoder_name(thr_decode_fn *decode);
+
+#endif
