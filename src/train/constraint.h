@@ -7,8 +7,10 @@
 #ifndef TH_TRAIN_CONSTRAINT_H
 #define TH_TRAIN_CONSTRAINT_H
 
+#include "base/bytes.h"
 #include "base/rng.h"
 #include "ir/graph.h"
+#include "train/optimizer.h"
 
 typedef struct th_constraint th_constraint;
 
@@ -18,21 +20,26 @@ typedef struct th_tick {
   int epoch;
   bool epoch_begins;
   const float *grad; /* dL/dv of the last step, NULL at the first */
-  float lr;
 } th_tick;
 
 typedef struct th_constraint_class {
   const char *name; /* "mask", "codebook", "grid" */
   /* in and out have n elements and may be the same memory */
   void (*project)(th_constraint *c, const float *in, float *out, int64_t n);
-  /* d_out -> d_in (may be the same memory); also accumulates gradients of own parameters. `in` is what project saw. */
+  /* d_out -> d_in (may be the same memory); also sets the gradients of own parameters. `in` is what project saw. */
   void (*backward)(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n);
-  void (*update)(th_constraint *c, float lr); /* moves own parameters; NULL: none */
-  void (*tick)(th_constraint *c, const float *shadow, int64_t n, const th_tick *t); /* once a step, before project */
-  void (*finish)(th_constraint *c, const float *in, float *out, int64_t n);         /* final values, exact */
+  void (*update)(th_constraint *c, const th_optimizer *o); /* moves own parameters; NULL: none */
+  /* Once a step, before project; `in` is what project will see. TH_ERR_RESOURCE when memory runs out. */
+  th_status (*tick)(th_constraint *c, const float *in, int64_t n, const th_tick *t);
+  void (*finish)(th_constraint *c, const float *in, float *out, int64_t n); /* final values, exact */
   /* Grid that the finished values lie on, if any: writes scales (count 1 or channels) and axis; returns count or 0. It
    * is attached to the float tensor as its th_quant. NULL: none. */
   int (*scales)(const th_constraint *c, const float **scale, int *axis);
+  /* Whether the values are of the final kind already (a mask still growing is not): only such epochs can be the best
+   * one. NULL: always. */
+  bool (*settled)(const th_constraint *c);
+  void (*save)(const th_constraint *c, th_buf *b); /* everything that changes, for checkpoints */
+  th_status (*load)(th_constraint *c, th_reader *r); /* into a constraint created with the same arguments */
   void (*destroy)(th_constraint *c);
 } th_constraint_class;
 
@@ -40,6 +47,10 @@ struct th_constraint {
   const th_constraint_class *cls;
   /* implementations embed this as first member */
 };
+
+#define TH_CONSTRAINT(name, what) extern const th_constraint_class th_constraint_##name;
+#include "train/constraints.def"
+#undef TH_CONSTRAINT
 
 /* The stacks of one graph, keyed by tensor id; and grids on activations. */
 typedef struct th_constraints th_constraints;
@@ -49,9 +60,28 @@ void th_constraints_destroy(th_constraints *cs);
 th_status th_constraints_add(th_constraints *cs, int tensor, th_constraint *c);
 int th_constraints_depth(const th_constraints *cs, int tensor);
 th_constraint *th_constraints_get(const th_constraints *cs, int tensor, int level);
-/* Puts a fake-quantization grid on an activation tensor (QAT); takes ownership. */
+/* Puts a fake-quantization grid on an activation tensor (QAT); takes ownership. Must be a grid without channel axis. */
 th_status th_constraints_add_activation(th_constraints *cs, int tensor, th_constraint *c);
 th_constraint *th_constraints_activation(const th_constraints *cs, int tensor);
+
+/* --- used by the trainer --- */
+/* All tensors' ticks and projections of one step, level by level. `values` and `in` are indexed by tensor: in[t] the
+ * shadow, values[t] where the projected value goes (never the same memory); `grad` (may be NULL) dL/dv of the last
+ * step. Tensors without a stack are skipped. */
+th_status th_constraints_tick(th_constraints *cs, float *const *in, float *const *values, float *const *grad,
+                              const th_tick *t);
+th_status th_constraints_project(th_constraints *cs, float *const *in, float *const *values);
+/* Gradient through the stack of one tensor, in place; the inputs of the levels are those of the last projection. */
+void th_constraints_backward(th_constraints *cs, int tensor, const float *in, float *grad);
+void th_constraints_update(th_constraints *cs, const th_optimizer *o);
+bool th_constraints_settled(const th_constraints *cs);
+void th_constraints_save(const th_constraints *cs, th_buf *b);
+th_status th_constraints_load(th_constraints *cs, th_reader *r);
+/* One line per stack ("w: mask codebook grid"), to see whether a checkpoint fits. */
+void th_constraints_describe(const th_constraints *cs, th_buf *text);
+/* Final values of one tensor, and into `g`: the values as constants, and th_quant of weights and activations. */
+void th_constraints_finish(th_constraints *cs, int tensor, const float *in, float *out);
+th_status th_constraints_attach(const th_constraints *cs, th_graph *g);
 
 /* --- mask: pruning (Han et al. 2015; schedule: Zhu & Gupta 2017, eq. 1; regrowth by gradient: Evci et al. 2020) --- */
 typedef enum th_prune_schedule { TH_PRUNE_CONSTANT, TH_PRUNE_POLYNOMIAL } th_prune_schedule;
@@ -88,7 +118,7 @@ typedef struct th_codebook_options {
   th_centroid_init init;
   bool zero_pinned;     /* centroid 0 is exactly 0 and owns exactly the zeros (after pruning) */
   int lloyd_iterations; /* default 30 */
-  float rate_lambda;    /* entropy term in re-assignment: (w-c)^2 - lambda * log2 P(c); 0: off */
+  float rate_lambda;    /* entropy term in re-assignment: (w-c)^2 / mean w^2 - lambda * log2 P(c); 0: off */
   int channel_axis;     /* >= 0: weights are divided by a scale per channel of this axis before clustering */
   bool power_scales;    /* channel scales are rounded up to 2^(k/4): few distinct ones, cheap to store */
   int grid_bits;        /* > 0: finish() also rounds the centroids to integers of so many bits (8) times the scale */

@@ -11,14 +11,8 @@
 #include "data/dataset.h"
 #include "ir/graph.h"
 #include "train/constraint.h"
-
-typedef enum th_optimizer_id { TH_OPTIMIZER_SGD, TH_OPTIMIZER_ADAM, TH_OPTIMIZER_ADAMW } th_optimizer_id;
-typedef enum th_schedule_id {
-  TH_SCHEDULE_CONSTANT,
-  TH_SCHEDULE_COSINE,
-  TH_SCHEDULE_STEP,
-  TH_SCHEDULE_ONECYCLE
-} th_schedule_id;
+#include "train/optimizer.h"
+#include "train/schedule.h"
 
 typedef struct th_train_options {
   const th_context *ctx;
@@ -56,7 +50,9 @@ typedef struct th_train_result {
 } th_train_result;
 
 void th_train_defaults(th_train_options *options);
-/* The graph's weights are replaced on success; after TH_ERR_INTERRUPTED they hold the best so far. The last node must
+/* Progress is reported after every step (whoever draws it throttles) and once an epoch with the validation accuracy.
+ * Batches are full ones: the samples left over at the end of an epoch wait for the next shuffle.
+ * The graph's weights are replaced on success; after TH_ERR_INTERRUPTED they hold the best so far. The last node must
  * be a softmax or linear: loss is cross entropy on the logits (or MSE when the data set has no labels: autoencoder). */
 th_status th_train_run(th_graph *graph, const th_dataset *data, const th_train_options *options,
                        th_train_result *result);

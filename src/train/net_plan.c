@@ -1,0 +1,585 @@
+/* Planning a net: which nodes run, where batches are cut, which buffers are shared. See net.h for the terms.
+ *
+ * Values of all tensors are kept for backward, except that flatten and reshape share their input's and in-place
+ * operators overwrite it. Gradients live shortly: those born and consumed within one run take a lane's private block
+ * that stays in the cache; the others are laid out for the whole batch, first fit over their life in runs.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "train/net.h"
+
+#define LANE_SAMPLES 32             /* enough rows for a fully connected layer to use each weight it loads well */
+#define CHUNK_BYTES (256 << 10)     /* activations of one chunk at one node: a part of the L2 cache */
+#define NEUTRAL_BYTES (8 << 10)     /* nodes this small per sample adopt the granularity of their neighbour */
+#define FLOAT_ALIGN 16              /* 64 bytes */
+#define MAX_BATCH 65536
+
+typedef struct planner {
+  th_net *net;
+  const th_graph *g;
+  const th_constraints *cs;
+  bool training;
+  bool *needed;   /* by node: an ancestor of the logits */
+  bool *alias;    /* by node: no step, the output is the input */
+  void **states;  /* by node */
+  int chunk_max, lane_max;
+} planner;
+
+static int64_t aligned(int64_t elems) {
+  return (elems + FLOAT_ALIGN - 1) / FLOAT_ALIGN * FLOAT_ALIGN;
+}
+
+static th_status no_memory(void) {
+  return th_error_status() ? th_error_status() : th_fail(TH_ERR_RESOURCE, "out of memory while planning the training");
+}
+
+static float *floats(planner *p, int64_t n) {
+  return TH_ARRAY(p->net->arena, float, n > 0 ? n : 1);
+}
+
+/* --- which nodes --- */
+
+static th_status find_logits(planner *p) {
+  const th_graph *g = p->g;
+  if (g->n_inputs != 1 || g->n_outputs < 1)
+    return th_fail(TH_ERR_INPUT, "graph %s: has %d inputs and %d outputs, training needs one input and an output", g->name,
+                   g->n_inputs, g->n_outputs);
+  th_net *net = p->net;
+  net->input = g->inputs[0];
+  net->logits = g->outputs[0];
+  net->beta = 1.0f;
+  int last = th_graph_producer(g, net->logits);
+  if (last < 0) return th_fail(TH_ERR_INPUT, "graph %s: no node makes its output", g->name);
+  if (g->nodes[last].op == TH_OP_SOFTMAX) {
+    net->ends_in_softmax = true;
+    net->beta = g->nodes[last].attr[TH_ATTR_BETA].f;
+    net->logits = g->nodes[last].in[0];
+  }
+  return TH_OK;
+}
+
+static th_status find_needed(planner *p) {
+  bool *wanted = TH_ARRAY(p->net->arena, bool, p->g->n_tensors);
+  p->needed = TH_ARRAY(p->net->arena, bool, p->g->n_nodes);
+  if (!wanted || !p->needed) return no_memory();
+  wanted[p->net->logits] = true;
+  for (int i = p->g->n_nodes - 1; i >= 0; i--) {
+    const th_node *n = &p->g->nodes[i];
+    for (int o = 0; o < n->n_out && !n->dead; o++) p->needed[i] |= wanted[n->out[o]];
+    for (int k = 0; k < n->n_in && p->needed[i]; k++)
+      if (n->in[k] >= 0) wanted[n->in[k]] = true;
+  }
+  return TH_OK;
+}
+
+/* --- tensors and parameters --- */
+
+static bool is_running_input(const th_node *n, int i) {
+  return n->op == TH_OP_BATCH_NORM && i >= 3;
+}
+
+static bool is_trainable_input(const th_node *n, int i) {
+  if (n->op == TH_OP_BATCH_NORM) return i == 1 || i == 2;
+  return i == th_op_weight_input(n->op) || i == th_op_bias_input(n->op);
+}
+
+static th_status check_float(const th_graph *g, const th_node *n, int i) {
+  const th_tensor *t = &g->tensors[n->in[i]];
+  bool data_only = t->data && !is_trainable_input(n, i) && !is_running_input(n, i);
+  if (t->dtype == TH_DTYPE_F32 || data_only) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "%s (%s): tensor %s is %s, training needs f32", n->name, th_op_name(n->op), t->name,
+                 th_dtype_name(t->dtype));
+}
+
+static void add_param(planner *p, const th_node *n, int i) {
+  th_net *net = p->net;
+  int t = n->in[i];
+  if (net->tensors[t].param >= 0) return;
+  net->tensors[t].param = net->n_params;
+  net->params[net->n_params++] = (th_param){.tensor = t,
+                                            .elems = net->tensors[t].elems,
+                                            .at = net->param_elems,
+                                            .is_weight = i == th_op_weight_input(n->op),
+                                            .direct = true};
+  net->param_elems += aligned(net->tensors[t].elems);
+}
+
+static void add_running(planner *p, int t) {
+  th_net *net = p->net;
+  for (int i = 0; i < net->n_running; i++)
+    if (net->running[i].tensor == t) return;
+  net->running[net->n_running++] = (th_running){t, net->tensors[t].elems, net->running_elems};
+  net->running_elems += aligned(net->tensors[t].elems);
+}
+
+static th_status find_tensors(planner *p) {
+  th_net *net = p->net;
+  const th_graph *g = p->g;
+  net->tensors = TH_ARRAY(net->arena, th_net_tensor, g->n_tensors);
+  net->params = TH_ARRAY(net->arena, th_param, g->n_tensors);
+  net->running = TH_ARRAY(net->arena, th_running, g->n_tensors);
+  net->grids = TH_ARRAY(net->arena, int, g->n_tensors);
+  if (!net->tensors || !net->params || !net->running || !net->grids) return no_memory();
+  for (int t = 0; t < g->n_tensors; t++) {
+    th_net_tensor *nt = &net->tensors[t];
+    nt->elems = th_shape_elems(&g->tensors[t].shape);
+    nt->param = -1;
+    nt->root = t;
+    nt->data = g->tensors[t].data;
+    nt->seen = (float *)(uintptr_t)nt->data; /* read only; params and running statistics are redirected below */
+    if (!nt->data && p->cs) nt->grid = th_constraints_activation(p->cs, t);
+  }
+  for (int i = 0; i < g->n_nodes; i++) {
+    const th_node *n = &g->nodes[i];
+    for (int k = 0; k < n->n_in && p->needed[i]; k++) {
+      if (n->in[k] < 0) continue;
+      TH_TRY(check_float(g, n, k));
+      if (!p->training || !net->tensors[n->in[k]].data) continue;
+      if (is_trainable_input(n, k)) add_param(p, n, k);
+      if (is_running_input(n, k)) add_running(p, n->in[k]);
+    }
+  }
+  return TH_OK;
+}
+
+/* A parameter of fully connected layers alone needs no private gradients; one used by both kinds cannot be summed. */
+static th_status find_direct(planner *p) {
+  th_net *net = p->net;
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < p->g->n_nodes; i++) {
+      const th_node *n = &p->g->nodes[i];
+      bool direct = th_op_get(n->op)->backward_weights != NULL;
+      for (int k = 0; k < n->n_in && p->needed[i]; k++) {
+        th_param *param = n->in[k] < 0 || net->tensors[n->in[k]].param < 0 ? NULL : &net->params[net->tensors[n->in[k]].param];
+        if (param && pass == 0 && !direct) param->direct = false;
+        if (param && pass == 1 && direct && !param->direct)
+          return th_fail(TH_ERR_INPUT, "%s (%s): shares its tensor %s with another kind of layer, which training cannot do",
+                         n->name, th_op_name(n->op), p->g->tensors[param->tensor].name);
+      }
+    }
+  for (int i = 0; i < net->n_params; i++) {
+    th_param *param = &net->params[i];
+    if (param->direct) continue;
+    param->lane_at = net->lane_elems;
+    net->lane_elems += aligned(param->elems);
+  }
+  return TH_OK;
+}
+
+static th_status fill_params(planner *p) {
+  th_net *net = p->net;
+  net->shadow = floats(p, net->param_elems);
+  net->gradient = floats(p, net->param_elems);
+  net->running_values = floats(p, net->running_elems);
+  if (!net->shadow || !net->gradient || !net->running_values) return no_memory();
+  for (int i = 0; i < net->n_params; i++) {
+    th_param *param = &net->params[i];
+    float *shadow = net->shadow + param->at;
+    memcpy(shadow, net->tensors[param->tensor].data, (size_t)param->elems * sizeof(float));
+    param->value = p->cs && th_constraints_depth(p->cs, param->tensor) ? floats(p, param->elems) : shadow;
+    if (!param->value) return no_memory();
+    if (param->value != shadow) memcpy(param->value, shadow, (size_t)param->elems * sizeof(float));
+    net->tensors[param->tensor].seen = param->value;
+  }
+  for (int i = 0; i < net->n_running; i++) {
+    const th_running *r = &net->running[i];
+    net->tensors[r->tensor].seen = net->running_values + r->at;
+    memcpy(net->running_values + r->at, net->tensors[r->tensor].data, (size_t)r->elems * sizeof(float));
+  }
+  return TH_OK;
+}
+
+/* --- values --- */
+
+/* Whether backward of the node that makes a tensor does without it, so that the next one may overwrite it. */
+static bool may_be_overwritten(const th_graph *g, int tensor) {
+  int producer = th_graph_producer(g, tensor);
+  if (producer < 0) return false;
+  const th_node *n = &g->nodes[producer];
+  if (n->attr[TH_ATTR_ACTIVATION].i != TH_ACT_NONE) return false;
+  switch (n->op) {
+    case TH_OP_CONV2D:
+    case TH_OP_DEPTHWISE_CONV2D:
+    case TH_OP_FULLY_CONNECTED:
+    case TH_OP_BATCH_NORM:
+    case TH_OP_ADD:
+    case TH_OP_SUB:
+    case TH_OP_AVG_POOL2D:
+    case TH_OP_GLOBAL_AVG_POOL:
+    case TH_OP_CONCAT: return true;
+    default: return false;
+  }
+}
+
+static bool shares_value(const planner *p, int node) {
+  const th_node *n = &p->g->nodes[node];
+  const th_net_tensor *in = n->n_in ? &p->net->tensors[n->in[0]] : NULL;
+  return th_op_get(n->op)->in_place && in && !in->data && !in->grid && th_graph_only_user(p->g, n->in[0]) == node &&
+         may_be_overwritten(p->g, n->in[0]);
+}
+
+static bool is_alias(const planner *p, const th_node *n) {
+  bool same = n->op == TH_OP_FLATTEN || n->op == TH_OP_RESHAPE || (n->op == TH_OP_DROPOUT && !p->training);
+  return same && !p->net->tensors[n->in[0]].data && !p->net->tensors[n->out[0]].grid;
+}
+
+static th_status new_value(planner *p, int t, float *shared) {
+  th_net_tensor *nt = &p->net->tensors[t];
+  nt->value = shared ? shared : floats(p, nt->elems * p->net->batch);
+  nt->seen = nt->grid ? floats(p, nt->elems * p->net->batch) : nt->value;
+  if (nt->grid) {
+    nt->grid_slot = p->net->n_grids;
+    p->net->grids[p->net->n_grids++] = t;
+  }
+  return nt->value && nt->seen ? TH_OK : no_memory();
+}
+
+static th_status place_values(planner *p) {
+  th_net *net = p->net;
+  p->alias = TH_ARRAY(net->arena, bool, p->g->n_nodes);
+  if (!p->alias) return no_memory();
+  TH_TRY(new_value(p, net->input, NULL));
+  for (int i = 0; i < p->g->n_nodes; i++) {
+    const th_node *n = &p->g->nodes[i];
+    if (!p->needed[i]) continue;
+    th_net_tensor *in = n->n_in && n->in[0] >= 0 ? &net->tensors[n->in[0]] : NULL;
+    bool grads = false;
+    for (int k = 0; k < n->n_in; k++)
+      grads |= n->in[k] >= 0 && (net->tensors[n->in[k]].param >= 0 || net->tensors[n->in[k]].wants_grad);
+    p->alias[i] = is_alias(p, n);
+    bool shared = p->alias[i] || shares_value(p, i);
+    for (int o = 0; o < n->n_out; o++) {
+      th_net_tensor *out = &net->tensors[n->out[o]];
+      out->wants_grad = grads;
+      if (shared) out->root = in->root;
+      if (p->alias[i]) {
+        out->value = in->value;
+        out->seen = in->seen;
+      } else {
+        TH_TRY(new_value(p, n->out[o], shared ? in->value : NULL));
+      }
+    }
+  }
+  return TH_OK;
+}
+
+/* --- steps, runs, segments --- */
+
+static int64_t sample_bytes(const planner *p, const th_node *n) {
+  int64_t elems = 0;
+  for (int k = 0; k < n->n_in; k++)
+    if (n->in[k] >= 0 && !p->net->tensors[n->in[k]].data) elems += p->net->tensors[n->in[k]].elems;
+  for (int o = 0; o < n->n_out; o++) elems += p->net->tensors[n->out[o]].elems;
+  return elems * (int64_t)sizeof(float);
+}
+
+static void push(th_net_sweep *s, th_net_kind kind, int node, int tensor, const th_op *op, bool wide) {
+  s->steps[s->n_steps++] = (th_net_step){.kind = kind, .wide = wide, .node = node, .tensor = tensor, .op = op};
+}
+
+static void push_grids(planner *p, th_net_sweep *s, const th_node *n) {
+  for (int o = 0; o < n->n_out; o++)
+    if (p->net->tensors[n->out[o]].grid) push(s, TH_STEP_GRID, -1, n->out[o], NULL, s->steps[s->n_steps ? s->n_steps - 1 : 0].wide);
+}
+
+static bool step_is_wide(const planner *p, const th_net_sweep *s, int node) {
+  const th_node *n = &p->g->nodes[node];
+  if (n->op == TH_OP_FULLY_CONNECTED) return true;
+  if (sample_bytes(p, n) <= NEUTRAL_BYTES && s->n_steps) return s->steps[s->n_steps - 1].wide;
+  return false;
+}
+
+static void list_forward(planner *p) {
+  th_net_sweep *s = &p->net->forward;
+  if (p->net->tensors[p->net->input].grid) push(s, TH_STEP_GRID, -1, p->net->input, NULL, false);
+  for (int i = 0; i < p->g->n_nodes; i++) {
+    if (!p->needed[i] || p->alias[i]) continue;
+    const th_op *op = th_op_get(p->g->nodes[i].op);
+    if (p->training && op->gather) push(s, TH_STEP_GATHER, i, -1, op, false);
+    push(s, TH_STEP_NODE, i, -1, op, step_is_wide(p, s, i));
+    push_grids(p, s, &p->g->nodes[i]);
+  }
+}
+
+static th_status list_backward(planner *p) {
+  th_net_sweep *s = &p->net->backward;
+  push(s, TH_STEP_LOSS, -1, p->net->logits, NULL, true);
+  for (int i = p->g->n_nodes - 1; i >= 0; i--) {
+    const th_node *n = &p->g->nodes[i];
+    if (!p->needed[i] || p->alias[i] || !p->net->tensors[n->out[0]].wants_grad) continue;
+    const th_op *op = th_op_get(n->op);
+    if (!op->backward) return th_fail(TH_ERR_INPUT, "%s (%s): cannot be trained through", n->name, th_op_name(n->op));
+    push_grids(p, s, n);
+    if (op->gather) push(s, TH_STEP_GATHER, i, -1, op, false);
+    push(s, TH_STEP_NODE, i, -1, op, step_is_wide(p, s, i));
+  }
+  return TH_OK;
+}
+
+static void cut_runs(th_net_sweep *s) {
+  for (int i = 0; i < s->n_steps; i++) {
+    bool new_segment = i == 0 || s->steps[i - 1].kind == TH_STEP_GATHER;
+    bool new_run = new_segment || s->steps[i].wide != s->steps[i - 1].wide;
+    if (new_run) s->runs[s->n_runs++] = (th_net_run){i, i, s->steps[i].wide};
+    if (new_segment) s->segments[s->n_segments++] = (th_net_segment){s->n_runs - 1, s->n_runs - 1, -1};
+    s->runs[s->n_runs - 1].last = i + 1;
+    th_net_segment *segment = &s->segments[s->n_segments - 1];
+    segment->last = s->n_runs;
+    segment->settle = s->steps[i].kind == TH_STEP_GATHER ? i : -1;
+  }
+}
+
+static th_status alloc_sweep(planner *p, th_net_sweep *s) {
+  int most = 3 * p->g->n_nodes + TH_MAX_OUTPUTS + 2;
+  s->steps = TH_ARRAY(p->net->arena, th_net_step, most);
+  s->runs = TH_ARRAY(p->net->arena, th_net_run, most);
+  s->segments = TH_ARRAY(p->net->arena, th_net_segment, most);
+  return s->steps && s->runs && s->segments ? TH_OK : no_memory();
+}
+
+static th_status list_steps(planner *p) {
+  TH_TRY(alloc_sweep(p, &p->net->forward));
+  list_forward(p);
+  cut_runs(&p->net->forward);
+  if (!p->training) return TH_OK;
+  TH_TRY(alloc_sweep(p, &p->net->backward));
+  TH_TRY(list_backward(p));
+  cut_runs(&p->net->backward);
+  return TH_OK;
+}
+
+static void choose_chunks(planner *p) {
+  th_net *net = p->net;
+  int lanes = net->batch / LANE_SAMPLES;
+  net->lanes = lanes < 1 ? 1 : lanes > TH_NET_MAX_LANES ? TH_NET_MAX_LANES : lanes;
+  p->lane_max = (net->batch + net->lanes - 1) / net->lanes;
+  int64_t most = 1;
+  for (int i = 0; i < net->forward.n_steps; i++) {
+    const th_net_step *s = &net->forward.steps[i];
+    int64_t bytes = s->wide || s->node < 0 ? 0 : sample_bytes(p, &p->g->nodes[s->node]);
+    most = bytes > most ? bytes : most;
+  }
+  int64_t chunk = CHUNK_BYTES / most;
+  int lane_min = net->batch / net->lanes, slots = TH_OP_MAX_CHUNKS / net->lanes;
+  int64_t per_lane = chunk < 1 ? lane_min : (p->lane_max + chunk - 1) / chunk;
+  if (per_lane > slots) per_lane = slots;
+  if (per_lane > lane_min) per_lane = lane_min;
+  net->chunks_per_lane = per_lane < 1 ? 1 : (int)per_lane;
+  p->chunk_max = (p->lane_max + net->chunks_per_lane - 1) / net->chunks_per_lane;
+}
+
+/* --- gradients of activations --- */
+
+typedef struct life { /* of one gradient: steps and runs of the backward sweep */
+  int root, first_step, last_step, first_run, last_run;
+  bool used, whole;
+  int64_t size, at;
+} life;
+
+static void touch(const planner *p, life *lives, int tensor, int step, int run) {
+  if (tensor < 0 || !p->net->tensors[tensor].wants_grad) return;
+  life *l = &lives[p->net->tensors[tensor].root];
+  if (!l->used) *l = (life){.first_step = step, .first_run = run, .used = true};
+  l->root = p->net->tensors[tensor].root;
+  l->last_step = step;
+  l->last_run = run > l->last_run ? run : l->last_run;
+}
+
+static int segment_end(const th_net_sweep *s, int run) {
+  for (int i = 0; i < s->n_segments; i++)
+    if (run < s->segments[i].last) return s->segments[i].last - 1;
+  return run;
+}
+
+static void touch_step(planner *p, life *lives, int step, int run) {
+  th_net_sweep *s = &p->net->backward;
+  const th_net_step *st = &s->steps[step];
+  touch(p, lives, st->tensor, step, run);
+  if (st->node < 0) return;
+  const th_node *n = &p->g->nodes[st->node];
+  for (int o = 0; o < n->n_out; o++) {
+    touch(p, lives, n->out[o], step, run);
+    life *l = &lives[p->net->tensors[n->out[o]].root];
+    if (!st->op->backward_weights) continue; /* else read again at the end of the segment */
+    l->whole = true;
+    int end = segment_end(s, run);
+    l->last_run = end > l->last_run ? end : l->last_run;
+  }
+  for (int k = 0; k < n->n_in && st->kind == TH_STEP_NODE; k++) touch(p, lives, n->in[k], step, run);
+}
+
+/* First fit: each in turn goes to the lowest place free during its life. Returns the size in all. */
+static int64_t first_fit(life **items, int n, bool by_run) {
+  int64_t peak = 0;
+  for (int i = 0; i < n; i++) {
+    life *a = items[i];
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (int j = 0; j < i; j++) {
+        const life *b = items[j];
+        bool together = by_run ? a->first_run <= b->last_run && b->first_run <= a->last_run
+                               : a->first_step <= b->last_step && b->first_step <= a->last_step;
+        if (!together || a->at >= b->at + b->size || b->at >= a->at + a->size) continue;
+        a->at = b->at + b->size;
+        moved = true;
+      }
+    }
+    peak = a->at + a->size > peak ? a->at + a->size : peak;
+  }
+  return peak;
+}
+
+static int64_t place_locals(planner *p, life *lives, life **items) {
+  int64_t most = 0;
+  for (int run = 0; run < p->net->backward.n_runs; run++) {
+    int n = 0, samples = p->net->backward.runs[run].wide ? p->lane_max : p->chunk_max;
+    for (int t = 0; t < p->g->n_tensors; t++) {
+      if (!lives[t].used || lives[t].whole || lives[t].first_run != run) continue;
+      lives[t].size = aligned(p->net->tensors[t].elems * samples);
+      items[n++] = &lives[t];
+    }
+    int64_t peak = first_fit(items, n, false);
+    most = peak > most ? peak : most;
+    for (int i = 0; i < n; i++) {
+      p->net->tensors[items[i]->root].grad_local = true;
+      p->net->tensors[items[i]->root].grad_at = items[i]->at;
+    }
+  }
+  return most;
+}
+
+static th_status place_gradients(planner *p) {
+  th_net *net = p->net;
+  th_arena *scratch = net->arena;
+  life *lives = TH_ARRAY(scratch, life, p->g->n_tensors);
+  life **items = TH_ARRAY(scratch, life *, p->g->n_tensors);
+  if (!lives || !items) return no_memory();
+  for (int run = 0; run < net->backward.n_runs; run++)
+    for (int step = net->backward.runs[run].first; step < net->backward.runs[run].last; step++)
+      touch_step(p, lives, step, run);
+  int n = 0;
+  for (int t = 0; t < p->g->n_tensors; t++) {
+    lives[t].whole |= lives[t].first_run != lives[t].last_run;
+    if (!lives[t].used || !lives[t].whole) continue;
+    lives[t].size = aligned(net->tensors[t].elems * net->batch);
+    items[n++] = &lives[t];
+  }
+  float *block = floats(p, first_fit(items, n, true));
+  if (!block) return no_memory();
+  for (int i = 0; i < n; i++) net->tensors[items[i]->root].grad = block + items[i]->at;
+  int64_t local = place_locals(p, lives, items);
+  for (int l = 0; l < net->lanes; l++)
+    if (!(net->lane_grad_block[l] = floats(p, local))) return no_memory();
+  return TH_OK;
+}
+
+/* The first consumer in backward order sets a gradient, the others add to it. */
+static th_status mark_accumulation(planner *p) {
+  th_net *net = p->net;
+  bool *written = TH_ARRAY(net->arena, bool, p->g->n_tensors);
+  if (!written) return no_memory();
+  written[net->tensors[net->logits].root] = true;
+  for (int i = 0; i < net->backward.n_steps; i++) {
+    th_net_step *s = &net->backward.steps[i];
+    if (s->kind != TH_STEP_NODE) continue;
+    const th_node *n = &p->g->nodes[s->node];
+    for (int k = 0; k < n->n_in; k++) {
+      if (n->in[k] < 0) continue;
+      const th_net_tensor *in = &net->tensors[n->in[k]];
+      int key = in->param >= 0 ? n->in[k] : in->root;
+      bool in_place = !in->data && in->root == net->tensors[n->out[0]].root;
+      if (in_place || (!in->wants_grad && !(in->param >= 0 && net->params[in->param].direct))) continue;
+      if (written[key]) s->accumulate |= 1u << k;
+      written[key] = true;
+    }
+  }
+  return TH_OK;
+}
+
+/* --- what operators ask for --- */
+
+static th_status give_states(planner *p, th_net_sweep *s) {
+  for (int i = 0; i < s->n_steps; i++) {
+    th_net_step *st = &s->steps[i];
+    if (st->node < 0 || !st->op->state_bytes) continue;
+    void **state = &p->states[st->node];
+    if (!*state) *state = th_arena_alloc(p->net->arena, st->op->state_bytes(p->g, &p->g->nodes[st->node], p->net->batch));
+    if (!(st->state = *state)) return no_memory();
+  }
+  return TH_OK;
+}
+
+static size_t scratch_need(const planner *p, const th_net_sweep *s) {
+  size_t most = 0;
+  for (int i = 0; i < s->n_steps; i++) {
+    const th_net_step *st = &s->steps[i];
+    if (st->node < 0 || !st->op->scratch_elems) continue;
+    bool all = st->op->backward_weights || st->op->gather;
+    size_t need = st->op->scratch_elems(p->g, &p->g->nodes[st->node], all ? p->net->batch : st->wide ? p->lane_max : p->chunk_max);
+    most = need > most ? need : most;
+  }
+  return most;
+}
+
+static th_status give_lanes(planner *p) {
+  th_net *net = p->net;
+  size_t a = scratch_need(p, &net->forward), b = scratch_need(p, &net->backward);
+  for (int l = 0; l < net->lanes; l++) {
+    net->lane_scratch[l] = floats(p, (int64_t)(a > b ? a : b));
+    net->lane_gradient[l] = floats(p, l ? net->lane_elems : 0); /* lane 0 adds to the common gradient */
+    if (!net->lane_scratch[l] || !net->lane_gradient[l]) return no_memory();
+  }
+  int parts = net->n_grids * net->lanes;
+  net->grid_parts = TH_ARRAY(net->arena, th_grid_part, parts ? parts : 1);
+  if (!net->grid_parts) return no_memory();
+  for (int i = 0; i < parts; i++) net->grid_parts[i] = th_grid_part_empty();
+  return TH_OK;
+}
+
+static th_status plan(planner *p) {
+  TH_TRY(find_logits(p));
+  TH_TRY(find_needed(p));
+  TH_TRY(find_tensors(p));
+  TH_TRY(find_direct(p));
+  if (p->training) TH_TRY(fill_params(p));
+  TH_TRY(place_values(p));
+  TH_TRY(list_steps(p));
+  choose_chunks(p);
+  if (p->training) {
+    TH_TRY(place_gradients(p));
+    TH_TRY(mark_accumulation(p));
+  }
+  p->states = TH_ARRAY(p->net->arena, void *, p->g->n_nodes);
+  if (!p->states) return no_memory();
+  TH_TRY(give_states(p, &p->net->forward));
+  TH_TRY(give_states(p, &p->net->backward));
+  return give_lanes(p);
+}
+
+th_status th_net_create(const th_graph *graph, const th_constraints *cs, int batch, bool training, th_net **net) {
+  *net = NULL;
+  if (batch < 1 || batch > MAX_BATCH)
+    return th_fail(TH_ERR_USAGE, "batch is %d, expected 1 to %d", batch, MAX_BATCH);
+  th_arena *arena = th_arena_create();
+  th_net *made = arena ? TH_NEW(arena, th_net) : NULL;
+  if (!made) {
+    th_arena_destroy(arena);
+    return no_memory();
+  }
+  made->arena = arena;
+  made->graph = graph;
+  made->batch = batch;
+  planner p = {.net = made, .g = graph, .cs = cs, .training = training};
+  th_status status = plan(&p);
+  if (status != TH_OK) {
+    th_net_destroy(made);
+    return status;
+  }
+  *net = made;
+  return TH_OK;
+}
+
+void th_net_destroy(th_net *net) {
+  if (net) th_arena_destroy(net->arena);
+}
