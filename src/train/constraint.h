@@ -38,7 +38,7 @@ typedef struct th_constraint_class {
   /* Whether the values are of the final kind already (a mask still growing is not): only such epochs can be the best
    * one. NULL: always. */
   bool (*settled)(const th_constraint *c);
-  void (*save)(const th_constraint *c, th_buf *b); /* everything that changes, for checkpoints */
+  void (*save)(const th_constraint *c, th_buf *b);   /* everything that changes, for checkpoints */
   th_status (*load)(th_constraint *c, th_reader *r); /* into a constraint created with the same arguments */
   void (*destroy)(th_constraint *c);
 } th_constraint_class;

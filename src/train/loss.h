@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 typedef struct th_loss {
-  int outputs;            /* K; values per sample */
-  const int32_t *labels;  /* whole batch; NULL: squared error against `target` */
-  const float *target;    /* whole batch, outputs per sample */
-  const float *teacher;   /* teacher's logits u, whole batch; NULL: none */
-  float smoothing, beta;  /* beta: of the softmax that ends the network */
+  int outputs;           /* K; values per sample */
+  const int32_t *labels; /* whole batch; NULL: squared error against `target` */
+  const float *target;   /* whole batch, outputs per sample */
+  const float *teacher;  /* teacher's logits u, whole batch; NULL: none */
+  float smoothing, beta; /* beta: of the softmax that ends the network */
   float temperature, alpha;
 } th_loss;
 

@@ -73,12 +73,12 @@ typedef struct th_net_tensor {
   const float *data; /* constants */
   int param;         /* index into params, or -1 */
   th_constraint *grid;
-  int grid_slot;     /* of grid: which parts */
+  int grid_slot; /* of grid: which parts */
   bool wants_grad;
-  int root;          /* tensor that stands for all that share this gradient */
-  bool grad_local;   /* kept per lane, a chunk at a time */
-  float *grad;       /* whole batch, when not local */
-  int64_t grad_at;   /* floats per sample into the lane's block, when local */
+  int root;        /* tensor that stands for all that share this gradient */
+  bool grad_local; /* kept per lane, a chunk at a time */
+  float *grad;     /* whole batch, when not local */
+  int64_t grad_at; /* floats per sample into the lane's block, when local */
 } th_net_tensor;
 
 typedef struct th_net {
@@ -100,8 +100,8 @@ typedef struct th_net {
   float *lane_gradient[TH_NET_MAX_LANES];    /* lane_elems each */
   float *lane_grad_block[TH_NET_MAX_LANES];  /* local activation gradients */
   float *lane_scratch[TH_NET_MAX_LANES];
-  th_grid_part *grid_parts;                  /* n_grids * lanes */
-  int *grids, n_grids;                       /* tensors with grids */
+  th_grid_part *grid_parts; /* n_grids * lanes */
+  int *grids, n_grids;      /* tensors with grids */
 } th_net;
 
 /* Plans a net for batches of up to `batch` samples. cs may be NULL; its activation grids are applied. training false:

@@ -8,10 +8,10 @@
 
 #include "train/net.h"
 
-#define LANE_SAMPLES 32             /* enough rows for a fully connected layer to use each weight it loads well */
-#define CHUNK_BYTES (256 << 10)     /* activations of one chunk at one node: a part of the L2 cache */
-#define NEUTRAL_BYTES (8 << 10)     /* nodes this small per sample adopt the granularity of their neighbour */
-#define FLOAT_ALIGN 16              /* 64 bytes */
+#define LANE_SAMPLES 32         /* enough rows for a fully connected layer to use each weight it loads well */
+#define CHUNK_BYTES (256 << 10) /* activations of one chunk at one node: a part of the L2 cache */
+#define NEUTRAL_BYTES (8 << 10) /* nodes this small per sample adopt the granularity of their neighbour */
+#define FLOAT_ALIGN 16          /* 64 bytes */
 #define MAX_BATCH 65536
 
 typedef struct planner {
@@ -19,9 +19,9 @@ typedef struct planner {
   const th_graph *g;
   const th_constraints *cs;
   bool training;
-  bool *needed;   /* by node: an ancestor of the logits */
-  bool *alias;    /* by node: no step, the output is the input */
-  void **states;  /* by node */
+  bool *needed;  /* by node: an ancestor of the logits */
+  bool *alias;   /* by node: no step, the output is the input */
+  void **states; /* by node */
   int chunk_max, lane_max;
 } planner;
 
@@ -42,8 +42,8 @@ static float *floats(planner *p, int64_t n) {
 static th_status find_logits(planner *p) {
   const th_graph *g = p->g;
   if (g->n_inputs != 1 || g->n_outputs < 1)
-    return th_fail(TH_ERR_INPUT, "graph %s: has %d inputs and %d outputs, training needs one input and an output", g->name,
-                   g->n_inputs, g->n_outputs);
+    return th_fail(TH_ERR_INPUT, "graph %s: has %d inputs and %d outputs, training needs one input and an output",
+                   g->name, g->n_inputs, g->n_outputs);
   th_net *net = p->net;
   net->input = g->inputs[0];
   net->logits = g->outputs[0];
@@ -150,11 +150,13 @@ static th_status find_direct(planner *p) {
       const th_node *n = &p->g->nodes[i];
       bool direct = th_op_get(n->op)->backward_weights != NULL;
       for (int k = 0; k < n->n_in && p->needed[i]; k++) {
-        th_param *param = n->in[k] < 0 || net->tensors[n->in[k]].param < 0 ? NULL : &net->params[net->tensors[n->in[k]].param];
+        th_param *param =
+            n->in[k] < 0 || net->tensors[n->in[k]].param < 0 ? NULL : &net->params[net->tensors[n->in[k]].param];
         if (param && pass == 0 && !direct) param->direct = false;
         if (param && pass == 1 && direct && !param->direct)
-          return th_fail(TH_ERR_INPUT, "%s (%s): shares its tensor %s with another kind of layer, which training cannot do",
-                         n->name, th_op_name(n->op), p->g->tensors[param->tensor].name);
+          return th_fail(TH_ERR_INPUT,
+                         "%s (%s): shares its tensor %s with another kind of layer, which training cannot do", n->name,
+                         th_op_name(n->op), p->g->tensors[param->tensor].name);
       }
     }
   for (int i = 0; i < net->n_params; i++) {
@@ -206,8 +208,10 @@ static bool may_be_overwritten(const th_graph *g, int tensor) {
     case TH_OP_SUB:
     case TH_OP_AVG_POOL2D:
     case TH_OP_GLOBAL_AVG_POOL:
-    case TH_OP_CONCAT: return true;
-    default: return false;
+    case TH_OP_CONCAT:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -279,7 +283,8 @@ static void push(th_net_sweep *s, th_net_kind kind, int node, int tensor, const 
 
 static void push_grids(planner *p, th_net_sweep *s, const th_node *n) {
   for (int o = 0; o < n->n_out; o++)
-    if (p->net->tensors[n->out[o]].grid) push(s, TH_STEP_GRID, -1, n->out[o], NULL, s->steps[s->n_steps ? s->n_steps - 1 : 0].wide);
+    if (p->net->tensors[n->out[o]].grid)
+      push(s, TH_STEP_GRID, -1, n->out[o], NULL, s->steps[s->n_steps ? s->n_steps - 1 : 0].wide);
 }
 
 static bool step_is_wide(const planner *p, const th_net_sweep *s, int node) {
@@ -504,7 +509,8 @@ static th_status give_states(planner *p, th_net_sweep *s) {
     th_net_step *st = &s->steps[i];
     if (st->node < 0 || !st->op->state_bytes) continue;
     void **state = &p->states[st->node];
-    if (!*state) *state = th_arena_alloc(p->net->arena, st->op->state_bytes(p->g, &p->g->nodes[st->node], p->net->batch));
+    if (!*state)
+      *state = th_arena_alloc(p->net->arena, st->op->state_bytes(p->g, &p->g->nodes[st->node], p->net->batch));
     if (!(st->state = *state)) return no_memory();
   }
   return TH_OK;
@@ -516,7 +522,10 @@ static size_t scratch_need(const planner *p, const th_net_sweep *s) {
     const th_net_step *st = &s->steps[i];
     if (st->node < 0 || !st->op->scratch_elems) continue;
     bool all = st->op->backward_weights || st->op->gather;
-    size_t need = st->op->scratch_elems(p->g, &p->g->nodes[st->node], all ? p->net->batch : st->wide ? p->lane_max : p->chunk_max);
+    size_t need = st->op->scratch_elems(p->g, &p->g->nodes[st->node],
+                                        all        ? p->net->batch
+                                        : st->wide ? p->lane_max
+                                                   : p->chunk_max);
     most = need > most ? need : most;
   }
   return most;
@@ -559,8 +568,7 @@ static th_status plan(planner *p) {
 
 th_status th_net_create(const th_graph *graph, const th_constraints *cs, int batch, bool training, th_net **net) {
   *net = NULL;
-  if (batch < 1 || batch > MAX_BATCH)
-    return th_fail(TH_ERR_USAGE, "batch is %d, expected 1 to %d", batch, MAX_BATCH);
+  if (batch < 1 || batch > MAX_BATCH) return th_fail(TH_ERR_USAGE, "batch is %d, expected 1 to %d", batch, MAX_BATCH);
   th_arena *arena = th_arena_create();
   th_net *made = arena ? TH_NEW(arena, th_net) : NULL;
   if (!made) {

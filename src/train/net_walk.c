@@ -85,7 +85,9 @@ static void walk_grid(walk *w, const th_net_step *s, const range *r) {
 
 static void walk_step(walk *w, const th_net_step *s, const range *r) {
   switch (s->kind) {
-    case TH_STEP_GRID: walk_grid(w, s, r); return;
+    case TH_STEP_GRID:
+      walk_grid(w, s, r);
+      return;
     case TH_STEP_LOSS:
       th_loss_eval(w->loss, th_net_logits(w->net), gradient_of(w->net, s->tensor, r), r->begin, r->end, w->samples,
                    &w->sums[r->lane]);
@@ -122,7 +124,8 @@ static th_status walk_lane(void *arg, int lane, int thread) {
     if (run->wide) walk_run(w, run, (range){lane, lane * parts, begin, end});
     for (int c = 0; c < parts && !run->wide; c++)
       walk_run(w, run,
-               (range){lane, lane * parts + c, split(begin, end - begin, c, parts), split(begin, end - begin, c + 1, parts)});
+               (range){lane, lane * parts + c, split(begin, end - begin, c, parts),
+                       split(begin, end - begin, c + 1, parts)});
   }
   return TH_OK;
 }

@@ -38,9 +38,13 @@ double th_schedule_factor(const th_schedule *s, long step) {
   double part = s->steps > warm ? ((double)step - warm) / ((double)s->steps - warm) : 0.0;
   if (part > 1.0) part = 1.0;
   switch (s->id) {
-    case TH_SCHEDULE_COSINE: return ease(1.0, 0.0, part);
-    case TH_SCHEDULE_STEP: return stepped(s, step);
-    case TH_SCHEDULE_ONECYCLE: return onecycle(part);
-    default: return 1.0;
+    case TH_SCHEDULE_COSINE:
+      return ease(1.0, 0.0, part);
+    case TH_SCHEDULE_STEP:
+      return stepped(s, step);
+    case TH_SCHEDULE_ONECYCLE:
+      return onecycle(part);
+    default:
+      return 1.0;
   }
 }

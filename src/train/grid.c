@@ -1,0 +1,397 @@
+/* The grid constraint: fake quantization.
+ *
+ * Weights: symmetric, one scale per tensor or channel, integers in [-Q, Q] with Q = 2^(bits-1) - 1. Forward uses
+ * s round(clamp(w / s)), backward lets the gradient through inside the range (straight-through). The scale follows the
+ * largest magnitude (observed), or is learned: with q = round(clamp(v)), v = w / s,
+ *   ds = sum dout * (q - v inside, q outside) / sqrt(N Q)        (LSQ, Esser et al. 2020, eq. 3 and section 2.2)
+ * and starts from the scale of least squared error. Activations: affine with lo <= 0 <= hi, so that zero is exact;
+ * the range follows a moving average of what is seen, or its ends are learned by the same formula, where moving s at
+ * fixed zero moves hi by the number of levels times as much.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "train/grid.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define OBSERVE_KEEP 0.98f /* of the moving average of activation ranges, per step */
+#define SMALLEST_SCALE 1e-12f
+#define CLIP_STEPS 40 /* candidates of the search for the first learned scale */
+
+typedef struct grid {
+  th_constraint base;
+  th_grid_options o;
+  int64_t n, inner;
+  int channels;
+  float *scale;   /* by channel */
+  float *d_scale; /* learned weights */
+  th_own *own;    /* by channel; activations: lo and hi */
+  float *unit;    /* by channel: scale relative to the weights at the beginning */
+  int32_t zero;   /* activations */
+  float lo, hi;
+  double d_lo, d_hi; /* already scaled for the update */
+  bool seen, frozen;
+} grid;
+
+static int levels_hi(const grid *g) {
+  return (1 << (g->o.bits - 1)) - 1;
+}
+
+static int levels_lo(const grid *g) {
+  return g->o.symmetric ? -levels_hi(g) : -levels_hi(g) - 1;
+}
+
+/* Round half away from zero. */
+static float round_half_away(float v) {
+  float t = truncf(v), rest = v - t; /* exact for |v| < 2^23 */
+  if (rest >= 0.5f) return t + 1.0f;
+  return rest <= -0.5f ? t - 1.0f : t;
+}
+
+static float clamp(float v, float lo, float hi) {
+  return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* --- weights --- */
+
+typedef struct span { /* consecutive elements of one channel */
+  int64_t at, n;
+  int channel;
+} span;
+
+static int64_t span_count(const grid *g) {
+  return g->channels > 1 ? g->n / g->inner : 1;
+}
+
+static span span_get(const grid *g, int64_t i) {
+  if (g->channels == 1) return (span){0, g->n, 0};
+  return (span){i * g->inner, g->inner, (int)(i % g->channels)};
+}
+
+static void grid_project(th_constraint *c, const float *in, float *out, int64_t n) {
+  const grid *g = (const grid *)c;
+  (void)n;
+  float q = (float)levels_hi(g);
+  for (int64_t i = 0; i < span_count(g); i++) {
+    span s = span_get(g, i);
+    float scale = g->scale[s.channel];
+    for (int64_t k = s.at; k < s.at + s.n; k++) out[k] = scale * round_half_away(clamp(in[k] / scale, -q, q));
+  }
+}
+
+static void grid_backward(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n) {
+  grid *g = (grid *)c;
+  float q = (float)levels_hi(g);
+  for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] = 0.0f;
+  for (int64_t i = 0; i < span_count(g); i++) {
+    span s = span_get(g, i);
+    float scale = g->scale[s.channel], sum = 0.0f;
+    for (int64_t k = s.at; k < s.at + s.n; k++) {
+      float v = in[k] / scale, inside = v >= -q && v <= q ? 1.0f : 0.0f, at = clamp(v, -q, q);
+      sum += d_out[k] * (round_half_away(at) - v * inside);
+      d_in[k] = d_out[k] * inside;
+    }
+    g->d_scale[s.channel] += sum;
+  }
+  float normal = 1.0f / sqrtf((float)(n / g->channels) * q);
+  for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] *= normal;
+}
+
+static void observe_weights(grid *g, const float *in) {
+  for (int ch = 0; ch < g->channels; ch++) g->scale[ch] = 0.0f;
+  for (int64_t i = 0; i < span_count(g); i++) {
+    span s = span_get(g, i);
+    float most = g->scale[s.channel];
+    for (int64_t k = s.at; k < s.at + s.n; k++) most = fabsf(in[k]) > most ? fabsf(in[k]) : most;
+    g->scale[s.channel] = most;
+  }
+  for (int ch = 0; ch < g->channels; ch++) {
+    float scale = g->scale[ch] / (float)levels_hi(g);
+    g->scale[ch] = scale > SMALLEST_SCALE ? scale : SMALLEST_SCALE;
+  }
+}
+
+static void add_errors(const grid *g, const float *in, const float *largest, float part, double *error) {
+  float q = (float)levels_hi(g);
+  for (int64_t i = 0; i < span_count(g); i++) {
+    span s = span_get(g, i);
+    float scale = largest[s.channel] * part;
+    for (int64_t k = s.at; k < s.at + s.n; k++) {
+      double e = (double)(scale * round_half_away(clamp(in[k] / scale, -q, q)) - in[k]);
+      error[s.channel] += e * e;
+    }
+  }
+}
+
+/* The scale of least squared error among fractions of the one that clips nothing. */
+static th_status fit_scales(grid *g, const float *in) {
+  observe_weights(g, in);
+  double *error = th_alloc((size_t)g->channels * 2 * sizeof *error);
+  float *largest = th_alloc((size_t)g->channels * sizeof *largest);
+  if (error && largest) {
+    double *best = error + g->channels;
+    memcpy(largest, g->scale, (size_t)g->channels * sizeof *largest);
+    for (int step = CLIP_STEPS; step >= CLIP_STEPS / 4; step--) {
+      memset(error, 0, (size_t)g->channels * sizeof *error);
+      add_errors(g, in, largest, (float)step / CLIP_STEPS, error);
+      for (int ch = 0; ch < g->channels; ch++) {
+        if (step < CLIP_STEPS && error[ch] >= best[ch]) continue;
+        best[ch] = error[ch];
+        g->scale[ch] = largest[ch] * ((float)step / CLIP_STEPS);
+      }
+    }
+  }
+  th_status status = error && largest ? TH_OK : TH_ERR_RESOURCE;
+  th_free(error);
+  th_free(largest);
+  return status;
+}
+
+static void measure_units(grid *g, const float *in) {
+  for (int ch = 0; ch < g->channels; ch++) g->unit[ch] = 0.0f;
+  for (int64_t i = 0; i < span_count(g); i++) {
+    span s = span_get(g, i);
+    for (int64_t k = s.at; k < s.at + s.n; k++) g->unit[s.channel] += fabsf(in[k]);
+  }
+  for (int ch = 0; ch < g->channels; ch++) {
+    float mean = g->unit[ch] / (float)(g->n / g->channels);
+    g->unit[ch] = mean > 0.0f ? g->scale[ch] / mean : 0.0f;
+  }
+}
+
+static th_status grid_tick(th_constraint *c, const float *in, int64_t n, const th_tick *t) {
+  grid *g = (grid *)c;
+  (void)n;
+  if (g->seen && t->progress >= (double)g->o.freeze_at) g->frozen = true;
+  if (g->frozen || !g->o.symmetric) return TH_OK; /* activations are observed as they pass */
+  if (g->o.range == TH_RANGE_OBSERVED) {
+    observe_weights(g, in);
+  } else if (!g->seen) {
+    TH_TRY(fit_scales(g, in));
+    measure_units(g, in);
+  }
+  g->seen = true;
+  return TH_OK;
+}
+
+/* --- activations --- */
+
+/* Scale and zero from lo and hi: zero moves to the nearest integer, so that 0.0 is exact. */
+static void nudge(grid *g) {
+  float span_of = (float)(levels_hi(g) - levels_lo(g));
+  float lo = g->lo < 0.0f ? g->lo : 0.0f, hi = g->hi > 0.0f ? g->hi : 0.0f;
+  float scale = (hi - lo) / span_of;
+  g->scale[0] = scale > SMALLEST_SCALE ? scale : SMALLEST_SCALE;
+  float zero = (float)levels_lo(g) - round_half_away(lo / g->scale[0]);
+  g->zero = (int32_t)clamp(zero, (float)levels_lo(g), (float)levels_hi(g));
+}
+
+th_grid_part th_grid_part_empty(void) {
+  return (th_grid_part){.lo = INFINITY, .hi = -INFINITY};
+}
+
+void th_grid_apply(const th_constraint *c, const float *in, float *out, int64_t n, th_grid_part *part) {
+  const grid *g = (const grid *)c;
+  float scale = g->scale[0], inverse = 1.0f / scale;
+  float lo = (float)(levels_lo(g) - g->zero), hi = (float)(levels_hi(g) - g->zero);
+  float least = INFINITY, most = -INFINITY;
+  for (int64_t i = 0; i < n; i++) {
+    float x = in[i];
+    least = x < least ? x : least;
+    most = x > most ? x : most;
+    out[i] = scale * round_half_away(clamp(x * inverse, lo, hi));
+  }
+  if (!part) return;
+  part->lo = least < part->lo ? least : part->lo;
+  part->hi = most > part->hi ? most : part->hi;
+}
+
+void th_grid_apply_backward(const th_constraint *c, const float *in, float *d, int64_t n, th_grid_part *part) {
+  const grid *g = (const grid *)c;
+  float inverse = 1.0f / g->scale[0];
+  float lo = (float)(levels_lo(g) - g->zero), hi = (float)(levels_hi(g) - g->zero);
+  double d_scale = 0.0, d_lo = 0.0, d_hi = 0.0;
+  for (int64_t i = 0; i < n; i++) {
+    float v = in[i] * inverse;
+    if (v < lo) {
+      d_lo += (double)d[i];
+      d[i] = 0.0f;
+    } else if (v > hi) {
+      d_hi += (double)d[i];
+      d[i] = 0.0f;
+    } else {
+      d_scale += (double)(d[i] * (round_half_away(v) - v));
+    }
+  }
+  if (!part) return;
+  double per_level = d_scale / (levels_hi(g) - levels_lo(g)); /* scale = (hi - lo) / levels */
+  part->d_lo += d_lo - per_level;
+  part->d_hi += d_hi + per_level;
+}
+
+void th_grid_observe(th_constraint *c, th_grid_part *parts, int count) {
+  grid *g = (grid *)c;
+  th_grid_part all = th_grid_part_empty();
+  for (int i = 0; i < count; i++) {
+    all.lo = parts[i].lo < all.lo ? parts[i].lo : all.lo;
+    all.hi = parts[i].hi > all.hi ? parts[i].hi : all.hi;
+    parts[i] = th_grid_part_empty();
+  }
+  if (all.lo > all.hi || g->frozen) return;
+  bool first = !g->seen;
+  g->seen = true;
+  if (!first && g->o.range == TH_RANGE_LEARNED) return;
+  float keep = first ? 0.0f : OBSERVE_KEEP;
+  g->lo = keep * g->lo + (1.0f - keep) * all.lo;
+  g->hi = keep * g->hi + (1.0f - keep) * all.hi;
+  nudge(g);
+}
+
+/* Under SGD an end of the range moves by levels^2 / sqrt(N Q) of its gradient, which is LSQ's move of the scale. */
+void th_grid_learn(th_constraint *c, const th_grid_part *parts, int count, int64_t elems) {
+  grid *g = (grid *)c;
+  double d_lo = 0.0, d_hi = 0.0, levels = levels_hi(g) - levels_lo(g);
+  for (int i = 0; i < count; i++) {
+    d_lo += parts[i].d_lo;
+    d_hi += parts[i].d_hi;
+  }
+  double normal = levels * levels / sqrt((double)elems * levels_hi(g));
+  g->d_lo = d_lo * normal;
+  g->d_hi = d_hi * normal;
+}
+
+static void update_range(grid *g, const th_optimizer *o) {
+  float width = g->hi - g->lo;
+  float move_lo = clamp(th_own_delta(o, &g->own[0], (float)g->d_lo, width), -0.1f * width, 0.1f * width);
+  float move_hi = clamp(th_own_delta(o, &g->own[1], (float)g->d_hi, width), -0.1f * width, 0.1f * width);
+  bool has_lo = g->lo < 0.0f; /* a range that begins at zero (after relu) keeps beginning there */
+  g->lo = has_lo ? clamp(g->lo + move_lo, -INFINITY, 0.0f) : g->lo;
+  g->hi = clamp(g->hi + move_hi, 0.0f, INFINITY);
+  nudge(g);
+}
+
+static void grid_update(th_constraint *c, const th_optimizer *o) {
+  grid *g = (grid *)c;
+  if (g->o.range != TH_RANGE_LEARNED || g->frozen || !g->seen) return;
+  if (!g->o.symmetric) {
+    update_range(g, o);
+    return;
+  }
+  for (int ch = 0; ch < g->channels; ch++) {
+    float s = g->scale[ch], most = 0.1f * s; /* no wild jump, and never through zero */
+    float moved = s + clamp(th_own_delta(o, &g->own[ch], g->d_scale[ch], g->unit[ch]), -most, most);
+    g->scale[ch] = moved > SMALLEST_SCALE ? moved : SMALLEST_SCALE;
+  }
+}
+
+/* --- the class --- */
+
+static int grid_scales(const th_constraint *c, const float **scale, int *axis) {
+  const grid *g = (const grid *)c;
+  *scale = g->scale;
+  *axis = g->channels > 1 ? g->o.channel_axis : -1;
+  return g->channels;
+}
+
+int th_grid_scales(const th_constraint *c, const float **scale, const int32_t **zero) {
+  const grid *g = (const grid *)c;
+  *scale = g->scale;
+  if (zero) *zero = g->o.symmetric ? NULL : &g->zero;
+  return g->channels;
+}
+
+static void grid_save(const th_constraint *c, th_buf *b) {
+  const grid *g = (const grid *)c;
+  int owns = g->channels < 2 ? 2 : g->channels;
+  th_buf_u8(b, g->seen);
+  th_buf_u8(b, g->frozen);
+  th_buf_f32(b, g->lo);
+  th_buf_f32(b, g->hi);
+  th_buf_append(b, g->scale, (size_t)g->channels * sizeof *g->scale);
+  th_buf_append(b, g->unit, (size_t)g->channels * sizeof *g->unit);
+  th_buf_append(b, g->own, (size_t)owns * sizeof *g->own);
+}
+
+static void take(th_reader *r, void *to, size_t bytes) {
+  const uint8_t *from = th_reader_take(r, bytes);
+  if (from) memcpy(to, from, bytes);
+}
+
+static th_status grid_load(th_constraint *c, th_reader *r) {
+  grid *g = (grid *)c;
+  int owns = g->channels < 2 ? 2 : g->channels;
+  g->seen = th_reader_u8(r) != 0;
+  g->frozen = th_reader_u8(r) != 0;
+  g->lo = th_reader_f32(r);
+  g->hi = th_reader_f32(r);
+  take(r, g->scale, (size_t)g->channels * sizeof *g->scale);
+  take(r, g->unit, (size_t)g->channels * sizeof *g->unit);
+  take(r, g->own, (size_t)owns * sizeof *g->own);
+  if (!g->o.symmetric) nudge(g);
+  return th_reader_status(r);
+}
+
+static void grid_destroy(th_constraint *c) {
+  grid *g = (grid *)c;
+  th_free(g->scale);
+  th_free(g->d_scale);
+  th_free(g->unit);
+  th_free(g->own);
+  th_free(g);
+}
+
+const th_constraint_class th_constraint_grid = {.name = "grid",
+                                                .project = grid_project,
+                                                .backward = grid_backward,
+                                                .update = grid_update,
+                                                .tick = grid_tick,
+                                                .finish = grid_project,
+                                                .scales = grid_scales,
+                                                .save = grid_save,
+                                                .load = grid_load,
+                                                .destroy = grid_destroy};
+
+static th_status allocate(grid *g) {
+  size_t n = (size_t)g->channels, owns = n < 2 ? 2 : n;
+  g->scale = th_alloc(n * sizeof *g->scale);
+  g->d_scale = th_alloc(n * sizeof *g->d_scale);
+  g->unit = th_alloc(n * sizeof *g->unit);
+  g->own = th_alloc(owns * sizeof *g->own);
+  return g->scale && g->d_scale && g->unit && g->own ? TH_OK : TH_ERR_RESOURCE;
+}
+
+static th_status check(const th_grid_options *o, const float *w, int64_t n, const th_shape *shape) {
+  if (o->bits < 2 || o->bits > 16) return th_fail(TH_ERR_USAGE, "grid: bits is %d, expected 2 to 16", o->bits);
+  if (o->symmetric && (n < 1 || !shape || o->channel_axis >= shape->rank))
+    return th_fail(TH_ERR_USAGE, "grid: channel axis is %d, the tensor has %d dimensions", o->channel_axis,
+                   shape ? shape->rank : 0);
+  if (!o->symmetric && (o->channel_axis >= 0 || w))
+    return th_fail(TH_ERR_USAGE, "grid: an affine grid is for activations, without channels");
+  return TH_OK;
+}
+
+th_status th_grid_create(const th_grid_options *o, const float *w, int64_t n, const th_shape *shape,
+                         th_constraint **c) {
+  *c = NULL;
+  TH_TRY(check(o, w, n, shape));
+  grid *g = th_alloc(sizeof *g);
+  if (!g) return TH_ERR_RESOURCE;
+  *g = (grid){.base = {&th_constraint_grid}, .o = *o, .n = n, .inner = 1, .channels = 1, .lo = o->lo, .hi = o->hi};
+  if (o->symmetric && o->channel_axis >= 0) {
+    g->channels = shape->dim[o->channel_axis];
+    for (int i = o->channel_axis + 1; i < shape->rank; i++) g->inner *= shape->dim[i];
+  }
+  th_status status = allocate(g);
+  if (status != TH_OK) {
+    grid_destroy(&g->base);
+    return status;
+  }
+  g->seen = !o->symmetric && o->hi > o->lo; /* a first range from calibration */
+  if (o->symmetric && w)
+    observe_weights(g, w);
+  else
+    nudge(g);
+  *c = &g->base;
+  return TH_OK;
+}

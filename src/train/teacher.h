@@ -1,0 +1,20 @@
+/* The teacher of distillation: a graph that turns a batch into logits.
+ *
+ * A float graph runs through the same walk as the student. An integer one runs through eval/, on the device's kernels;
+ * when it ends in a softmax its logits are the logarithms of the probabilities, which differ from the true ones by a
+ * constant that the loss does not see.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_TRAIN_TEACHER_H
+#define TH_TRAIN_TEACHER_H
+
+#include "base/status.h"
+#include "ir/graph.h"
+
+typedef struct th_teacher th_teacher;
+
+th_status th_teacher_create(const th_graph *graph, int64_t input_elems, int outputs, int batch, th_teacher **teacher);
+void th_teacher_destroy(th_teacher *teacher); /* accepts NULL */
+/* logits: `outputs` per sample; valid until the next call. */
+th_status th_teacher_run(th_teacher *teacher, const float *x, int samples, const float **logits);
+
+#endif
