@@ -163,7 +163,7 @@ static void reassign(codebook *b, const float *in) {
     double unit = (double)b->o.rate_lambda * mean_square(b, in) / 0.69314718055994530942;
     for (int i = 0; i < b->k; i++) {
       double p = ((double)b->count[i] + 0.5) / ((double)b->n + 0.5 * b->k); /* an empty one stays reachable */
-      cost[i] = (float)(-unit * th_log(p));
+      cost[i] = (float)(-unit * th_real_log(p));
     }
   }
   assign(b, in, b->o.rate_lambda > 0.0f ? cost : NULL);

@@ -16,7 +16,7 @@ static double power_of_two(int k) {
   return d;
 }
 
-double th_exp(double x) {
+double th_real_exp(double x) {
   if (x < -700.0) return 0.0;
   if (x > 700.0) x = 700.0;
   double scaled = x / LN2;
@@ -26,7 +26,7 @@ double th_exp(double x) {
   return sum * power_of_two(k);
 }
 
-double th_log(double x) {
+double th_real_log(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
   int k = (int)(bits >> 52 & 0x7ff) - 1023;
@@ -46,12 +46,12 @@ static double log_sum_exp(const float *z, int n, double scale, double *p) {
   double most = (double)z[0], sum = 0.0;
   for (int i = 1; i < n; i++) most = (double)z[i] > most ? (double)z[i] : most;
   for (int i = 0; i < n; i++) {
-    double e = th_exp(scale * ((double)z[i] - most));
+    double e = th_real_exp(scale * ((double)z[i] - most));
     sum += e;
     if (p) p[i] = e;
   }
   for (int i = 0; p && i < n; i++) p[i] /= sum;
-  return th_log(sum) + scale * most;
+  return th_real_log(sum) + scale * most;
 }
 
 static int largest(const float *z, int n) {
@@ -81,7 +81,7 @@ static double distill(const th_loss *l, const float *z, const float *u, double p
   double student_norm = log_sum_exp(z, n, scale, p);
   double teacher_norm = log_sum_exp(u, n, 1.0 / t, 0);
   for (int k = 0; k < n; k++) {
-    double log_q = (double)u[k] / t - teacher_norm, q = th_exp(log_q);
+    double log_q = (double)u[k] / t - teacher_norm, q = th_real_exp(log_q);
     kl += q * (log_q - (scale * (double)z[k] - student_norm));
     d[k] += alpha * t * t * per_sample * scale * (p[k] - q);
   }

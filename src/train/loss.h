@@ -28,7 +28,7 @@ void th_loss_eval(const th_loss *l, const float *logits, float *d_logits, int be
                   th_loss_sum *sum);
 
 /* Natural exponential and logarithm by basic arithmetic, relative error below 1e-13: the same bits on every machine. */
-double th_exp(double x);
-double th_log(double x); /* x > 0, normal */
+double th_real_exp(double x);
+double th_real_log(double x); /* x > 0, normal */
 
 #endif

@@ -91,7 +91,7 @@ th_status th_teacher_run(th_teacher *t, const float *x, int samples, const float
   int64_t n = (int64_t)samples * t->outputs;
   for (int64_t i = 0; i < n && t->probabilities; i++) {
     float p = t->logits[i] > LEAST_PROBABILITY ? t->logits[i] : LEAST_PROBABILITY;
-    t->logits[i] = (float)th_log((double)p);
+    t->logits[i] = (float)th_real_log((double)p);
   }
   *logits = t->logits;
   return TH_OK;
