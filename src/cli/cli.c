@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "base/str.h"
 
+#define DATA_SEED 1
+
 extern const cli_spec cli_spec_stage;
 #define CLI_STAGE(name, words, what)
 #define CLI_COMMAND(name, words, fewest, most, what) extern const cli_spec cli_spec_##name;
@@ -103,7 +105,7 @@ static th_status set_given(th_settings *settings, const char *name, const char *
 
 static th_status set_all_given(const cli *c, const char *stage, th_settings *settings) {
   char seed[24];
-  snprintf(seed, sizeof seed, "%llu", (unsigned long long)c->common.seed);
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)c->common.seed.value);
   if (cli_stage_has(stage, "seed")) TH_TRY(set_given(settings, "seed", seed));
   for (int i = 0; c->setting_rows[i].name; i++)
     if (c->setting_values[i]) TH_TRY(set_given(settings, c->setting_rows[i].name, c->setting_values[i]));
@@ -160,14 +162,14 @@ void cli_say(const cli *c, const char *fmt, ...) {
 
 /* --- opening and checking --- */
 
-th_status cli_data_open(const cli *c, const char *spec, th_data **data) {
+th_status cli_data_open(const char *spec, th_data **data) {
   const char *dirs[3];
   int n = 0;
   const char *own = getenv("THIMBLE_DATA");
   if (own && own[0]) dirs[n++] = own;
   dirs[n++] = "data";
   dirs[n++] = "/usr/share/datasets";
-  return th_data_open(spec, dirs, n, c->common.seed, data);
+  return th_data_open(spec, dirs, n, DATA_SEED, data);
 }
 
 th_status cli_need(const char *value, const char *option) {

@@ -7,8 +7,6 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-#include <stdint.h>
-
 #include "base/arena.h"
 #include "cli/opt.h"
 #include "cli/progress.h"
@@ -17,7 +15,7 @@
 typedef struct cli_common {
   bool json, quiet, verbose, help;
   int threads;
-  uint64_t seed;
+  opt_seed seed;
 } cli_common;
 
 typedef struct cli {
@@ -65,8 +63,9 @@ void cli_json_string(th_buf *out, const char *text);              /* quoted and 
 void cli_say(const cli *c, const char *fmt, ...) TH_PRINTF(2, 3); /* one line on stderr unless --quiet */
 
 /* --- opening --- */
-/* Looks for names in $THIMBLE_DATA, ./data and /usr/share/datasets. */
-th_status cli_data_open(const cli *c, const char *spec, th_data **data);
+/* Looks for names in $THIMBLE_DATA, ./data and /usr/share/datasets. The validation part does not depend on --seed, or
+ * one stage would validate on what another has trained on; the key seed= of DATA changes it. */
+th_status cli_data_open(const char *spec, th_data **data);
 th_status cli_need(const char *value, const char *option); /* TH_ERR_USAGE when value is NULL */
 /* Refuses, before any work is done, an output that could not be written: extension, folder, permission. */
 th_status cli_check_model_output(const char *path);

@@ -28,7 +28,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   TH_TRY(cli_check_folder_output(o->output));
   TH_TRY(cli_settings(c, &settings));
   th_status status = th_model_open(words[0], &model);
-  if (status == TH_OK) status = cli_data_open(c, o->data, &data);
+  if (status == TH_OK) status = cli_data_open(o->data, &data);
   if (status == TH_OK) status = th_bench(model, data, settings, o->samples, o->output, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);

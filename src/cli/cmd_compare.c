@@ -25,7 +25,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   TH_TRY(cli_need(o->data, "--data DATA"));
   th_status status = th_model_open(words[0], &a);
   if (status == TH_OK) status = th_model_open(words[1], &b);
-  if (status == TH_OK) status = cli_data_open(c, o->data, &data);
+  if (status == TH_OK) status = cli_data_open(o->data, &data);
   if (status == TH_OK) status = th_compare(a, b, data, o->limit, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);

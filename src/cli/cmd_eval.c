@@ -30,7 +30,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   if (o->validation && o->training) return th_fail(TH_ERR_USAGE, "--validation and --training exclude each other");
   th_split_name split = o->validation ? TH_ON_VALIDATION : o->training ? TH_ON_TRAINING : TH_ON_TEST;
   th_status status = th_model_open(words[0], &model);
-  if (status == TH_OK) status = cli_data_open(c, o->data, &data);
+  if (status == TH_OK) status = cli_data_open(o->data, &data);
   if (status == TH_OK) status = th_evaluate(model, data, split, o->limit, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);

@@ -28,9 +28,10 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   TH_TRY(cli_need(o->data, "--data DATA"));
   TH_TRY(cli_need(o->output, "-o DIR"));
   TH_TRY(cli_check_folder_output(o->output));
-  th_shrink_options shrink = {o->recipe, c->common.seed, o->resume, o->target};
+  uint64_t seed = c->common.seed.given ? c->common.seed.value : 0; /* 0: the recipe's */
+  th_shrink_options shrink = {o->recipe, seed, o->resume, o->target};
   th_status status = th_model_open(words[0], &model);
-  if (status == TH_OK) status = cli_data_open(c, o->data, &data);
+  if (status == TH_OK) status = cli_data_open(o->data, &data);
   if (status == TH_OK) status = th_shrink(model, data, &shrink, o->output, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);

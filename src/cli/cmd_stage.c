@@ -67,7 +67,7 @@ static th_status run_job(cli *c, const stage_options *o, job *j) {
   TH_TRY(cli_settings(c, &j->settings));
   TH_TRY(choose_checkpoint(c, j));
   TH_TRY(th_model_open(j->model_path, &j->model));
-  TH_TRY(cli_data_open(c, o->data, &j->data));
+  TH_TRY(cli_data_open(o->data, &j->data));
   th_status status = th_stage_run(j->model, j->data, j->settings, &c->context, &j->result);
   if (status == TH_ERR_INTERRUPTED) return explain_interruption(j);
   TH_TRY(status);

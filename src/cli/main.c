@@ -123,7 +123,7 @@ static th_status run(cli *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  cli c = {.common = {.seed = 1}};
+  cli c = {.common = {.seed = {1, false}}};
   th_status status = flush_output(run(&c, argc, argv));
   if (status != TH_OK) print_error(c.command, status);
   return exit_code(status);

@@ -31,10 +31,10 @@ static th_status set_int(const opt_row *row, const char *text, int *value) {
   return TH_OK;
 }
 
-static th_status set_seed(const opt_row *row, const char *text, uint64_t *value) {
+static th_status set_seed(const opt_row *row, const char *text, opt_seed *seed) {
   long long v;
   if (!th_str_int(text, &v) || v < 0) return bad_value(row, text, "a whole number from 0 up");
-  *value = (uint64_t)v;
+  *seed = (opt_seed){(uint64_t)v, true};
   return TH_OK;
 }
 
@@ -171,7 +171,7 @@ static void append_default(const opt_group *g, const opt_row *row, th_buf *out) 
   const char *const *string = at;
   if ((row->kind == OPT_STRING || row->kind == OPT_FILE) && *string) th_buf_printf(out, " [%s]", *string);
   if (row->kind == OPT_INT && *(const int *)at >= 0) th_buf_printf(out, " [%d]", *(const int *)at);
-  if (row->kind == OPT_SEED) th_buf_printf(out, " [%" PRIu64 "]", *(const uint64_t *)at);
+  if (row->kind == OPT_SEED) th_buf_printf(out, " [%" PRIu64 "]", ((const opt_seed *)at)->value);
 }
 
 /* Breaks text at spaces so that it stays right of HELP_COLUMN. */

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -20,13 +21,18 @@ typedef struct opt_list { /* of an option that may be given several times */
   int count;
 } opt_list;
 
+typedef struct opt_seed {
+  uint64_t value;
+  bool given;
+} opt_seed;
+
 typedef enum opt_kind {
   OPT_FLAG,   /* bool */
   OPT_STRING, /* const char *, points into argv */
   OPT_FILE,   /* the same; completed with file names */
   OPT_FILES,  /* opt_list */
   OPT_INT,    /* int within lo..hi */
-  OPT_SEED,   /* uint64_t */
+  OPT_SEED,   /* opt_seed */
   OPT_SETTING /* const char * that the library will check; without arg a flag: "true", or "false" by --no-NAME */
 } opt_kind;
 
