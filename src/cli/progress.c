@@ -31,7 +31,7 @@ void cli_progress_begin(cli_progress *p, bool quiet, bool verbose) {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  *p = (cli_progress){.quiet = quiet, .verbose = verbose, .terminal = isatty(STDERR_FILENO) != 0};
+  *p = (cli_progress){.quiet = quiet, .verbose = verbose, .terminal = isatty(STDERR_FILENO) != 0, .seconds = -1};
 }
 
 static void clear_line(cli_progress *p) {
@@ -81,9 +81,9 @@ static void append_values(text *t, const th_progress *now) {
   if (now->rate > 0) append(t, "  %.*f %s/s", now->rate < 10 ? 1 : 0, now->rate, now->unit ? now->unit : "");
 }
 
-static void append_stage(text *t, const th_progress *now) {
+static void append_stage(text *t, const th_progress *now, int epoch) {
   append(t, "%s", now->stage ? now->stage : "working");
-  if (now->epochs > 0) append(t, "  epoch %d/%d", now->epoch, now->epochs);
+  if (now->epochs > 0) append(t, "  epoch %d/%d", epoch, now->epochs);
 }
 
 static void draw_bar(text *t, double fraction) {
@@ -96,12 +96,12 @@ static void draw_bar(text *t, double fraction) {
 static void redraw(cli_progress *p, const th_progress *now) {
   struct winsize window = {0};
   text t = {.n = 0};
-  append_stage(&t, now);
+  append_stage(&t, now, now->epoch);
   if (now->total > 0) draw_bar(&t, fmin(now->done / now->total, 1));
   append_values(&t, now);
-  if (now->done > 0 && now->total > now->done) {
+  if (now->rate > 0 && now->total > now->done) {
     append(&t, "  ");
-    append_duration(&t, now->seconds * (now->total - now->done) / now->done);
+    append_duration(&t, (now->total - now->done) / now->rate);
     append(&t, " left");
   }
   int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1 ? window.ws_col - 1 : 79;
@@ -111,28 +111,39 @@ static void redraw(cli_progress *p, const th_progress *now) {
   p->last_redraw = now->seconds;
 }
 
-/* A line that stays: at the end of an epoch or, when there are none, of a stage. */
+/* A line that stays: after each epoch or, when there are none, at the end of a stage. */
 static void print_line(cli_progress *p, const th_progress *now) {
   text t = {.n = 0};
   clear_line(p);
-  append_stage(&t, now);
+  append_stage(&t, now, p->epochs_done);
   append_values(&t, now);
   append(&t, "  ");
   append_duration(&t, now->seconds);
   fprintf(stderr, "%s\n", t.s);
 }
 
+/* Has an epoch been completed since the last report? A stage that was resumed begins with some completed. */
+static bool count_epochs(cli_progress *p, const th_progress *now) {
+  double done = now->epochs > 0 && now->total > 0 ? now->done / now->total * now->epochs : 0;
+  int whole = (int)floor(done + 1e-6);
+  if (now->seconds < p->seconds || p->seconds < 0) {
+    p->last_redraw = 0;
+    p->epochs_done = whole > 0 && fabs(done - whole) < 1e-6 ? whole - 1 : whole;
+  }
+  bool more = whole > p->epochs_done;
+  p->epochs_done = whole;
+  p->seconds = now->end ? -1 : now->seconds;
+  return more;
+}
+
 bool cli_progress_update(void *user, const th_progress *now) {
   cli_progress *p = user;
   if (p->quiet) return !interrupted;
-  if (now->seconds < p->last_redraw) p->last_redraw = 0, p->epoch = 0; /* another stage has begun */
-  bool new_epoch = now->epochs > 0 && now->epoch != p->epoch && !isnan(now->accuracy);
-  if (new_epoch || (now->end && now->epochs == 0)) {
+  bool epoch_ended = count_epochs(p, now) && now->epochs > 0;
+  if (epoch_ended || (now->end && now->epochs == 0))
     print_line(p, now);
-    p->epoch = now->epoch;
-  } else if (p->terminal && !now->end && now->seconds - p->last_redraw >= REDRAW_SECONDS) {
+  else if (p->terminal && !now->end && now->seconds - p->last_redraw >= REDRAW_SECONDS)
     redraw(p, now);
-  }
   if (now->end) clear_line(p);
   return !interrupted;
 }

@@ -13,7 +13,8 @@ typedef struct cli_progress {
   bool quiet, verbose, terminal;
   bool line_shown;    /* a live line stands on the terminal */
   double last_redraw; /* seconds of the stage when it was drawn */
-  int epoch;          /* last epoch printed */
+  double seconds;     /* of the stage at the last report; going back means that another stage has begun */
+  int epochs_done;    /* whole epochs at the last report */
 } cli_progress;
 
 void cli_progress_begin(cli_progress *p, bool quiet, bool verbose); /* also installs the Ctrl-C handler */
