@@ -1,0 +1,118 @@
+/* Sums and maps over rows of channels (batch norm, bias gradients), and the matrix transpose.
+ *
+ * Each channel is summed over the rows in order, so the number of lanes does not matter. Blocks of up to four vectors
+ * of channels stay in registers while the rows pass. SPDX-License-Identifier: Apache-2.0 */
+#include "math/kernel/kernel.h"
+
+#define WIDE (4 * TH_LANES)
+
+TH_INLINE void column_block(const float *x, int64_t rows, ptrdiff_t c, float *sum, int vecs) {
+  vec acc[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) acc[v] = vec_load(sum + v * TH_LANES);
+  for (int64_t r = 0; r < rows; r++, x += c)
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) acc[v] += vec_load(x + v * TH_LANES);
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) vec_store(sum + v * TH_LANES, acc[v]);
+}
+
+void TH_KERNEL(column_sums)(const float *x, int64_t rows, int c, float *sum) {
+  int ch = 0;
+  for (; ch + WIDE <= c; ch += WIDE) column_block(x + ch, rows, c, sum + ch, 4);
+  for (; ch + TH_LANES <= c; ch += TH_LANES) column_block(x + ch, rows, c, sum + ch, 1);
+  for (int64_t r = 0; r < rows && ch < c; r++)
+    for (int i = ch; i < c; i++) sum[i] += x[r * c + i];
+}
+
+TH_INLINE void moments_block(const float *x, int64_t rows, ptrdiff_t c, const float *shift, float *sum, float *sum2,
+                             int vecs) {
+  vec a[4], b[4], s[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) a[v] = b[v] = (vec){0}, s[v] = vec_load(shift + v * TH_LANES);
+  for (int64_t r = 0; r < rows; r++, x += c)
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) {
+      vec t = vec_load(x + v * TH_LANES) - s[v];
+      a[v] += t;
+      b[v] += t * t;
+    }
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) vec_store(sum + v * TH_LANES, a[v]), vec_store(sum2 + v * TH_LANES, b[v]);
+}
+
+void TH_KERNEL(moments)(const float *x, int64_t rows, int c, const float *shift, float *sum, float *sum2) {
+  int ch = 0;
+  for (; ch + WIDE <= c; ch += WIDE) moments_block(x + ch, rows, c, shift + ch, sum + ch, sum2 + ch, 4);
+  for (; ch + TH_LANES <= c; ch += TH_LANES) moments_block(x + ch, rows, c, shift + ch, sum + ch, sum2 + ch, 1);
+  for (int i = ch; i < c; i++) {
+    float a = 0, b = 0;
+    for (int64_t r = 0; r < rows; r++) {
+      float t = x[r * c + i] - shift[i];
+      a += t;
+      b += t * t;
+    }
+    sum[i] = a;
+    sum2[i] = b;
+  }
+}
+
+TH_INLINE void moments_grad_block(const float *x, const float *dy, int64_t rows, ptrdiff_t c, const float *shift,
+                                  float *sum, float *sum_x, int vecs) {
+  vec a[4], b[4], s[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) a[v] = b[v] = (vec){0}, s[v] = vec_load(shift + v * TH_LANES);
+  for (int64_t r = 0; r < rows; r++, x += c, dy += c)
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) {
+      vec g = vec_load(dy + v * TH_LANES), t = vec_load(x + v * TH_LANES) - s[v];
+      a[v] += g;
+      b[v] += g * t;
+    }
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) vec_store(sum + v * TH_LANES, a[v]), vec_store(sum_x + v * TH_LANES, b[v]);
+}
+
+void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift, float *sum,
+                             float *sum_x) {
+  int ch = 0;
+  for (; ch + WIDE <= c; ch += WIDE) moments_grad_block(x + ch, dy + ch, rows, c, shift + ch, sum + ch, sum_x + ch, 4);
+  for (; ch + TH_LANES <= c; ch += TH_LANES)
+    moments_grad_block(x + ch, dy + ch, rows, c, shift + ch, sum + ch, sum_x + ch, 1);
+  for (int i = ch; i < c; i++) {
+    float a = 0, b = 0;
+    for (int64_t r = 0; r < rows; r++) {
+      float g = dy[r * c + i], t = x[r * c + i] - shift[i];
+      a += g;
+      b += g * t;
+    }
+    sum[i] = a;
+    sum_x[i] = b;
+  }
+}
+
+void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y) {
+  for (int64_t r = 0; r < rows; r++, x += c, y += c)
+    for (int i = 0; i < c; i++) y[i] = x[i] * scale[i] + shift[i];
+}
+
+void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
+                            const float *d, float *dx, bool acc) {
+  for (int64_t r = 0; r < rows; r++, x += c, dy += c, dx += c)
+    for (int i = 0; i < c; i++) {
+      float t = x[i] * b[i] + d[i];
+      t = dy[i] * a[i] + t;
+      dx[i] = acc ? dx[i] + t : t;
+    }
+}
+
+#define SIDE 8 /* of the blocks that are transposed while they are in the cache */
+
+void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row) {
+  for (int r0 = 0; r0 < r; r0 += SIDE)
+    for (int c0 = 0; c0 < c; c0 += SIDE) {
+      int r1 = r0 + SIDE < r ? r0 + SIDE : r, c1 = c0 + SIDE < c ? c0 + SIDE : c;
+      for (int i = c0; i < c1; i++)
+        for (int j = r0; j < r1; j++) y[i * y_row + j] = x[j * x_row + i];
+    }
+}

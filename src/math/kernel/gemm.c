@@ -1,0 +1,177 @@
+/* Matrix product: one micro-kernel for every use.
+ *
+ * A is read by broadcasting single elements, so it may be transposed, strided or made of segments (the kernel rows of a
+ * convolution) at no cost; B is read by whole vectors, from panels of `width` columns. A tile of C stays in registers
+ * while all of k passes. Panel widths and tile heights below fill the registers of each instruction set; they do not
+ * influence the result, because each element of C is one chain of multiply-adds over k in order.
+ *
+ *        k            width             width
+ *     +------+      +------+           +------+
+ *   m | A    |    k |  B   |    ->   m |  C   |   tiles of `rows` x `width`
+ *     +------+      +------+           +------+
+ *
+ * "Batch-reduce" over segments after Georganas et al. 2020 (arXiv:1906.06440); register tiling after Goto & van de
+ * Geijn 2008. SPDX-License-Identifier: Apache-2.0 */
+#include "math/kernel/kernel.h"
+
+#define UNIT 8      /* panel widths are multiples of this many columns */
+#define K_BLOCK 512 /* of k at a time, so that a panel of B stays in the cache */
+
+typedef struct tile {
+  const float *a;
+  ptrdiff_t a_row, a_col;
+  const ptrdiff_t *segment;
+  int segments, k;
+  const float *b;
+  ptrdiff_t b_row;
+  float *c;
+  ptrdiff_t c_row;
+  int columns; /* of C to be touched */
+  bool load;   /* start from C */
+  const float *bias;
+  bool clamp;
+  float lo, hi;
+} tile;
+
+static void copy_columns(float *to, const float *from, int n) {
+  for (int i = 0; i < n; i++) to[i] = from[i];
+}
+
+#define VEC vec
+#define NAME(x) x##_wide
+#include "math/kernel/gemm_tile.h"
+#undef VEC
+#undef NAME
+
+#if TH_LANES == 16
+#define VEC vec8
+#define NAME(x) x##_narrow
+#include "math/kernel/gemm_tile.h"
+#undef VEC
+#undef NAME
+
+/* One function per panel kind: rows up to the most that fits 32 registers. */
+TILE_FN(wide, 3, 8)
+TILE_FN(wide, 2, 12)
+TILE_FN(wide, 1, 12)
+TILE_FN(narrow, 3, 8)
+TILE_FN(narrow, 1, 12)
+static const struct panel_kind {
+  int rows;
+  void (*run)(const tile *t, int rows);
+} kinds[] = {{0, 0}, {12, tile_narrow_1}, {12, tile_wide_1}, {8, tile_narrow_3}, {12, tile_wide_2},
+             {0, 0}, {8, tile_wide_3}};
+
+static int next_panel(int units) {
+  static const int first[] = {0, 1, 2, 3, 4, 3, 6, 4, 4};
+  return units <= 8 ? first[units] : 6;
+}
+#elif TH_LANES == 8
+TILE_FN(wide, 3, 4)
+TILE_FN(wide, 2, 6)
+TILE_FN(wide, 1, 8)
+static const struct panel_kind {
+  int rows;
+  void (*run)(const tile *t, int rows);
+} kinds[] = {{0, 0}, {8, tile_wide_1}, {6, tile_wide_2}, {4, tile_wide_3}};
+
+static int next_panel(int units) {
+  return units % 3 == 0 ? 3 : units == 1 ? 1 : 2;
+}
+#else
+TILE_FN(wide, 2, 4)
+static const struct panel_kind {
+  int rows;
+  void (*run)(const tile *t, int rows);
+} kinds[] = {{0, 0}, {4, tile_wide_2}};
+
+static int next_panel(int units) {
+  return 1;
+}
+#endif
+
+/* All rows of C against one panel. Tiles of equal height: 8 rows are 4 + 4 rather than 6 + 2. */
+static void run_panel(const th_gemm *g, tile *t, int units, int column) {
+  const struct panel_kind *kind = &kinds[units];
+  int tiles = (g->m + kind->rows - 1) / kind->rows;
+  const float *a0 = t->a;
+  t->columns = g->n - column < units * UNIT ? g->n - column : units * UNIT;
+  t->bias = g->bias ? g->bias + column : NULL;
+  for (int r = 0; r < (g->repeat ? g->repeat : 1); r++) {
+    for (int i = 0, done = 0; i < tiles; i++) {
+      int rows = (g->m - done + tiles - i - 1) / (tiles - i);
+      t->a = a0 + r * g->a_repeat + done * g->a_row;
+      t->c = g->c + r * g->c_repeat + done * g->c_row + column;
+      kind->run(t, rows);
+      done += rows;
+    }
+  }
+  t->a = a0;
+}
+
+/* Rows [row, row + rows) of B's last, partial unit, filled up with zeros. */
+static const float *pack_tail(const th_gemm *g, int column, int row, int rows) {
+  int n = g->n - column;
+  for (int r = 0; r < rows; r++) {
+    const float *from = g->b + (row + r) * g->b_row + column;
+    float *to = g->tail + (ptrdiff_t)r * UNIT;
+    for (int i = 0; i < UNIT; i++) to[i] = i < n ? from[i] : 0;
+  }
+  return g->tail;
+}
+
+/* One block of k: `row` is its first row of B, all_rows the length of a packed panel. */
+static void run_block(const th_gemm *g, tile *t, int row, int all_rows) {
+  bool packed = g->b_row == TH_MATH_PACKED;
+  int whole = packed ? (g->n + UNIT - 1) / UNIT : g->n / UNIT;
+  int column = 0;
+  while (whole) {
+    int units = next_panel(whole);
+    t->b =
+        packed ? g->b + (ptrdiff_t)all_rows * column + (ptrdiff_t)row * units * UNIT : g->b + row * g->b_row + column;
+    t->b_row = packed ? units * UNIT : g->b_row;
+    run_panel(g, t, units, column);
+    column += units * UNIT;
+    whole -= units;
+  }
+  if (column < g->n) {
+    t->b = pack_tail(g, column, row, t->segments * t->k);
+    t->b_row = UNIT;
+    run_panel(g, t, 1, column);
+  }
+}
+
+void TH_KERNEL(gemm)(const th_gemm *g) {
+  static const ptrdiff_t zero[1] = {0};
+  int segments = g->segment ? g->segments : 1, all_rows = segments * g->k;
+  if (!g->m || !g->n) return;
+  tile t = {.a = g->a, .a_row = g->a_row, .a_col = g->a_col, .c_row = g->c_row, .lo = g->lo, .hi = g->hi};
+  int per_block = g->k >= K_BLOCK ? 1 : g->k ? K_BLOCK / g->k : segments; /* segments */
+  int k_block = g->k > K_BLOCK ? K_BLOCK : g->k;
+  for (int s = 0; s < segments; s += per_block) {
+    t.segment = g->segment ? g->segment + s : zero;
+    t.segments = segments - s < per_block ? segments - s : per_block;
+    for (int k = 0; k < g->k || k == 0; k += k_block ? k_block : 1) {
+      t.k = g->k - k < k_block ? g->k - k : k_block;
+      t.a = g->a + k * g->a_col;
+      t.load = g->accumulate || s || k;
+      t.clamp = g->clamp && s + t.segments == segments && k + t.k == g->k;
+      run_block(g, &t, s * g->k + k, all_rows);
+    }
+  }
+}
+
+void TH_KERNEL(pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed) {
+  int whole = (n + UNIT - 1) / UNIT, first = 0;
+  while (whole) {
+    int units = next_panel(whole), width = units * UNIT;
+    int valid = n - first < width ? n - first : width;
+    const float *from = b + first * column;
+    for (int r = 0; r < k; r++, packed += width) {
+      for (int i = 0; i < valid; i++) packed[i] = from[r * row + i * column];
+      for (int i = valid; i < width; i++) packed[i] = 0;
+    }
+    first += width;
+    whole -= units;
+  }
+}

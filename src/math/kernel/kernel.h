@@ -1,0 +1,61 @@
+/* What the kernel sources share: the vector type of this build and the names of its functions.
+ *
+ * Compiled with TH_ISA (the name) and TH_LANES (floats per vector). Vectors are GNU vector extensions, so a*b+c becomes
+ * a fused multiply-add where the processor has one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_MATH_KERNEL_KERNEL_H
+#define TH_MATH_KERNEL_KERNEL_H
+
+#include <string.h>
+
+#include "math/math.h"
+
+#define TH_PASTE2(a, b, c) a##b##_##c
+#define TH_PASTE(a, b, c) TH_PASTE2(a, b, c)
+#define TH_KERNEL(name) TH_PASTE(th_, TH_ISA, name) /* th_avx2_gemm */
+
+typedef float vec __attribute__((vector_size(4 * TH_LANES)));
+typedef float vec8 __attribute__((vector_size(32)));
+
+#define TH_INLINE static inline __attribute__((always_inline))
+
+TH_INLINE vec vec_load(const float *p) {
+  vec v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+TH_INLINE void vec_store(float *p, vec v) {
+  memcpy(p, &v, sizeof v);
+}
+
+/* Functions of this build, one line per entry of th_math. */
+void TH_KERNEL(gemm)(const th_gemm *g);
+void TH_KERNEL(pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed);
+void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out);
+void TH_KERNEL(depthwise_weights)(const th_depthwise *d, const float *x, const float *dy, float *dw);
+void TH_KERNEL(depthwise_input)(const th_depthwise *d, const float *dy, const float *w, float *dx);
+void TH_KERNEL(max_pool)(const th_pool *p, const float *x, float *y);
+void TH_KERNEL(avg_pool)(const th_pool *p, const float *x, float *y);
+void TH_KERNEL(max_pool_grad)(const th_pool *p, const float *x, const float *dy, float *dx);
+void TH_KERNEL(avg_pool_grad)(const th_pool *p, const float *dy, float *dx);
+void TH_KERNEL(unary)(th_unary f, float alpha, const float *x, float *y, int64_t n);
+void TH_KERNEL(unary_grad)(th_unary f, float alpha, const float *v, const float *dy, float *dx, int64_t n, bool acc);
+void TH_KERNEL(binary)(th_binary f, const float *a, const float *b, float *y, int64_t n);
+void TH_KERNEL(add)(float *y, const float *x, int64_t n);
+void TH_KERNEL(scale)(float *y, float a, const float *x, int64_t n);
+void TH_KERNEL(axpy)(float *y, float a, const float *x, int64_t n);
+void TH_KERNEL(multiply_add)(float *y, const float *a, const float *b, int64_t n);
+void TH_KERNEL(softmax)(float beta, const float *x, float *y, int64_t rows, int n);
+void TH_KERNEL(softmax_grad)(float beta, const float *y, const float *dy, float *dx, int64_t rows, int n, bool acc);
+void TH_KERNEL(column_sums)(const float *x, int64_t rows, int c, float *sum);
+void TH_KERNEL(moments)(const float *x, int64_t rows, int c, const float *shift, float *sum, float *sum2);
+void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift, float *sum,
+                             float *sum_x);
+void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y);
+void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
+                            const float *d, float *dx, bool acc);
+void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row);
+void TH_KERNEL(sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n);
+void TH_KERNEL(adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n);
+
+#endif

@@ -1,0 +1,19 @@
+/* sub: a - b, with broadcasting.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "op/common.h"
+
+static void forward(const th_op_run *r) {
+  th_op_binary_forward(r, TH_BINARY_SUB);
+}
+
+static void backward(const th_op_run *r) {
+  th_op_binary_backward(r, TH_BINARY_SUB);
+}
+
+const th_op th_op_sub = {.name = "sub",
+                         .attrs = th_op_binary_attrs,
+                         .infer = th_op_binary_infer,
+                         .forward = forward,
+                         .backward = backward,
+                         .cost = th_op_binary_cost,
+                         .scratch_elems = th_op_binary_scratch};

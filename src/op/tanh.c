@@ -1,0 +1,19 @@
+/* tanh: the hyperbolic tangent.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "op/common.h"
+
+static void forward(const th_op_run *r) {
+  th_op_unary_forward(r, TH_UNARY_TANH, 0);
+}
+
+static void backward(const th_op_run *r) {
+  th_op_unary_backward(r, TH_UNARY_TANH, 0, r->out[0]);
+}
+
+const th_op th_op_tanh = {.name = "tanh",
+                          .attrs = th_op_no_attrs,
+                          .infer = th_op_same_shape_infer,
+                          .forward = forward,
+                          .backward = backward,
+                          .cost = th_op_cost_none,
+                          .in_place = true};
