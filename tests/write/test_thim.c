@@ -190,7 +190,7 @@ static void dump_weights(FILE *out, thr_parsed_step *parsed, const int8_t *weigh
     int32_t v = 0;
     memcpy(&v, bias->data + i * bias->width, bias->width); /* little-endian test machine */
     const int unused = bias->width ? 32 - 8 * bias->width : 0;
-    fprintf(out, " %d", (int32_t)((uint32_t)v << unused) >> unused << bias->shift);
+    fprintf(out, " %d", ((int32_t)((uint32_t)v << unused) >> unused) * (1 << bias->shift));
   }
   fprintf(out, "\nrequant");
   for (uint32_t i = 0; i < rows; i++) {
