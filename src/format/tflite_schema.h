@@ -1,0 +1,61 @@
+/* The part of the TFLite file schema (schema.fbs, version 3, identifier "TFL3") that the reader and the writer share:
+ * field numbers, type codes, operator codes. Numbers only; what they mean for a graph is in read/ and write/.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_FORMAT_TFLITE_SCHEMA_H
+#define TH_FORMAT_TFLITE_SCHEMA_H
+
+#define TFL_IDENTIFIER "TFL3"
+#define TFL_VERSION 3
+
+enum { TFL_MODEL_VERSION, TFL_MODEL_OPERATOR_CODES, TFL_MODEL_SUBGRAPHS, TFL_MODEL_DESCRIPTION, TFL_MODEL_BUFFERS };
+enum { TFL_CODE_DEPRECATED, TFL_CODE_CUSTOM, TFL_CODE_VERSION, TFL_CODE_BUILTIN };
+enum { TFL_SUBGRAPH_TENSORS, TFL_SUBGRAPH_INPUTS, TFL_SUBGRAPH_OUTPUTS, TFL_SUBGRAPH_OPERATORS, TFL_SUBGRAPH_NAME };
+enum { TFL_BUFFER_DATA, TFL_BUFFER_OFFSET, TFL_BUFFER_SIZE };
+enum {
+  TFL_TENSOR_SHAPE,
+  TFL_TENSOR_TYPE,
+  TFL_TENSOR_BUFFER,
+  TFL_TENSOR_NAME,
+  TFL_TENSOR_QUANTIZATION,
+  TFL_TENSOR_IS_VARIABLE,
+  TFL_TENSOR_SPARSITY
+};
+enum {
+  TFL_QUANT_MIN,
+  TFL_QUANT_MAX,
+  TFL_QUANT_SCALE,
+  TFL_QUANT_ZERO_POINT,
+  TFL_QUANT_DETAILS_TYPE,
+  TFL_QUANT_DETAILS,
+  TFL_QUANT_DIMENSION
+};
+enum {
+  TFL_OPERATOR_OPCODE_INDEX,
+  TFL_OPERATOR_INPUTS,
+  TFL_OPERATOR_OUTPUTS,
+  TFL_OPERATOR_OPTIONS_TYPE,
+  TFL_OPERATOR_OPTIONS
+};
+
+enum { TFL_PADDING_SAME = 0, TFL_PADDING_VALID = 1 };
+
+/* Fields of the options tables. Convolutions and pools begin alike. */
+enum { TFL_WINDOW_PADDING, TFL_WINDOW_STRIDE_X, TFL_WINDOW_STRIDE_Y };
+enum { TFL_CONV_ACTIVATION = 3, TFL_CONV_DILATION_X, TFL_CONV_DILATION_Y };
+enum { TFL_DEPTHWISE_MULTIPLIER = 3, TFL_DEPTHWISE_ACTIVATION, TFL_DEPTHWISE_DILATION_X, TFL_DEPTHWISE_DILATION_Y };
+enum { TFL_POOL_KERNEL_X = 3, TFL_POOL_KERNEL_Y, TFL_POOL_ACTIVATION };
+enum { TFL_FC_ACTIVATION, TFL_FC_WEIGHTS_FORMAT, TFL_FC_KEEP_NUM_DIMS };
+enum { TFL_CONCAT_AXIS, TFL_CONCAT_ACTIVATION };
+enum { TFL_ELEMENTWISE_ACTIVATION = 0, TFL_SOFTMAX_BETA = 0, TFL_REDUCER_KEEP_DIMS = 0, TFL_LEAKY_ALPHA = 0 };
+enum { TFL_RESHAPE_NEW_SHAPE = 0 };
+
+/* TFL_TYPE(code, TH_DTYPE suffix): tensor types that have a counterpart here. */
+#define TFL_TYPES(X) X(0, F32) X(1, F16) X(2, S32) X(3, U8) X(4, S64) X(6, BOOL) X(7, S16) X(9, S8) X(17, S4)
+
+/* Fused activations by code; those without a counterpart are refused by the reader. */
+#define TFL_ACTIVATIONS(X) X(0, NONE) X(1, RELU) X(2, RELU_N1_1) X(3, RELU6) X(4, TANH)
+
+#define TFL_CODE_PLACEHOLDER 127 /* in the byte-sized code field: the real code is in the wide one */
+#define TFL_CODE_CUSTOM_OP 32
+
+#endif

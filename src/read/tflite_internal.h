@@ -1,0 +1,41 @@
+/* Shared by tflite.c (the file: tensors, constants, wiring) and tflite_ops.c (one function per kind of operator).
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_READ_TFLITE_INTERNAL_H
+#define TH_READ_TFLITE_INTERNAL_H
+
+#include "format/flatbuf.h"
+#include "ir/graph.h"
+
+typedef struct tfl_reader {
+  th_fb fb;
+  th_graph *g; /* its tensor ids are the file's tensor indices; tensors made here come behind */
+  th_arena *scratch;
+  th_fb_vec buffers;
+  int n_tensors; /* of the file */
+} tfl_reader;
+
+typedef struct tfl_op {
+  int index;        /* in the file */
+  const char *name; /* "CONV_2D" */
+  th_op_id op;
+  int in[TH_MAX_INPUTS], n_in, out;
+  th_fb_table options; /* absent: all defaults */
+} tfl_op;
+
+typedef th_status tfl_op_fn(tfl_reader *r, const tfl_op *o);
+
+typedef struct tfl_op_row {
+  int code, options;
+  const char *name;
+  tfl_op_fn *read;
+  th_op_id op;
+} tfl_op_row;
+const tfl_op_row *th_tfl_op_find(int code); /* NULL when not supported */
+
+const char *th_tfl_op_name(int code); /* also of those not supported; "operator" when unknown */
+
+th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) TH_PRINTF(3, 4);
+/* Turns a constant of another type into float in place: tensor by its scale and zero, float16 by widening. */
+th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor);
+
+#endif

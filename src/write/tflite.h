@@ -1,0 +1,15 @@
+/* Graph -> .tflite, for TFLite Micro and LiteRT: float32 and int8 graphs.
+ *
+ * Explicit padding goes back to SAME or VALID, or into a PAD operator. Batch norm has no counterpart and must have been
+ * folded. Only the graph's inputs and outputs keep their names, equal tables and vectors are stored once: the file is
+ * about as small as the format allows.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_WRITE_TFLITE_H
+#define TH_WRITE_TFLITE_H
+
+#include "ir/graph.h"
+
+/* Appends the file to `out`. Refuses with TH_ERR_INPUT, naming the node, what the format or its runtimes cannot say. */
+th_status th_write_tflite(const th_graph *graph, th_buf *out);
+
+#endif

@@ -1,0 +1,290 @@
+/* Graph nodes -> .tflite operators: one function per kind, the table is tflite_ops.def.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "format/tflite_schema.h"
+#include "op/op.h"
+#include "write/tflite_internal.h"
+
+#define NODE_FAIL(n, text) th_fail(TH_ERR_INPUT, "%s (%s): " text, (n)->name, th_op_name((n)->op))
+
+static th_status add_operator(tfl_writer *w, const th_node *n, const tfl_out_row *row, tfl_operator **op) {
+  if (w->n_ops == w->op_capacity) {
+    int more = w->op_capacity ? 2 * w->op_capacity : 64;
+    tfl_operator *p = TH_ARRAY(w->scratch, tfl_operator, more);
+    if (!p) return TH_ERR_RESOURCE;
+    if (w->n_ops) memcpy(p, w->ops, (size_t)w->n_ops * sizeof *p);
+    w->ops = p;
+    w->op_capacity = more;
+  }
+  *op = &w->ops[w->n_ops++];
+  bool integer = th_dtype_is_int(th_node_in(w->g, n, 0)->dtype);
+  **op = (tfl_operator){
+      .code = row->code, .version = integer ? row->version_s8 : row->version_f32, .options_type = row->options};
+  return TH_OK;
+}
+
+/* An operator with the node's first `n_in` inputs and its output. */
+static th_status begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op) {
+  int in[TH_MAX_INPUTS], out;
+  for (int i = 0; i < n_in; ++i) {
+    in[i] = -1;
+    if (n->in[i] != TH_NO_TENSOR) TH_TRY(th_tfl_place(w, n->in[i], &in[i]));
+  }
+  TH_TRY(th_tfl_place(w, n->out[0], &out));
+  TH_TRY(add_operator(w, n, row, op));
+  memcpy((*op)->in, in, (size_t)n_in * sizeof in[0]);
+  (*op)->n_in = n_in;
+  (*op)->out = out;
+  return TH_OK;
+}
+
+static void option(tfl_operator *op, th_fb_field field) {
+  op->options[op->n_options++] = field;
+}
+
+static th_status activation(const th_node *n, tfl_operator *op, int field) {
+  switch (n->attr[TH_ATTR_ACTIVATION].i) {
+    case TH_ACT_TANH:
+      return NODE_FAIL(n, "a fused tanh is not supported by TFLite Micro");
+#define X(code, suffix)                                \
+  case TH_ACT_##suffix:                                \
+    if (code) option(op, th_fb_field_u8(field, code)); \
+    return TH_OK;
+      X(0, NONE)
+      X(1, RELU) X(2, RELU_N1_1) X(3, RELU6)
+#undef X
+          default : return NODE_FAIL(n, "its fused activation has no counterpart in .tflite");
+  }
+}
+
+static th_status add_s32(tfl_writer *w, const int32_t *values, th_shape shape, int *index) {
+  size_t bytes = (size_t)th_shape_elems(&shape) * sizeof *values;
+  tfl_tensor t = {.dtype = TH_DTYPE_S32, .shape = shape, .quant = {.axis = -1}};
+  t.data = th_arena_copy(w->scratch, values, bytes);
+  return t.data ? th_tfl_add_tensor(w, &t, index) : TH_ERR_RESOURCE;
+}
+
+/* --- windows --- */
+
+typedef enum padding { PADDING_SAME = TFL_PADDING_SAME, PADDING_VALID = TFL_PADDING_VALID, PADDING_OTHER } padding;
+
+static padding classify(const tfl_writer *w, const th_node *n) {
+  const th_shape *x = &th_node_in(w->g, n, 0)->shape;
+  const th_attr *a = n->attr;
+  int32_t top, bottom, left, right;
+  if (!a[TH_ATTR_PAD_TOP].i && !a[TH_ATTR_PAD_BOTTOM].i && !a[TH_ATTR_PAD_LEFT].i && !a[TH_ATTR_PAD_RIGHT].i)
+    return PADDING_VALID;
+  th_op_same_padding(x->dim[1], a[TH_ATTR_KERNEL_Y].i, a[TH_ATTR_STRIDE_Y].i, a[TH_ATTR_DILATION_Y].i, &top, &bottom);
+  th_op_same_padding(x->dim[2], a[TH_ATTR_KERNEL_X].i, a[TH_ATTR_STRIDE_X].i, a[TH_ATTR_DILATION_X].i, &left, &right);
+  bool same = top == a[TH_ATTR_PAD_TOP].i && bottom == a[TH_ATTR_PAD_BOTTOM].i && left == a[TH_ATTR_PAD_LEFT].i &&
+              right == a[TH_ATTR_PAD_RIGHT].i;
+  return same ? PADDING_SAME : PADDING_OTHER;
+}
+
+/* A PAD operator before the window: pads with zero, in integers with the zero point, as the convolution means it. */
+static th_status pad_before(tfl_writer *w, const th_node *n, int *index) {
+  static const tfl_out_row row = {.code = 34, .version_f32 = 1, .version_s8 = 2, .options = 22};
+  const th_tensor *x = th_node_in(w->g, n, 0);
+  const th_attr *a = n->attr;
+  int32_t table[8] = {
+      0, 0, a[TH_ATTR_PAD_TOP].i, a[TH_ATTR_PAD_BOTTOM].i, a[TH_ATTR_PAD_LEFT].i, a[TH_ATTR_PAD_RIGHT].i, 0, 0};
+  int in[2];
+  TH_TRY(th_tfl_place(w, n->in[0], &in[0]));
+  TH_TRY(add_s32(w, table, th_shape_make(2, 4, 2), &in[1]));
+  tfl_tensor t = {.dtype = x->dtype, .shape = x->shape, .quant = x->quant};
+  t.shape.dim[1] += table[2] + table[3];
+  t.shape.dim[2] += table[4] + table[5];
+  TH_TRY(th_tfl_add_tensor(w, &t, index));
+  tfl_operator *op;
+  TH_TRY(add_operator(w, n, &row, &op));
+  memcpy(op->in, in, sizeof in);
+  op->n_in = 2;
+  op->out = *index;
+  return TH_OK;
+}
+
+static void window_options(const th_node *n, padding p, tfl_operator *op) {
+  if (p != PADDING_SAME) option(op, th_fb_field_u8(TFL_WINDOW_PADDING, TFL_PADDING_VALID));
+  option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_X, n->attr[TH_ATTR_STRIDE_X].i));
+  option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_Y, n->attr[TH_ATTR_STRIDE_Y].i));
+}
+
+/* The bias of an integer layer: its scale is by definition that of input times weights. */
+static th_status place_bias(tfl_writer *w, const th_node *n, int *index) {
+  *index = -1;
+  if (n->n_in < 3 || n->in[2] == TH_NO_TENSOR) return TH_OK;
+  const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1), *bias = th_node_in(w->g, n, 2);
+  if (!th_dtype_is_int(x->dtype) || bias->quant.count) return th_tfl_place(w, n->in[2], index);
+  tfl_tensor t = {.dtype = bias->dtype, .shape = bias->shape, .data = bias->data};
+  int count = weights->quant.count;
+  float *scale = TH_ARRAY(w->scratch, float, count);
+  int32_t *zero = TH_ARRAY(w->scratch, int32_t, count);
+  if (!scale || !zero) return TH_ERR_RESOURCE;
+  for (int i = 0; i < count; ++i) scale[i] = x->quant.scale[0] * weights->quant.scale[i];
+  t.quant = (th_quant){.count = count, .axis = count > 1 ? 0 : -1, .scale = scale, .zero = zero};
+  return th_tfl_add_tensor(w, &t, index);
+}
+
+static th_status check_weights(const tfl_writer *w, const th_node *n) {
+  const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1), *bias = th_node_in(w->g, n, 2);
+  if (!weights->data) return NODE_FAIL(n, "its weights are not a constant");
+  if (th_dtype_is_int(x->dtype) != th_dtype_is_int(weights->dtype))
+    return NODE_FAIL(n, "input and weights must both be float or both be integers");
+  if (bias && th_dtype_is_int(x->dtype) && bias->dtype != TH_DTYPE_S32) return NODE_FAIL(n, "its bias must be s32");
+  if (th_dtype_is_int(x->dtype) && (!x->quant.count || !weights->quant.count))
+    return NODE_FAIL(n, "input or weights have no scale");
+  return TH_OK;
+}
+
+static th_status conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  bool depthwise = n->op == TH_OP_DEPTHWISE_CONV2D;
+  padding p = classify(w, n);
+  int padded = -1, bias;
+  tfl_operator *op;
+  TH_TRY(check_weights(w, n));
+  if (p == PADDING_OTHER) TH_TRY(pad_before(w, n, &padded));
+  TH_TRY(place_bias(w, n, &bias));
+  TH_TRY(begin(w, n, row, 2, &op));
+  if (padded >= 0) op->in[0] = padded;
+  op->in[op->n_in++] = bias; /* absent: -1 */
+  window_options(n, p, op);
+  if (depthwise) {
+    int channels = th_node_in(w->g, n, 0)->shape.dim[3];
+    option(op, th_fb_field_s32(TFL_DEPTHWISE_MULTIPLIER, th_node_in(w->g, n, 1)->shape.dim[3] / channels));
+  }
+  int32_t dy = n->attr[TH_ATTR_DILATION_Y].i, dx = n->attr[TH_ATTR_DILATION_X].i;
+  if (dx != 1) option(op, th_fb_field_s32(depthwise ? TFL_DEPTHWISE_DILATION_X : TFL_CONV_DILATION_X, dx));
+  if (dy != 1) option(op, th_fb_field_s32(depthwise ? TFL_DEPTHWISE_DILATION_Y : TFL_CONV_DILATION_Y, dy));
+  if ((dx != 1 || dy != 1) && op->version < 2) op->version = 2;
+  return activation(n, op, depthwise ? TFL_DEPTHWISE_ACTIVATION : TFL_CONV_ACTIVATION);
+}
+
+static th_status pool(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  padding p = classify(w, n);
+  tfl_operator *op;
+  if (p == PADDING_OTHER)
+    return NODE_FAIL(n, "its padding is neither SAME nor VALID; a padding operator before it would change the result");
+  TH_TRY(begin(w, n, row, 1, &op));
+  window_options(n, p, op);
+  option(op, th_fb_field_s32(TFL_POOL_KERNEL_X, n->attr[TH_ATTR_KERNEL_X].i));
+  option(op, th_fb_field_s32(TFL_POOL_KERNEL_Y, n->attr[TH_ATTR_KERNEL_Y].i));
+  return activation(n, op, TFL_POOL_ACTIVATION);
+}
+
+/* --- layers without windows --- */
+
+static th_status fully_connected(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  int bias;
+  tfl_operator *op;
+  TH_TRY(check_weights(w, n));
+  TH_TRY(place_bias(w, n, &bias));
+  TH_TRY(begin(w, n, row, 2, &op));
+  op->in[op->n_in++] = bias;
+  if (bias < 0 && op->version < 6) op->version = 6;
+  if (th_node_in(w->g, n, 1)->quant.count > 1 && th_dtype_is_int(th_node_in(w->g, n, 1)->dtype)) op->version = 12;
+  return activation(n, op, TFL_FC_ACTIVATION);
+}
+
+static th_status unary(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  tfl_operator *op;
+  return begin(w, n, row, 1, &op);
+}
+
+static th_status leaky_relu(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  tfl_operator *op;
+  TH_TRY(begin(w, n, row, 1, &op));
+  option(op, th_fb_field_f32(TFL_LEAKY_ALPHA, n->attr[TH_ATTR_ALPHA].f));
+  return TH_OK;
+}
+
+static th_status softmax(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  tfl_operator *op;
+  TH_TRY(begin(w, n, row, 1, &op));
+  option(op, th_fb_field_f32(TFL_SOFTMAX_BETA, n->attr[TH_ATTR_BETA].f));
+  return TH_OK;
+}
+
+static th_status elementwise(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  tfl_operator *op;
+  TH_TRY(begin(w, n, row, 2, &op));
+  return activation(n, op, TFL_ELEMENTWISE_ACTIVATION);
+}
+
+static th_status concat(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  tfl_operator *op;
+  int32_t axis = n->attr[TH_ATTR_AXIS].i;
+  if (axis < 0) axis += th_node_in(w->g, n, 0)->shape.rank;
+  TH_TRY(begin(w, n, row, n->n_in, &op));
+  option(op, th_fb_field_s32(TFL_CONCAT_AXIS, axis));
+  return TH_OK;
+}
+
+static th_status pad(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  static const tfl_out_row with_value = {.code = 60, .version_f32 = 1, .version_s8 = 2, .options = 43};
+  bool value = n->n_in > 2 && n->in[2] != TH_NO_TENSOR;
+  tfl_operator *op;
+  return begin(w, n, value ? &with_value : row, value ? 3 : 2, &op);
+}
+
+static th_status reshape(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  const th_shape *shape = &th_node_out(w->g, n, 0)->shape;
+  tfl_operator *op;
+  int target;
+  TH_TRY(add_s32(w, shape->dim, th_shape_make(1, shape->rank), &target));
+  TH_TRY(begin(w, n, row, 1, &op));
+  op->in[op->n_in++] = target;
+  return TH_OK;
+}
+
+static th_status mean(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  int mask = n->op == TH_OP_GLOBAL_AVG_POOL ? 6 : n->attr[TH_ATTR_AXES_MASK].i, axes, count = 0;
+  int32_t list[TH_MAX_RANK];
+  tfl_operator *op;
+  for (int i = 0; i < TH_MAX_RANK; ++i)
+    if (mask >> i & 1) list[count++] = i;
+  if (count == 0) return NODE_FAIL(n, "has no axes");
+  TH_TRY(add_s32(w, list, th_shape_make(1, count), &axes));
+  TH_TRY(begin(w, n, row, 1, &op));
+  op->in[op->n_in++] = axes;
+  if (n->op == TH_OP_MEAN && n->attr[TH_ATTR_KEEP_DIMS].i) option(op, th_fb_field_u8(TFL_REDUCER_KEEP_DIMS, 1));
+  return TH_OK;
+}
+
+static th_status batch_norm(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  (void)w;
+  (void)row;
+  return NODE_FAIL(n, "batch norm has no counterpart in .tflite: run the pass fold_bn first");
+}
+
+/* Outside training dropout passes its input on. */
+static th_status identity(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  (void)row;
+  return th_tfl_place(w, n->in[0], &w->place[n->out[0]]);
+}
+
+static const tfl_out_row rows[TH_OP_COUNT] = {
+#define TFL_OUT(op, code, version_f32, version_s8, options, function) \
+  [TH_OP_##op] = {code, version_f32, version_s8, options, function},
+#include "write/tflite_ops.def"
+#undef TFL_OUT
+};
+
+/* Types that the operators above mean: integers other than int8 need other versions and kernels. */
+static th_status check_types(const tfl_writer *w, const th_node *n) {
+  for (int i = 0; i < n->n_in; ++i) {
+    const th_tensor *t = th_node_in(w->g, n, i);
+    if (!t || t->data) continue;
+    if (t->dtype != TH_DTYPE_F32 && t->dtype != TH_DTYPE_S8)
+      return th_fail(TH_ERR_INPUT, "%s (%s): its input %s is %s; .tflite is written for f32 and s8", n->name,
+                     th_op_name(n->op), t->name, th_dtype_name(t->dtype));
+  }
+  return TH_OK;
+}
+
+th_status th_tfl_write_node(tfl_writer *w, const th_node *n) {
+  const tfl_out_row *row = &rows[n->op];
+  if (!row->write) return NODE_FAIL(n, "has no counterpart in .tflite");
+  TH_TRY(check_types(w, n));
+  return row->write(w, n, row);
+}
