@@ -69,6 +69,11 @@ th_status th_data_open(const char *spec, const char *const *dirs, int n_dirs, ui
 void th_data_close(th_data *data);
 /* SHA-256 check of a downloaded data set folder: TH_OK when it holds what `name` should hold. */
 th_status th_data_verify(const char *name, const char *dir);
+/* The names that th_data_open knows. */
+typedef struct th_data_info {
+  const char *name, *what, *source, *license;
+} th_data_info;
+bool th_data_known(int i, th_data_info *info); /* false behind the last */
 
 /* --- stages --- */
 

@@ -1,0 +1,127 @@
+/* th_compile: the blob, the .tflite or the C project of a quantized model. See compile.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/compile.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "encode/program.h"
+#include "lib/deploy.h"
+#include "report/result.h"
+#include "report/table.h"
+#include "write/csource.h"
+#include "write/thim.h"
+
+static th_status need_integer(const th_model *m) {
+  TH_TRY(th_model_need_graph(m, "compile"));
+  if (!th_graph_is_float(m->graph)) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "%s: a float model; quantize it first (thimble quantize, or thimble shrink)", m->path);
+}
+
+th_encode_options th_compile_coders(const th_settings *compile) {
+  static const thr_coder coders[] = {0, THR_CODER_RAW, THR_CODER_BITPACK, THR_CODER_HUFFMAN, THR_CODER_GAP_HUFFMAN};
+  int choice = th_settings_choice(compile, "coder"); /* auto|raw|bitpack|huffman|gap */
+  return (th_encode_options){.coders = choice ? 1u << coders[choice] : 0};
+}
+
+th_status th_compile_blob(const th_model *model, const th_settings *compile, const char *path, int64_t *bytes) {
+  TH_TRY(need_integer(model));
+  th_encode_options o = th_compile_coders(compile);
+  th_deployed d;
+  TH_TRY(th_deploy(model->graph, &o, &d));
+  th_buf blob = {0};
+  th_status status = th_write_thim_program(d.program, d.program->arena, &blob, NULL);
+  if (status == TH_OK) status = th_file_write(path, blob.data, blob.size);
+  *bytes = (int64_t)blob.size;
+  th_buf_free(&blob);
+  th_deployed_free(&d);
+  return status;
+}
+
+th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir) {
+  TH_TRY(need_integer(model));
+  th_encode_options o = th_compile_coders(compile);
+  th_deployed d;
+  TH_TRY(th_deploy(model->graph, &o, &d));
+  th_status status =
+      th_csource_write_folder(d.program, th_settings_text(compile, "name"), th_settings_text(compile, "target"), dir);
+  th_deployed_free(&d);
+  return status;
+}
+
+/* --- the table of what was written --- */
+
+static void write_steps(const th_deployed *d, th_result *r) {
+  th_json *layers = th_json_add_array(r->json, "layers");
+  th_table *t = th_table_create(r->arena, "<layer|<coder|weights|bytes|tables|bias|scales|bits/weight");
+  char number[32];
+  for (int i = 0; i < d->program->n_steps; i++) {
+    const th_program_step *s = &d->program->steps[i];
+    const th_step_bytes *b = &d->bytes[i];
+    if (!s->weight_count) continue;
+    double bits = 8.0 * (b->weights + b->table) / s->weight_count;
+    th_json *o = th_json_add_object(layers, NULL);
+    th_json_add_string(o, "name", s->name);
+    th_json_add_string(o, "coder", th_coder_name(b->coder));
+    th_json_add_int(o, "weights", s->weight_count);
+    th_json_add_int(o, "weight_bytes", b->weights);
+    th_json_add_int(o, "table_bytes", b->table);
+    th_json_add_int(o, "bias_bytes", b->bias);
+    th_json_add_int(o, "scale_bytes", b->requant);
+    th_json_add_number(o, "bits_per_weight", bits);
+    th_table_cell(t, "%s", s->name);
+    th_table_cell(t, "%s", th_coder_name(b->coder));
+    th_table_cell(t, "%s", th_thousands(number, s->weight_count));
+    th_table_cell(t, "%s", th_thousands(number, b->weights));
+    th_table_cell(t, "%u", (unsigned)b->table);
+    th_table_cell(t, "%u", (unsigned)b->bias);
+    th_table_cell(t, "%u", (unsigned)b->requant);
+    th_table_cell(t, "%.2f", bits);
+  }
+  th_table_print(t, &r->text);
+}
+
+static th_status describe(const th_model *model, const th_settings *compile, int64_t bytes, th_result *r) {
+  th_encode_options o = th_compile_coders(compile);
+  th_deployed d;
+  TH_TRY(th_deploy(model->graph, &o, &d));
+  char a[32];
+  write_steps(&d, r);
+  th_json_add_int(r->json, "bytes", bytes);
+  th_json_add_int(r->json, "arena_bytes", d.plan.arena_bytes);
+  th_json_add_int(r->json, "arena_lower_bound", d.plan.lower_bound);
+  th_buf_printf(&r->text, "\nall the runtime needs: %s bytes; ", th_thousands(a, bytes));
+  th_buf_printf(&r->text, "arena %s bytes (no plan is below %u)\n", th_thousands(a, d.plan.arena_bytes),
+                (unsigned)d.plan.lower_bound);
+  th_deployed_free(&d);
+  return TH_OK;
+}
+
+static th_status compile_into(const th_model *model, const th_settings *s, const char *dir, th_result *r) {
+  TH_TRY(th_dir_create(dir));
+  const char *name = th_settings_text(s, "name");
+  const char *blob = th_arena_printf(r->arena, "%s/%s.thim", dir, name),
+             *tflite = th_arena_printf(r->arena, "%s/%s.tflite", dir, name);
+  if (!blob || !tflite) return TH_ERR_RESOURCE;
+  int64_t bytes = 0;
+  const char *as = th_settings_text(s, "as");
+  TH_TRY(th_compile_blob(model, s, blob, &bytes));
+  if (th_str_eq(as, "c")) TH_TRY(th_compile_firmware(model, s, dir));
+  if (th_str_eq(as, "tflite")) TH_TRY(th_model_save(model, tflite));
+  th_json_add_string(r->json, "output", dir);
+  TH_TRY(describe(model, s, bytes, r));
+  th_buf_printf(&r->text, "written to %s\n", dir);
+  return th_result_finish(r);
+}
+
+th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *ctx,
+                     th_result **result) {
+  TH_TRY(need_integer(model));
+  th_result *r;
+  TH_TRY(th_result_create(&r));
+  th_status status = compile_into(model, settings, dir, r);
+  if (status == TH_OK)
+    *result = r;
+  else
+    th_result_free(r);
+  return status;
+}

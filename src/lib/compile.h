@@ -1,0 +1,16 @@
+/* Writing what the target runs. See thimble/thimble.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_COMPILE_H
+#define TH_LIB_COMPILE_H
+
+#include "encode/encode.h"
+#include "lib/model.h"
+#include "lib/settings.h"
+
+th_encode_options th_compile_coders(const th_settings *compile);
+/* The .thim program; `bytes` gets its size. */
+th_status th_compile_blob(const th_model *model, const th_settings *compile, const char *path, int64_t *bytes);
+/* The firmware folder: C sources, runtime, example, CMake project. */
+th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir);
+
+#endif

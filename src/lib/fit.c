@@ -1,0 +1,139 @@
+/* Training options and constraints from settings. See fit.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/fit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "data/spec.h"
+#include "lib/data.h"
+#include "lib/model.h"
+#include "op/op.h"
+
+static th_status prepare_augment(const th_settings *s, const th_data *data, th_fit *fit) {
+  const char *text = th_settings_text(s, "augment");
+  if (th_str_eq(text, "none")) return TH_OK;
+  if (!*text) {
+    fit->options.augment = data->set->augment;
+    return TH_OK;
+  }
+  th_arena *arena = th_arena_create();
+  char *words = arena ? th_arena_printf(arena, "-,augment=%s", text) : NULL;
+  th_data_spec spec;
+  th_status status = words ? th_data_spec_parse(arena, words, 0, &spec) : TH_ERR_RESOURCE;
+  if (status == TH_OK) {
+    fit->augment = spec.augment;
+    fit->options.augment = &fit->augment;
+  }
+  th_arena_destroy(arena);
+  return status;
+}
+
+static th_status prepare_teacher(const th_settings *s, const th_graph *self, th_fit *fit) {
+  const char *text = th_settings_text(s, "teacher");
+  if (!*text) return TH_OK;
+  if (!th_str_eq(text, "self")) {
+    TH_TRY(th_model_open(text, &fit->teacher));
+    TH_TRY(th_model_need_graph(fit->teacher, "a teacher"));
+  } else {
+    th_graph *copy;
+    TH_TRY(th_graph_clone(self, &copy));
+    TH_TRY(th_model_from_graph(copy, "thim", &fit->teacher));
+  }
+  fit->options.teacher = fit->teacher->graph;
+  fit->options.temperature = (float)th_settings_number(s, "temperature");
+  fit->options.alpha = (float)th_settings_number(s, "alpha");
+  return TH_OK;
+}
+
+th_status th_fit_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
+                         th_fit *fit) {
+  memset(fit, 0, sizeof *fit);
+  th_train_options *o = &fit->options;
+  th_train_defaults(o);
+  o->ctx = ctx;
+  o->stage = th_stage_name((int)th_settings_stage(s));
+  o->epochs = (int)th_settings_number(s, "epochs");
+  o->batch = (int)th_settings_number(s, "batch");
+  o->optimizer = (th_optimizer_id)th_settings_choice(s, "optimizer");
+  o->lr = (float)th_settings_number(s, "lr");
+  o->momentum = (float)th_settings_number(s, "momentum");
+  o->nesterov = th_settings_flag(s, "nesterov");
+  o->weight_decay = (float)th_settings_number(s, "weight-decay");
+  o->schedule = (th_schedule_id)th_settings_choice(s, "lr-schedule");
+  o->warmup = (float)th_settings_number(s, "warmup");
+  o->step_epochs = (int)th_settings_number(s, "step-epochs");
+  o->step_factor = (float)th_settings_number(s, "step-factor");
+  o->label_smoothing = (float)th_settings_number(s, "label-smoothing");
+  o->ema = th_settings_has(s, "ema") ? (float)th_settings_number(s, "ema") : 0;
+  o->keep_best = th_settings_flag(s, "keep-best");
+  o->seed = (uint64_t)th_settings_number(s, "seed");
+  o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
+  o->resume = th_settings_flag(s, "resume");
+  th_status status = prepare_augment(s, data, fit);
+  if (status == TH_OK) status = prepare_teacher(s, self, fit);
+  if (status != TH_OK) th_fit_free(fit);
+  return status;
+}
+
+void th_fit_free(th_fit *fit) {
+  th_model_close(fit->teacher);
+  fit->teacher = NULL;
+}
+
+static bool listed(const th_weight *list, int n, int tensor) {
+  for (int i = 0; i < n; i++)
+    if (list[i].tensor == tensor) return true;
+  return false;
+}
+
+int th_weights_list(const th_graph *g, th_weight *list) {
+  int n = 0;
+  for (int i = 0; i < g->n_nodes && n < TH_MAX_WEIGHTS; i++) {
+    const th_node *node = &g->nodes[i];
+    int input = th_op_weight_input(node->op);
+    const th_tensor *t = node->dead || input < 0 ? NULL : th_node_in(g, node, input);
+    if (!t || !t->data || t->dtype != TH_DTYPE_F32 || listed(list, n, node->in[input])) continue;
+    th_weight w = {.node = i, .tensor = node->in[input], .axis = th_op_weight_axis(node->op)};
+    w.is_depthwise = node->op == TH_OP_DEPTHWISE_CONV2D;
+    w.is_dense = node->op == TH_OP_FULLY_CONNECTED;
+    w.elems = th_shape_elems(&t->shape);
+    int64_t zeros = 0;
+    for (int64_t k = 0; k < w.elems; k++) zeros += ((const float *)t->data)[k] == 0;
+    w.sparsity = w.elems ? (double)zeros / (double)w.elems : 0;
+    list[n++] = w;
+  }
+  return n;
+}
+
+/* Channel of element i along `axis`. */
+static int channel_of(const th_shape *shape, int axis, int64_t i) {
+  int64_t inner = 1;
+  for (int d = axis + 1; d < shape->rank; d++) inner *= shape->dim[d];
+  return (int)(i / inner % shape->dim[axis]);
+}
+
+int th_weight_levels(const th_tensor *t) {
+  bool seen[256] = {false};
+  int n = 0;
+  if (!t->quant.count) return 0;
+  int64_t elems = th_shape_elems(&t->shape);
+  for (int64_t i = 0; i < elems; i++) {
+    int c = t->quant.axis >= 0 ? channel_of(&t->shape, t->quant.axis, i) : 0;
+    float level = roundf(((const float *)t->data)[i] / t->quant.scale[c]);
+    if (!(level >= -128 && level <= 127)) return 0;
+    int k = (int)level + 128;
+    n += !seen[k];
+    seen[k] = true;
+  }
+  return n;
+}
+
+th_status th_constrain_zeros(const th_graph *g, const th_weight *w, th_constraints *cs) {
+  if (w->sparsity < 0.02) return TH_OK; /* a few chance zeros are not worth keeping */
+  th_constraint *mask;
+  th_mask_options o = {.sparsity = -1, .granularity = TH_GRANULARITY_ELEMENT};
+  TH_TRY(th_mask_create(&o, w->elems, &g->tensors[w->tensor].shape, &mask));
+  return th_constraints_add(cs, w->tensor, mask);
+}

@@ -1,0 +1,40 @@
+/* From settings to a fit: training options, and the constraints that keep what earlier stages gained.
+ *
+ * Zeros and shared values are found in the weights themselves, so pruned and clustered models may come from any file.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_FIT_H
+#define TH_LIB_FIT_H
+
+#include "lib/settings.h"
+#include "train/train.h"
+
+typedef struct th_fit {
+  th_train_options options;
+  th_augment augment;
+  th_model *teacher; /* owned; NULL: none */
+} th_fit;
+
+/* `self` is the graph that teacher=self means (it is cloned). The result must be freed. */
+th_status th_fit_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
+                         th_fit *fit);
+void th_fit_free(th_fit *fit);
+
+/* A weight tensor: the main constant of a convolution or fully connected layer. */
+typedef struct th_weight {
+  int node, tensor;
+  int axis; /* output channels */
+  bool is_depthwise, is_dense;
+  double sparsity; /* fraction of exact zeros */
+  int64_t elems;
+} th_weight;
+#define TH_MAX_WEIGHTS 512
+/* All float weight tensors, each once; returns how many (at most TH_MAX_WEIGHTS). */
+int th_weights_list(const th_graph *g, th_weight *list);
+
+/* Distinct values of a float tensor in units of its grid (th_quant); 0 when it has no grid or more than 256. */
+int th_weight_levels(const th_tensor *t);
+
+/* Masks that keep the zeros which are there, for tensors with at least 2 % of them. */
+th_status th_constrain_zeros(const th_graph *g, const th_weight *w, th_constraints *cs);
+
+#endif

@@ -1,0 +1,33 @@
+/* Measuring a model: accuracy on a split, bytes it takes in flash, what its weights look like.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_MEASURE_H
+#define TH_LIB_MEASURE_H
+
+#include "lib/model.h"
+
+typedef struct th_measure {
+  int samples;
+  double accuracy;    /* 0..1; NaN without labels */
+  double mse;         /* against the input (autoencoders), NaN with labels */
+  int64_t *confusion; /* classes x classes, row = label; NULL: not wanted */
+} th_measure;
+
+/* Runs the first `limit` (0: all) samples of a split through the model's own arithmetic. */
+th_status th_measure_run(th_model *model, const th_data *data, th_split_name split, int limit, const th_context *ctx,
+                         th_measure *measure);
+
+typedef struct th_footprint {
+  int64_t params;      /* weights, biases, batch norm */
+  int64_t weights;     /* elements of the main weight tensors */
+  int64_t weight_bits; /* what those take, tables included */
+  int64_t macs;
+  int64_t bytes;   /* all that inference needs in flash, code excluded */
+  double sparsity; /* zeros among the weights */
+} th_footprint;
+
+/* Float graphs: 4 bytes per parameter; a tensor with zeros counts as the smaller of that and a bitmap with its
+ * survivors; a tensor whose values lie on an int8 grid (clustered) counts as the best coder makes it, scales included.
+ * Integer graphs: the .thim program with raw weights, or with the best coder per tensor when `coded`. */
+th_status th_footprint_of(const th_graph *g, bool coded, th_footprint *footprint);
+
+#endif

@@ -1,0 +1,237 @@
+/* Opening, saving and running models. See model.h and thimble/thimble.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "lib/deploy.h"
+#include "op/op.h"
+#include "pass/pass.h"
+#include "read/arch.h"
+#include "read/tflite.h"
+#include "write/tflite.h"
+#include "write/thim.h"
+
+const char *th_version(void) {
+  return THIMBLE_VERSION;
+}
+
+/* --- making --- */
+
+static char *copy_text(const char *s) {
+  char *p = th_alloc(strlen(s) + 1);
+  if (p) strcpy(p, s);
+  return p;
+}
+
+th_status th_model_from_graph(th_graph *graph, const char *format, th_model **model) {
+  th_model *m = th_alloc(sizeof *m);
+  char *path = m ? copy_text(graph->name) : NULL;
+  if (!path) {
+    th_free(m);
+    th_graph_destroy(graph);
+    return TH_ERR_RESOURCE;
+  }
+  *m = (th_model){.graph = graph, .format = format, .path = path};
+  *model = m;
+  return TH_OK;
+}
+
+void th_model_close(th_model *m) {
+  if (!m) return;
+  th_eval_close(m->eval);
+  th_graph_destroy(m->graph);
+  th_thim_close(m->program);
+  th_free(m->path);
+  th_free(m);
+}
+
+void th_model_replace_graph(th_model *m, th_graph *graph) {
+  th_eval_close(m->eval);
+  m->eval = NULL;
+  th_graph_destroy(m->graph);
+  m->graph = graph;
+}
+
+th_status th_model_clone(const th_model *m, th_model **copy) {
+  TH_TRY(th_model_need_graph(m, "a copy"));
+  th_graph *g;
+  TH_TRY(th_graph_clone(m->graph, &g));
+  TH_TRY(th_model_from_graph(g, m->format, copy));
+  (*copy)->untrained = m->untrained;
+  (*copy)->file_bytes = m->file_bytes;
+  return TH_OK;
+}
+
+/* --- reading --- */
+
+static bool looks_like_text(const uint8_t *data, size_t size) {
+  for (size_t i = 0; i < size && i < 512; i++)
+    if (data[i] == 0 || (data[i] < 32 && data[i] != '\n' && data[i] != '\r' && data[i] != '\t')) return false;
+  return size > 0;
+}
+
+static th_status unknown_format(const char *path, const uint8_t *data, size_t size) {
+  if (size > 8 && !memcmp(data, "\x89HDF\r\n\x1a\n", 8))
+    return th_fail(TH_ERR_INPUT,
+                   "%s: a Keras (HDF5) file; this version reads .tflite, .thim and architecture texts: convert it to "
+                   ".tflite first",
+                   path);
+  if (size > 4 && !memcmp(data, "PK\3\4", 4))
+    return th_fail(TH_ERR_INPUT,
+                   "%s: a zip archive (Keras v3?); this version reads .tflite, .thim and architecture texts: convert "
+                   "it to .tflite first",
+                   path);
+  if (th_str_ends(path, ".onnx"))
+    return th_fail(
+        TH_ERR_INPUT,
+        "%s: an ONNX file; this version reads .tflite, .thim and architecture texts: convert it to .tflite first",
+        path);
+  return th_fail(TH_ERR_INPUT, "%s: not a model: neither .tflite, nor .thim, nor an architecture text", path);
+}
+
+static th_status read_any(th_model *m, const char *path, const uint8_t *data, size_t size) {
+  m->file_bytes = size;
+  if (th_read_tflite_probe(data, size)) {
+    m->format = "tflite";
+    return th_read_tflite_bytes(data, size, path, &m->graph);
+  }
+  if (th_thim_probe(data, size)) {
+    m->format = "thim";
+    return th_read_thim(data, size, path, &m->graph, &m->program);
+  }
+  if (!looks_like_text(data, size)) return unknown_format(path, data, size);
+  m->format = "architecture";
+  m->untrained = true;
+  return th_read_arch_text((const char *)data, size, path, &m->graph);
+}
+
+th_status th_model_open(const char *path, th_model **model) {
+  th_arena *arena = th_arena_create();
+  th_model *m = arena ? th_alloc(sizeof *m) : NULL;
+  uint8_t *data;
+  size_t size;
+  th_status status = m && (m->path = copy_text(path)) ? TH_OK : TH_ERR_RESOURCE;
+  if (status == TH_OK) status = th_file_read(arena, path, TH_FILE_LIMIT, &data, &size);
+  if (status == TH_OK) status = read_any(m, path, data, size);
+  if (status == TH_OK && m->graph) status = th_op_infer_all(m->graph);
+  th_arena_destroy(arena);
+  if (status == TH_OK)
+    *model = m;
+  else
+    th_model_close(m);
+  return status;
+}
+
+/* --- writing --- */
+
+static th_status to_tflite(const th_model *m, th_buf *out) {
+  th_graph *g;
+  th_pass_options o = {.verify = true};
+  TH_TRY(th_graph_clone(m->graph, &g));
+  th_status status = th_graph_is_float(g) ? th_pass_run(g, "drop_identity,fold_bn,fuse_activation", &o) : TH_OK;
+  if (status == TH_OK) status = th_write_tflite(g, out);
+  th_graph_destroy(g);
+  return status;
+}
+
+/* Float graphs keep everything (kind graph); so do integer ones: th_compile_blob() makes what is deployed. */
+static th_status to_thim(const th_model *m, th_buf *out) {
+  return th_write_thim_graph(m->graph, out);
+}
+
+th_status th_model_save(const th_model *m, const char *path) {
+  TH_TRY(th_model_need_graph(m, "saving"));
+  const char *extension = th_path_extension(path);
+  th_buf out = {0};
+  th_status status;
+  if (th_str_eq(extension, ".tflite"))
+    status = to_tflite(m, &out);
+  else if (th_str_eq(extension, ".thim"))
+    status = to_thim(m, &out);
+  else
+    status = th_fail(TH_ERR_USAGE, "%s: the name must end in .tflite or .thim", path);
+  if (status == TH_OK) status = th_buf_status(&out);
+  if (status == TH_OK) status = th_file_write(path, out.data, out.size);
+  th_buf_free(&out);
+  return status;
+}
+
+/* --- asking --- */
+
+bool th_graph_is_float(const th_graph *g) {
+  for (int i = 0; i < g->n_tensors; i++) {
+    const th_tensor *t = &g->tensors[i];
+    if (!t->dead && !t->data && t->dtype != TH_DTYPE_F32) return false;
+  }
+  return true;
+}
+
+th_status th_model_need_graph(const th_model *m, const char *who) {
+  if (m->graph) return TH_OK;
+  return th_fail(TH_ERR_INPUT,
+                 "%s: a deployed program; %s needs the model it was made from (.tflite, or .thim of kind graph)",
+                 m->path, who);
+}
+
+th_status th_model_need_float(const th_model *m, const char *who) {
+  TH_TRY(th_model_need_graph(m, who));
+  if (th_graph_is_float(m->graph)) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "%s: an integer model; %s needs a float one", m->path, who);
+}
+
+const char *th_model_arithmetic(const th_model *m) {
+  if (!m->graph) return "int8";
+  if (th_graph_is_float(m->graph)) return "float32";
+  for (int i = 0; i < m->graph->n_nodes; i++) {
+    const th_node *n = &m->graph->nodes[i];
+    bool is_border = n->op == TH_OP_QUANTIZE || n->op == TH_OP_DEQUANTIZE;
+    if (!n->dead && !is_border && th_node_out(m->graph, n, 0)->dtype == TH_DTYPE_F32) return "mixed";
+  }
+  return "int8";
+}
+
+static th_port port_of_tensor(const th_tensor *t) {
+  th_port p = {.name = t->name, .dtype = th_dtype_name(t->dtype), .bytes = th_tensor_bytes(t)};
+  th_shape_text(&t->shape, p.shape);
+  if (t->quant.count == 1 && t->dtype != TH_DTYPE_F32) p.scale = t->quant.scale[0], p.zero = t->quant.zero[0];
+  return p;
+}
+
+int th_model_inputs(const th_model *m) {
+  return m->graph ? m->graph->n_inputs : th_thim_inputs(m->program);
+}
+int th_model_outputs(const th_model *m) {
+  return m->graph ? m->graph->n_outputs : th_thim_outputs(m->program);
+}
+
+/* A program's port, as the blob describes it. */
+static th_port port_of_program(thr_io_info info, const char *name) {
+  static const th_dtype dtypes[] = {[THR_DTYPE_S8] = TH_DTYPE_S8, [THR_DTYPE_F32] = TH_DTYPE_F32};
+  th_shape shape = {.rank = info.rank};
+  for (int i = 0; i < info.rank; i++) shape.dim[i] = info.dim[i];
+  th_port p = {.name = name,
+               .dtype = th_dtype_name(dtypes[info.dtype]),
+               .bytes = info.bytes,
+               .scale = info.scale,
+               .zero = info.zero};
+  th_shape_text(&shape, p.shape);
+  return p;
+}
+
+th_port th_model_input(const th_model *m, int i) {
+  if (m->graph) return port_of_tensor(&m->graph->tensors[m->graph->inputs[i]]);
+  return port_of_program(th_thim_input(m->program, i), "input");
+}
+
+th_port th_model_output(const th_model *m, int i) {
+  if (m->graph) return port_of_tensor(&m->graph->tensors[m->graph->outputs[i]]);
+  return port_of_program(th_thim_output(m->program, i), "output");
+}
+
+int64_t th_model_port_elems(const th_port *p) {
+  return (int64_t)(p->bytes / th_dtype_bytes(th_dtype_from_name(p->dtype)));
+}

@@ -1,0 +1,34 @@
+/* A model as the public interface knows it: a graph, or a deployed program without one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_MODEL_H
+#define TH_LIB_MODEL_H
+
+#include "eval/eval.h"
+#include "ir/graph.h"
+#include "read/thim.h"
+#include "thimble/thimble.h"
+
+struct th_model {
+  th_graph *graph;    /* NULL for a program */
+  th_thim *program;   /* .thim of kind program, else NULL */
+  char *path;         /* as given to th_model_open */
+  const char *format; /* "tflite", "thim", "architecture" */
+  size_t file_bytes;
+  bool untrained; /* an architecture text: th_train_init() has not run */
+  th_eval *eval;  /* made when first run; dropped when the graph changes */
+};
+
+th_status th_model_from_graph(th_graph *graph, const char *format, th_model **model); /* takes the graph */
+void th_model_replace_graph(th_model *model, th_graph *graph); /* takes the graph, destroys the old one */
+/* Refuses a program, in words that tell what is needed instead: "prune needs ...". */
+th_status th_model_need_graph(const th_model *model, const char *who);
+/* Refuses an integer graph where a float one is needed. */
+th_status th_model_need_float(const th_model *model, const char *who);
+int64_t th_model_port_elems(const th_port *port);
+const char *th_model_arithmetic(const th_model *model); /* "int8", "float32" or "mixed" */
+/* Runs with float at the borders, whatever the model's own types are. */
+th_status th_model_run_f32(th_model *model, int samples, const float *const *inputs, float *const *outputs);
+th_status th_model_program_info(const th_model *model, th_result **result);
+bool th_graph_is_float(const th_graph *g); /* all activations are F32 */
+
+#endif

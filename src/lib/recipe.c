@@ -1,0 +1,150 @@
+/* Reading, making and printing recipes. See recipe.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/recipe.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "format/yaml.h"
+#include "lib/model.h"
+
+#define LARGEST_RECIPE ((size_t)1 << 20)
+
+static th_status fail_at(const th_yaml *y) {
+  return th_fail_in(TH_ERR_INPUT, "%s:%d", y->what, y->line);
+}
+
+static th_status read_settings(const th_yaml *map, th_settings *s) {
+  if (map->kind == TH_YAML_SCALAR && !*map->text) return TH_OK; /* "quantize:" alone */
+  TH_TRY(th_yaml_expect(map, TH_YAML_MAP));
+  for (const th_yaml *y = map->child; y; y = y->next) {
+    const char *text;
+    TH_TRY(th_yaml_string(y, &text));
+    if (th_settings_set(s, y->key, text) != TH_OK) return fail_at(y);
+  }
+  return TH_OK;
+}
+
+static th_status read_stage(const th_yaml *item, th_recipe *r) {
+  if (r->n == TH_RECIPE_STAGES)
+    return th_fail(TH_ERR_INPUT, "%s:%d: more than %d stages", item->what, item->line, TH_RECIPE_STAGES);
+  const char *name = NULL;
+  const th_yaml *settings = NULL;
+  if (item->kind == TH_YAML_SCALAR) {
+    name = item->text; /* "- quantize" */
+  } else {
+    TH_TRY(th_yaml_expect(item, TH_YAML_MAP));
+    if (item->count != 1)
+      return th_fail(TH_ERR_INPUT, "%s:%d: one stage per list item expected, found %d", item->what, item->line,
+                     item->count);
+    name = item->child->key;
+    settings = item->child;
+  }
+  if (th_settings_create(name, &r->stage[r->n]) != TH_OK) return fail_at(item);
+  r->n++;
+  return settings ? read_settings(settings, r->stage[r->n - 1]) : TH_OK;
+}
+
+static th_status read_document(const th_yaml *root, th_recipe *r) {
+  static const char *const keys[] = {"seed", "stages"};
+  TH_TRY(th_yaml_expect(root, TH_YAML_MAP));
+  TH_TRY(th_yaml_check_keys(root, keys, 2));
+  const th_yaml *seed = th_yaml_get(root, "seed"), *stages = th_yaml_get(root, "stages");
+  if (seed) {
+    long long v;
+    TH_TRY(th_yaml_int(seed, 0, INT64_MAX, &v));
+    r->seed = (uint64_t)v;
+    r->has_seed = true;
+  }
+  if (!stages) return th_fail(TH_ERR_INPUT, "%s: no \"stages\" list", root->what);
+  TH_TRY(th_yaml_expect(stages, TH_YAML_LIST));
+  for (const th_yaml *item = stages->child; item; item = item->next) TH_TRY(read_stage(item, r));
+  return TH_OK;
+}
+
+th_status th_recipe_read(const char *path, th_recipe *r) {
+  *r = (th_recipe){.seed = 1};
+  th_arena *arena = th_arena_create();
+  if (!arena) return TH_ERR_RESOURCE;
+  uint8_t *text;
+  size_t size;
+  th_yaml *root;
+  th_status status = th_file_read(arena, path, LARGEST_RECIPE, &text, &size);
+  if (status == TH_OK) status = th_yaml_parse(arena, (const char *)text, size, path, &root);
+  if (status == TH_OK) status = read_document(root, r);
+  if (status != TH_OK) th_recipe_free(r);
+  th_arena_destroy(arena);
+  return status;
+}
+
+void th_recipe_free(th_recipe *r) {
+  for (int i = 0; i < r->n; i++) th_settings_free(r->stage[i]);
+  r->n = 0;
+}
+
+/* --- the default --- */
+
+static th_status add(th_recipe *r, const char *stage) {
+  TH_TRY(th_settings_create(stage, &r->stage[r->n]));
+  r->n++;
+  return TH_OK;
+}
+
+static th_status set(th_recipe *r, const char *name, const char *value) {
+  return th_settings_set(r->stage[r->n - 1], name, value);
+}
+
+th_status th_recipe_default(const th_graph *graph, th_recipe *r) {
+  *r = (th_recipe){.seed = 1};
+  th_status status = TH_OK;
+  if (th_graph_is_float(graph)) {
+    static const char *const chain[] = {"prune", "cluster"};
+    for (int i = 0; i < 2 && status == TH_OK; i++) {
+      status = add(r, chain[i]);
+      if (status == TH_OK) status = set(r, "teacher", "self");
+    }
+    if (status == TH_OK) status = add(r, "quantize");
+  }
+  if (status == TH_OK) status = add(r, "compile");
+  if (status != TH_OK) th_recipe_free(r);
+  return status;
+}
+
+/* --- printing --- */
+
+/* Plain words print as they are; everything else in double quotes. */
+static void print_scalar(th_buf *b, const char *text) {
+  bool plain = *text != '\0';
+  for (const char *p = text; *p; p++)
+    plain = plain && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-", *p);
+  if (plain && !strchr("-.+", *text)) {
+    th_buf_printf(b, "%s", text);
+    return;
+  }
+  th_buf_u8(b, '"');
+  for (const char *p = text; *p; p++) {
+    if (*p == '"' || *p == '\\') th_buf_u8(b, '\\');
+    th_buf_u8(b, (uint8_t)*p);
+  }
+  th_buf_u8(b, '"');
+}
+
+static void print_stage(const th_settings *s, th_buf *b) {
+  const char *name = th_stage_name((int)th_settings_stage(s)), *before = "\n";
+  th_param p;
+  th_buf_printf(b, "  - %s:", name);
+  for (int i = 0; th_stage_param(name, i, &p); i++) {
+    if (th_settings_is_default(s, p.name)) continue;
+    th_buf_printf(b, "%s      %s: ", before, p.name);
+    print_scalar(b, th_settings_text(s, p.name));
+    before = "\n";
+  }
+  th_buf_printf(b, "\n");
+}
+
+void th_recipe_print(const th_recipe *r, th_buf *b) {
+  th_buf_printf(b, "seed: %" PRIu64 "\nstages:\n", r->seed);
+  for (int i = 0; i < r->n; i++) print_stage(r->stage[i], b);
+}

@@ -1,0 +1,34 @@
+/* Recipes: which stages, with which settings, in which order; read from YAML and written back.
+ *
+ *   seed: 1
+ *   stages:
+ *     - prune: {sparsity: 0.9, epochs: 5}
+ *     - cluster: {clusters: 16}
+ *     - quantize:
+ *     - compile: {target: cortex-m4}
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_RECIPE_H
+#define TH_LIB_RECIPE_H
+
+#include "base/bytes.h"
+#include "ir/graph.h"
+#include "lib/settings.h"
+
+#define TH_RECIPE_STAGES 32
+
+typedef struct th_recipe {
+  uint64_t seed;
+  bool has_seed;
+  int n;
+  th_settings *stage[TH_RECIPE_STAGES];
+} th_recipe;
+
+/* Every setting is checked while reading; errors name file, line and the nearest known word. */
+th_status th_recipe_read(const char *path, th_recipe *recipe);
+/* The default chain for a model: prune, cluster, quantize, compile; a model that is integer already is only coded. */
+th_status th_recipe_default(const th_graph *graph, th_recipe *recipe);
+/* All settings that differ from their defaults, so that reading it back gives the same recipe. */
+void th_recipe_print(const th_recipe *recipe, th_buf *text);
+void th_recipe_free(th_recipe *recipe);
+
+#endif

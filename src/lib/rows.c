@@ -1,0 +1,87 @@
+/* Stage rows. See rows.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/rows.h"
+
+#include <math.h>
+
+#include "report/table.h"
+
+th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data, bool coded,
+                          const th_context *ctx) {
+  th_footprint f;
+  th_measure m = {0};
+  TH_TRY(th_footprint_of(model->graph, coded, &f));
+  TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
+  if (rows->n == 0) rows->float_bytes = 4 * f.params;
+  th_stage_row *r = &rows->row[rows->n++];
+  *r = (th_stage_row){.name = name,
+                      .bytes = f.bytes,
+                      .params = f.params,
+                      .macs = f.macs,
+                      .accuracy = m.accuracy,
+                      .mse = m.mse,
+                      .change = m.accuracy - rows->row[0].accuracy,
+                      .sparsity = f.sparsity};
+  if (rows->n == 1 && th_graph_is_float(model->graph)) r->bytes = rows->float_bytes, r->change = 0;
+  r->ratio = r->bytes ? (double)rows->float_bytes / (double)r->bytes : 0;
+  r->bits_per_weight = f.weights ? (double)f.weight_bits / (double)f.weights : 0;
+  return TH_OK;
+}
+
+void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double seconds) {
+  th_stage_row r = rows->row[rows->n - 1];
+  r.name = name;
+  r.bytes = bytes;
+  r.ratio = (double)rows->float_bytes / (double)bytes;
+  r.seconds = seconds;
+  rows->row[rows->n++] = r;
+}
+
+static void write_row(const th_stage_row *r, th_json *o) {
+  th_json_add_string(o, "name", r->name);
+  th_json_add_int(o, "bytes", r->bytes);
+  th_json_add_number(o, "ratio", r->ratio);
+  if (isnan(r->accuracy)) {
+    th_json_add_number(o, "mse", r->mse);
+  } else {
+    th_json_add_number(o, "accuracy", r->accuracy);
+    th_json_add_number(o, "change", r->change);
+  }
+  th_json_add_number(o, "sparsity", r->sparsity);
+  th_json_add_number(o, "bits_per_weight", r->bits_per_weight);
+  th_json_add_int(o, "params", r->params);
+  th_json_add_int(o, "macs", r->macs);
+  th_json_add_number(o, "seconds", r->seconds);
+}
+
+static void print_row(const th_stage_row *r, th_table *t) {
+  char bytes[32];
+  th_table_cell(t, "%s", r->name);
+  th_table_cell(t, "%s", th_thousands(bytes, r->bytes));
+  th_table_cell(t, "%.1fx", r->ratio);
+  if (isnan(r->accuracy)) {
+    th_table_cell(t, "mse %.5g", r->mse);
+    th_table_cell(t, "-");
+  } else {
+    th_table_cell(t, "%.2f %%", 100 * r->accuracy);
+    th_table_cell(t, "%+.2f", 100 * r->change);
+  }
+  th_table_cell(t, "%.1f %%", 100 * r->sparsity);
+  th_table_cell(t, "%.2f", r->bits_per_weight);
+  th_table_cell(t, "%.1f", r->seconds);
+}
+
+void th_rows_write(const th_stage_rows *rows, th_result *result) {
+  th_json *stages = th_json_add_array(result->json, "stages");
+  th_table *t = th_table_create(result->arena, "<stage|bytes|ratio|accuracy|change|zeros|bits/weight|seconds");
+  for (int i = 0; i < rows->n; i++) {
+    write_row(&rows->row[i], th_json_add_object(stages, NULL));
+    print_row(&rows->row[i], t);
+  }
+  th_table_print(t, &result->text);
+  th_json_add_int(result->json, "seed", (int64_t)rows->seed);
+}
+
+void th_rows_write_last(const th_stage_rows *rows, th_result *result) {
+  if (rows->n) write_row(&rows->row[rows->n - 1], result->json);
+}

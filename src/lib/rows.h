@@ -1,0 +1,36 @@
+/* The rows of the table that the stages print: what a model weighs and how right it is after each.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_ROWS_H
+#define TH_LIB_ROWS_H
+
+#include "lib/measure.h"
+#include "report/result.h"
+
+typedef struct th_stage_row {
+  const char *name;
+  int64_t bytes, params, macs;
+  double ratio;    /* float32 bytes / bytes */
+  double accuracy; /* test split; NaN when the data set has no labels */
+  double mse;
+  double change; /* accuracy minus that of the first row */
+  double sparsity, bits_per_weight, seconds;
+} th_stage_row;
+
+typedef struct th_stage_rows {
+  th_stage_row row[40];
+  int n;
+  int64_t float_bytes; /* 4 * parameters of the first row */
+  uint64_t seed;
+} th_stage_rows;
+
+/* Appends a row. The first one is the float32 network: its bytes are 4 per parameter. `coded`: as th_footprint_of. */
+th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data, bool coded,
+                          const th_context *ctx);
+/* Appends a row of given bytes; the other numbers are those of the row before. */
+void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double seconds);
+/* "stages" array, seed, and the table. */
+void th_rows_write(const th_stage_rows *rows, th_result *result);
+/* bytes, accuracy, sparsity ... of the last row as keys of the root. */
+void th_rows_write_last(const th_stage_rows *rows, th_result *result);
+
+#endif
