@@ -273,17 +273,18 @@ static th_status read_subgraph(tfl_reader *r, th_fb_table model, th_fb_table sub
     TH_TRY(th_fb_status(&r->fb));
     TH_TRY(read_tensor(r, t, (int)i));
   }
-  int *ids, n;
-  TH_TRY(read_borders(r, sub, TFL_SUBGRAPH_INPUTS, "input", &ids, &n));
-  TH_TRY(th_graph_set_inputs(r->g, ids, n));
   for (uint32_t i = 0; i < operators.count; ++i) {
     th_fb_table entry = th_fb_vec_table(operators, i);
     TH_TRY(th_fb_status(&r->fb));
     TH_TRY(read_operator(r, codes, entry, (int)i));
   }
   TH_TRY(th_fb_status(&r->fb));
+  int *ids, n;
+  TH_TRY(read_borders(r, sub, TFL_SUBGRAPH_INPUTS, "input", &ids, &n));
+  TH_TRY(th_graph_set_inputs(r->g, ids, n));
   TH_TRY(read_borders(r, sub, TFL_SUBGRAPH_OUTPUTS, "output", &ids, &n));
   TH_TRY(th_graph_set_outputs(r->g, ids, n));
+  if (r->g->n_nodes == 0) return th_fail(TH_ERR_INPUT, "%s: has no operators that compute anything", r->fb.what);
   TH_TRY(th_graph_sort(r->g)); /* files may list operators in another order than that of use */
   th_status status = th_graph_verify(r->g);
   if (status != TH_OK) return th_fail_in(status, "%s", r->fb.what);
