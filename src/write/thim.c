@@ -40,8 +40,9 @@ static th_status pool_mults(writer *w, th_arena *arena) {
   if (!w->mult || !w->first || !w->fresh) return TH_ERR_RESOURCE;
   for (int i = 0; i < w->program->n_steps; i++) {
     const th_program_step *s = &w->program->steps[i];
+    if (s->requant_count == 0) continue;
     w->first[i] = find_run(w->mult, w->mults, s->mult, s->requant_count);
-    if (w->first[i] < w->mults || s->requant_count == 0) continue;
+    if (w->first[i] < w->mults) continue;
     memcpy(w->mult + w->mults, s->mult, s->requant_count * sizeof *s->mult);
     w->mults += s->requant_count;
     w->fresh[i] = s->requant_count;

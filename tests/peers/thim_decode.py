@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""Decodes .thim programs. Written from docs/format.md alone, to check the C code against it.
+
+    thim_decode.py FILE     prints the whole program as text, one line per part; weights are decoded
+    thim_decode.py --example   decodes the worked example of the document
+
+SPDX-License-Identifier: Apache-2.0"""
+import struct
+import sys
+import zlib
+
+U, S, R = "USR"
+
+
+class Bad(Exception):
+    pass
+
+
+class Cursor:
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def take(self, n):
+        if self.at + n > len(self.data):
+            raise Bad(f"{n} bytes expected at {self.at}")
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def number(self, form):
+        return struct.unpack("<" + form, self.take(struct.calcsize(form)))[0]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            b = self.u8()
+            value |= (b & 127) << shift
+            shift += 7
+            if b < 128:
+                break
+        if value >= 1 << 32:
+            raise Bad("varint of more than 32 bits")
+        return value
+
+    def svarint(self):
+        v = self.varint()
+        return -(v + 1) // 2 if v & 1 else v // 2
+
+
+class Bits:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def ended(self):
+        return self.at >= 8 * len(self.data)
+
+    def take(self, n):
+        value = 0
+        for _ in range(n):
+            bit = 0
+            if not self.ended():
+                bit = self.data[self.at // 8] >> (7 - self.at % 8) & 1
+            value = value << 1 | bit
+            self.at += 1
+        return value
+
+
+def int8(v):
+    return (v + 128) % 256 - 128
+
+
+# --- weight coders ---
+
+class CodeTable:
+    def __init__(self, cursor):
+        head, form = cursor.u8(), cursor.u8()
+        self.longest, self.extra = head & 15, head >> 4 & 7
+        width = (form & 7) + 1
+        self.base, self.step = (cursor.u8(), cursor.u8()) if form & 8 else (0, 1)
+        count_bits = 4 if head & 128 else 8
+        bits = Bits(cursor.take((self.longest * count_bits + 7) // 8))
+        counts = [1] if self.longest == 0 else [0]
+        counts += [bits.take(count_bits) for _ in range(self.longest)]
+        bits = Bits(cursor.take((sum(counts) * width + 7) // 8))
+        self.symbol = {}  # (length, word) -> symbol
+        word = 0
+        for length, count in enumerate(counts):
+            for _ in range(count):
+                self.symbol[length, word] = bits.take(width)
+                word += 1
+            word *= 2
+
+    def read_symbol(self, bits):
+        word = 0
+        for length in range(self.longest + 1):
+            if length:
+                word = word << 1 | bits.take(1)
+            if (length, word) in self.symbol:
+                return self.symbol[length, word]
+        raise Bad("no such code word")
+
+    def read(self, bits):
+        symbol = self.read_symbol(bits)
+        return self.base + self.step * (symbol << self.extra | bits.take(self.extra))
+
+
+def bitpack(table, data, n):
+    width, rest, bits, out = table[0] & 15, table[1:], Bits(data), []
+    for _ in range(n):
+        if width and bits.ended():
+            out.append(0)
+            continue
+        index = bits.take(width)
+        out.append(int8(rest[0] + rest[1] * index) if table[0] & 128 else int8(rest[index]))
+    return out
+
+
+def huffman(table, data, n):
+    code, bits = CodeTable(Cursor(table)), Bits(data)
+    return [0 if bits.ended() else int8(code.read(bits)) for _ in range(n)]
+
+
+def gap_huffman(table, data, n):
+    cursor = Cursor(table)
+    escape = cursor.u8()
+    gaps, values = CodeTable(cursor), CodeTable(cursor)
+    bits, out = Bits(data), []
+    while len(out) < n and not bits.ended():
+        symbol = gaps.base + gaps.step * gaps.read_symbol(bits)
+        if symbol == escape:
+            out += [0] * max(1, escape << gaps.extra)
+            continue
+        out += [0] * (symbol << gaps.extra | bits.take(gaps.extra))
+        out.append(int8(values.read(bits)))
+    return (out + [0] * n)[:n]
+
+
+CODERS = {1: bitpack, 2: huffman, 3: gap_huffman}
+
+# --- fields: (name, coding, default: a number or the name of an earlier field) ---
+
+CONV2D = [("in_y", U, 1), ("in_x", U, "in_y"), ("in_c", U, 1), ("out_c", U, "in_c"), ("kernel_y", U, 1),
+          ("in_zero", S, -128), ("out_zero", S, -128), ("pad_y", U, 0), ("out_y", U, "in_y"), ("stride_y", U, 1),
+          ("out_x", U, "out_y"), ("lo", S, -128), ("hi", S, 127), ("kernel_x", U, "kernel_y"),
+          ("stride_x", U, "stride_y"), ("pad_x", U, "pad_y"), ("groups", U, 1), ("dilation_y", U, 1),
+          ("dilation_x", U, "dilation_y")]
+FULLY_CONNECTED = [("in_n", U, 1), ("out_n", U, 1), ("in_zero", S, -128), ("out_zero", S, -128), ("lo", S, -128),
+                   ("hi", S, 127)]
+POOL2D = [("in_y", U, 1), ("in_x", U, "in_y"), ("c", U, 1), ("out_y", U, 1), ("out_x", U, "out_y"),
+          ("kernel_y", U, 2), ("kernel_x", U, "kernel_y"), ("stride_y", U, "kernel_y"), ("stride_x", U, "stride_y"),
+          ("pad_y", U, 0), ("pad_x", U, "pad_y"), ("lo", S, -128), ("hi", S, 127)]
+ELEMENTWISE = [("dim[3]", U, 1), ("a_zero", S, -128), ("b_zero", S, -128), ("out_zero", S, -128), ("mult[0]", R, 0),
+               ("mult[1]", R, 0), ("mult[2]", R, 0), ("shift[0]", S, 0), ("shift[1]", S, 0), ("shift[2]", S, 0),
+               ("left_shift", U, 20), ("lo", S, -128), ("hi", S, 127), ("dim[0]", U, 1), ("dim[1]", U, 1),
+               ("dim[2]", U, 1), ("stride_a[0]", U, 0), ("stride_a[1]", U, 0), ("stride_a[2]", U, 0),
+               ("stride_a[3]", U, 1), ("stride_b[0]", U, 0), ("stride_b[1]", U, 0), ("stride_b[2]", U, 0),
+               ("stride_b[3]", U, 1)]
+SOFTMAX = [("depth", U, 1), ("mult", R, 0), ("diff_min", S, 0), ("shift", S, 0), ("rows", U, 1)]
+UNARY = [("n", U, 1), ("in_zero", S, -128), ("out_zero", S, -128), ("mult[0]", R, 0), ("shift[0]", S, 0),
+         ("radius", U, 0), ("lo", S, -128), ("hi", S, 127), ("mult[1]", R, 0), ("shift[1]", S, 0)]
+MEAN = [("y", U, 1), ("x", U, "y"), ("c", U, 1), ("mult", R, 0), ("shift", S, 0), ("count", U, 1),
+        ("in_zero", S, -128), ("out_zero", S, "in_zero"), ("lo", S, -128), ("hi", S, 127), ("over_y", U, 1),
+        ("over_x", U, 1), ("over_c", U, 0)]
+COPY = [("block", U, 1), ("outer", U, 1), ("out_step", U, "block"), ("out_offset", U, 0)]
+PAD = [("value", S, -128), ("in[1]", U, 1), ("in[2]", U, 1), ("in[3]", U, 1), ("before[1]", U, 0), ("after[1]", U, 0),
+       ("before[2]", U, 0), ("after[2]", U, 0), ("before[3]", U, 0), ("after[3]", U, 0), ("in[0]", U, 1),
+       ("before[0]", U, 0), ("after[0]", U, 0)]
+QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0)]
+
+KERNELS = {1: CONV2D, 2: CONV2D, 3: FULLY_CONNECTED, 4: POOL2D, 5: POOL2D, 6: ELEMENTWISE, 7: ELEMENTWISE,
+           8: ELEMENTWISE, 9: SOFTMAX, 10: UNARY, 11: UNARY, 12: UNARY, 13: UNARY, 14: UNARY, 15: MEAN, 16: COPY,
+           17: PAD, 18: QUANTIZE, 19: QUANTIZE}
+
+
+def read_fields(cursor, fields):
+    mask, values = cursor.varint(), {}
+    for i, (name, coding, default) in enumerate(fields):
+        if mask >> i & 1:
+            values[name] = {U: cursor.varint, S: cursor.svarint, R: lambda: cursor.number("i")}[coding]()
+        else:
+            values[name] = values[default] if isinstance(default, str) else default
+    return values
+
+
+def read_weights(cursor, n):
+    coder = cursor.u8()
+    if coder == 0:
+        return coder, 0, [int8(b) for b in cursor.take(n)]
+    scratch, table_bytes, data_bytes = cursor.varint(), cursor.varint(), cursor.varint()
+    table = cursor.take(table_bytes)
+    return coder, scratch, CODERS[coder](table, cursor.take(data_bytes), n)
+
+
+def read_channels(cursor, rows, mults):
+    form = cursor.u8()
+    width = (0, 1, 2, 4)[form & 3]
+    data = cursor.take(rows * width)
+    bias = [int.from_bytes(data[r * width:(r + 1) * width], "little", signed=True) << (form >> 2 & 31)
+            for r in range(rows)]
+    first, pairs = cursor.varint(), cursor.varint()
+    shifts = [int8(b) for b in cursor.take(pairs)]
+    index = cursor.take(rows) if form & 128 else range(rows) if pairs > 1 else [0] * rows
+    return bias, [(mults[first + k], shifts[k]) for k in index]
+
+
+def weight_shape(kernel, f):
+    if kernel == 3:
+        return f["out_n"], f["in_n"]
+    depth = 1 if kernel == 2 else f["in_c"] // f["groups"]
+    return f["out_c"], f["kernel_y"] * f["kernel_x"] * depth
+
+
+def show(label, values):
+    print(label, *values)
+
+
+def read_step(cursor, number, mults):
+    kernel = cursor.u8()
+    operands = []
+    for _ in range(2 if kernel in (6, 7, 8) else 1):
+        v = cursor.varint()
+        operands.append("const " + cursor.take(v // 2).hex() if v & 1 else f"{v // 2}")
+    show("step", [number, "kernel", kernel, "in", *operands, "out", cursor.varint()])
+    fields = read_fields(cursor, KERNELS[kernel])
+    if kernel == 2:
+        fields["groups"] = fields["in_c"]
+    show("fields", [f"{k}={v}" for k, v in fields.items()])
+    if kernel > 3:
+        return
+    rows, row = weight_shape(kernel, fields)
+    coder, scratch, weights = read_weights(cursor, rows * row)
+    show("coder", [coder, "scratch", scratch])
+    show("weights", weights)
+    bias, pairs = read_channels(cursor, rows, mults)
+    show("bias", bias)
+    show("requant", [f"{m}*2^{s}" for m, s in pairs])
+
+
+def read_io(cursor):
+    offset, dtype, rank = cursor.varint(), cursor.u8(), cursor.u8()
+    dims = [cursor.varint() for _ in range(rank)]
+    scale = cursor.number("I")
+    show("io", ["offset", offset, "dtype", dtype, "dims", *dims, "scale", f"{scale:08x}", "zero", cursor.svarint()])
+
+
+def read_program(blob):
+    cursor = Cursor(blob)
+    if cursor.take(4) != b"THIM" or cursor.u8() != 1 or cursor.u8() != 1 or cursor.take(2) != b"\0\0":
+        raise Bad("not a program of version 1")
+    if cursor.number("I") != len(blob) or cursor.number("I") != zlib.crc32(blob[16:]):
+        raise Bad("length or checksum")
+    arena, steps, inputs, outputs = (cursor.number(form) for form in "IHBB")
+    mults = [cursor.number("i") for _ in range(cursor.number("I"))]
+    show("program", ["arena", arena, "steps", steps, "inputs", inputs, "outputs", outputs])
+    for _ in range(inputs + outputs):
+        read_io(cursor)
+    for i in range(steps):
+        read_step(cursor, i, mults)
+    if cursor.at != len(blob):
+        raise Bad("bytes behind the last step")
+
+
+def main():
+    if sys.argv[1:] == ["--example"]:
+        table = bytes.fromhex("04 83 02 11 20 81 30 81 08 fb 0a 20 40")
+        show("weights", gap_huffman(table, bytes.fromhex("d4 f0"), 16))
+        return 0
+    try:
+        with open(sys.argv[1], "rb") as f:
+            read_program(f.read())
+    except (Bad, KeyError, IndexError) as error:
+        print(f"{sys.argv[1]}: {error!r}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
