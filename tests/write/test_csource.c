@@ -1,0 +1,261 @@
+/* Generated C: compiled with the strictest flags it gives, byte for byte, what th_eval gives, on this machine and on an
+ * emulated Cortex-M4; it links only what it names; and the writer copes with odd names.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "encode/program.h"
+#include "eval/eval.h"
+#include "op/op.h"
+#include "pass/plan.h"
+#include "write/csource.h"
+#include "write/firmware.h"
+#include "write/process.h"
+
+enum { SAMPLES = 20, CHANNELS = 8 };
+
+/* --- a network with every kind of kernel, random weights of several kinds --- */
+
+typedef enum weight_kind { DENSE, FEW_VALUES, SPARSE } weight_kind;
+
+static int random_weight(th_rng *rng, weight_kind kind) {
+  if (kind == DENSE) return (int)th_rng_below(rng, 255) - 127;
+  if (kind == FEW_VALUES) return ((int)th_rng_below(rng, 4) + (int)th_rng_below(rng, 4) - 3) * 17;
+  return th_rng_below(rng, 12) ? 0 : (int)th_rng_below(rng, 9) * 20 - 80;
+}
+
+static void add_weights(th_buf *t, th_rng *rng, const char *name, const char *shape, int n, int channels, int axis,
+                        weight_kind kind) {
+  th_buf_printf(t, "const %%%s s8 %s q[%d](", name, shape, axis);
+  for (int c = 0; c < channels; c++) th_buf_printf(t, "%s%g,0", c ? " " : "", 0.005 * (1 + c % 3));
+  th_buf_printf(t, ") = {");
+  for (int i = 0; i < n; i++) th_buf_printf(t, "%s%d", i ? " " : "", random_weight(rng, kind));
+  th_buf_printf(t, "}\n");
+}
+
+static void add_bias(th_buf *t, th_rng *rng, const char *name, int channels, double in_scale, int step) {
+  th_buf_printf(t, "const %%%s s32 %d q[0](", name, channels);
+  for (int c = 0; c < channels; c++) th_buf_printf(t, "%s%.9g,0", c ? " " : "", in_scale * 0.005 * (1 + c % 3));
+  th_buf_printf(t, ") = {");
+  for (int c = 0; c < channels; c++) th_buf_printf(t, "%s%d", c ? " " : "", ((int)th_rng_below(rng, 400) - 200) * step);
+  th_buf_printf(t, "}\n");
+}
+
+static void write_network(th_buf *t, uint64_t seed) {
+  th_rng rng = th_rng_init(seed, 0);
+  th_buf_printf(t,
+                "graph net\ninput %%x s8 1x9x8x3 q(0.05,-3)\nconst %%pads s32 4x2 = {0 0 1 0 0 1 0 0}\n"
+                "const %%gain s8 8 q(0.01,5) = {1 20 -30 40 5 6 -100 127}\n");
+  add_weights(t, &rng, "w1", "8x3x3x3", 8 * 27, 8, 0, DENSE);
+  add_bias(t, &rng, "b1", 8, 0.05, 1);
+  add_weights(t, &rng, "wd", "1x3x3x8", 72, 8, 3, FEW_VALUES);
+  add_bias(t, &rng, "bd", 8, 0.1, 64);
+  add_weights(t, &rng, "w2", "8x1x1x8", 64, 8, 0, FEW_VALUES);
+  add_bias(t, &rng, "b2", 8, 0.1, 40000);
+  add_weights(t, &rng, "wf", "40x192", 40 * 192, 40, 0, SPARSE);
+  add_weights(t, &rng, "wg", "5x40", 200, 5, 0, SPARSE);
+  add_bias(t, &rng, "bg", 5, 0.08, 1);
+  th_buf_printf(
+      t,
+      "node pad = pad(%%x %%pads) -> %%xp s8 1x10x9x3 q(0.05,-3)\n"
+      "node \"1st/conv*/\" = conv2d(%%xp %%w1 %%b1) -> %%c1 s8 1x8x7x8 q(0.1,-128) {activation=relu}\n"
+      "node dw = depthwise_conv2d(%%c1 %%wd %%bd) -> %%d s8 1x8x7x8 q(0.1,4) {pad_top=1 pad_left=1 pad_bottom=1 "
+      "pad_right=1}\n"
+      "node pw = conv2d(%%d %%w2 %%b2) -> %%p s8 1x8x7x8 q(0.1,-10)\n"
+      "node sum = add(%%c1 %%p) -> %%s s8 1x8x7x8 q(0.15,-20) {activation=relu6}\n"
+      "node gain = mul(%%s %%gain) -> %%m s8 1x8x7x8 q(0.05,0)\n"
+      "node diff = sub(%%m %%d) -> %%e s8 1x8x7x8 q(0.2,3)\n"
+      "node hs = hard_swish(%%e) -> %%h s8 1x8x7x8 q(0.1,-100)\n"
+      "node lk = leaky_relu(%%e) -> %%l s8 1x8x7x8 q(0.1,-90) {alpha=0.1}\n"
+      "node sg = sigmoid(%%h) -> %%g s8 1x8x7x8 q(0.00390625,-128)\n"
+      "node th = tanh(%%l) -> %%t s8 1x8x7x8 q(0.0078125,0)\n"
+      "node rq = quantize(%%g) -> %%gq s8 1x8x7x8 q(0.0078125,0)\n"
+      "node cat = concat(%%t %%gq) -> %%cat s8 1x8x7x16 q(0.0078125,0)\n"
+      "node mp = max_pool2d(%%cat) -> %%mp s8 1x4x3x16 q(0.0078125,0) {kernel_y=2 kernel_x=2 stride_y=2 stride_x=2}\n"
+      "node ap = avg_pool2d(%%mp) -> %%ap s8 1x4x3x16 q(0.0078125,0) {kernel_y=3 kernel_x=3 pad_top=1 pad_bottom=1 "
+      "pad_left=1 pad_right=1}\n"
+      "node flat = reshape(%%ap) -> %%flat s8 1x192 q(0.0078125,0)\n"
+      "node fc = fully_connected(%%flat %%wf -) -> %%f s8 1x40 q(0.08,-128) {activation=relu}\n"
+      "node fg = fully_connected(%%f %%wg %%bg) -> %%z s8 1x5 q(0.2,0)\n"
+      "node soft = softmax(%%z) -> %%y s8 1x5 q(0.00390625,-128)\n"
+      "node gap = global_avg_pool(%%s) -> %%avg s8 1x8 q(0.1,-20)\n"
+      "output %%y\noutput %%avg\n");
+}
+
+typedef struct fixture {
+  th_graph *g;
+  th_program *p;
+  int8_t in[SAMPLES * 9 * 8 * 3], want[SAMPLES * 13], got[SAMPLES * 13];
+  size_t in_bytes, out_bytes;
+  char dir[200];
+} fixture;
+
+static void must(th_status status) {
+  if (status != TH_OK) fail_msg("%s", th_error_message());
+}
+
+static void open_network(fixture *f, uint64_t seed, const char *folder) {
+  th_buf text = {0};
+  write_network(&text, seed);
+  char *quoted = strstr(th_buf_cstr(&text), "\"1st/conv*/\"");
+  memcpy(quoted, "1st/conv*/??", 12); /* a name that C cannot hold, and that ends a comment */
+  must(th_graph_parse((const char *)text.data, text.size, "net", NULL, NULL, &f->g));
+  th_buf_free(&text);
+  must(th_op_infer_all(f->g));
+  must(th_lower(f->g, &f->p));
+  must(th_encode_program(f->p, NULL, NULL));
+  must(th_pass_plan(f->p, NULL));
+  th_rng rng = th_rng_init(seed, 1);
+  f->in_bytes = 9 * 8 * 3;
+  f->out_bytes = 13;
+  for (size_t i = 0; i < sizeof f->in; i++) f->in[i] = (int8_t)((int)th_rng_below(&rng, 256) - 128);
+  snprintf(f->dir, sizeof f->dir, "%s/test_csource/%s", THIMBLE_BINARY_DIR, folder);
+}
+
+/* Outputs of a sample stand together in the firmware's file, apart in th_eval's buffers. */
+static void evaluate(fixture *f) {
+  th_eval *eval;
+  int8_t y[SAMPLES * 5], avg[SAMPLES * 8];
+  must(th_eval_open(f->g, false, &eval));
+  const void *inputs[] = {f->in};
+  void *outputs[] = {y, avg};
+  must(th_eval_run(eval, SAMPLES, inputs, outputs));
+  th_eval_close(eval);
+  for (int i = 0; i < SAMPLES; i++) {
+    memcpy(f->want + i * 13, y + i * 5, 5);
+    memcpy(f->want + i * 13 + 5, avg + i * 8, 8);
+  }
+}
+
+static void close_network(fixture *f) {
+  th_program_destroy(f->p);
+  th_graph_destroy(f->g);
+}
+
+static void run_on(const char *target) {
+  const char *why;
+  if (!th_firmware_available(target, true, &why)) {
+    th_error_clear();
+    print_message("skipped: %s\n", why);
+    skip();
+  }
+  for (uint64_t seed = 1; seed <= 3; seed++) {
+    fixture f;
+    th_firmware_result r;
+    open_network(&f, seed, target);
+    evaluate(&f);
+    must(th_csource_write_folder(f.p, "Net 1", target, f.dir));
+    must(th_firmware_build(f.dir, target, &r));
+    must(th_firmware_run(f.dir, target, SAMPLES, f.in, f.in_bytes, f.got, f.out_bytes, true, NULL, &r));
+    assert_memory_equal(f.got, f.want, sizeof f.want);
+    if (r.flash_bytes > 0) { /* measured on a microcontroller: all plausible, RAM holds the arena */
+      assert_int_equal(r.arena_bytes, f.p->arena_bytes);
+      assert_true(r.ram_bytes >= r.arena_bytes && r.ram_bytes < r.arena_bytes + 256);
+      assert_true(r.stack_bytes > 50 && r.stack_bytes < 2000);
+      assert_true(r.instructions > 100000 && r.instructions < 100000000);
+      assert_true(r.flash_bytes > 4000 && r.flash_bytes < 40000);
+    }
+    close_network(&f);
+  }
+}
+
+static void host_gives_the_same_bytes(void **state) {
+  run_on("host");
+}
+
+static void cortex_m4_gives_the_same_bytes(void **state) {
+  run_on("cortex-m4");
+}
+
+static void compiles_without_a_warning(void **state) {
+  fixture f;
+  open_network(&f, 4, "strict");
+  must(th_csource_write_folder(f.p, "strict", "host", f.dir));
+  const char *const compilers[] = {"gcc", "clang"};
+  for (int i = 0; i < 2; i++) {
+    if (!th_process_available(compilers[i])) continue;
+    char command[300];
+    snprintf(command, sizeof command,
+             "%s -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I. -Irt -Irt/include -fsyntax-only "
+             "*.c rt/*/*.c rt/*/*/*.c",
+             compilers[i]);
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    th_buf text = {0};
+    int code = 1;
+    must(th_process_run(argv, f.dir, 120, NULL, &text, &code));
+    if (code != 0) fail_msg("%s: %s", compilers[i], th_buf_cstr(&text));
+    th_buf_free(&text);
+  }
+  close_network(&f);
+}
+
+/* The folder holds the kernels that the model names and no other. */
+static void copies_only_what_is_needed(void **state) {
+  static const char text[] =
+      "graph g\ninput %x s8 1x4 q(0.5,0)\nnode s = softmax(%x) -> %y s8 1x4 q(0.00390625,-128)\noutput %y\n";
+  th_graph *g;
+  th_program *p;
+  char path[300];
+  must(th_graph_parse(text, sizeof text - 1, "g", NULL, NULL, &g));
+  must(th_lower(g, &p));
+  must(th_pass_plan(p, NULL));
+  must(th_csource_write_folder(p, "g", "host", THIMBLE_BINARY_DIR "/test_csource/small"));
+  static const struct {
+    const char *name;
+    bool there;
+  } files[] = {{"g.h", true},
+               {"rt/kernel/ref/softmax_s8.c", true},
+               {"rt/kernel/ref/conv2d_s8.c", false},
+               {"rt/decode/huffman.c", false},
+               {"rt/core/step.c", false},
+               {"rt/include/thr_kernels.h", true}};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    snprintf(path, sizeof path, "%s/test_csource/small/%s", THIMBLE_BINARY_DIR, files[i].name);
+    if (th_file_exists(path) != files[i].there) fail_msg("%s is %sthere", path, files[i].there ? "not " : "");
+  }
+  th_program_destroy(p);
+  th_graph_destroy(g);
+}
+
+static void names_become_identifiers(void **state) {
+  static const char *const cases[][3] = {{"lenet-5", "lenet_5", "LENET_5"},
+                                         {"5x", "m5x", "M5X"},
+                                         {"", "model", "MODEL"},
+                                         {"a b\xc3\xa9", "a_b__", "A_B__"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char lower[20], upper[20];
+    th_csource_identifier(cases[i][0], false, lower, sizeof lower);
+    th_csource_identifier(cases[i][0], true, upper, sizeof upper);
+    assert_string_equal(lower, cases[i][1]);
+    assert_string_equal(upper, cases[i][2]);
+  }
+}
+
+static void refusals_say_why(void **state) {
+  th_program empty = {0};
+  assert_int_equal(th_csource_write_folder(&empty, "x", "cortex-m5", THIMBLE_BINARY_DIR "/test_csource/none"),
+                   TH_ERR_USAGE);
+  assert_string_equal(th_error_message(), "unknown target \"cortex-m5\"; did you mean \"cortex-m4\"?");
+  th_error_clear();
+  th_firmware_result r;
+  th_status status = th_firmware_build(THIMBLE_BINARY_DIR "/test_csource/none", "host", &r);
+  assert_int_not_equal(status, TH_OK);
+  th_error_clear();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(host_gives_the_same_bytes),  cmocka_unit_test(cortex_m4_gives_the_same_bytes),
+      cmocka_unit_test(compiles_without_a_warning), cmocka_unit_test(copies_only_what_is_needed),
+      cmocka_unit_test(names_become_identifiers),   cmocka_unit_test(refusals_say_why),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
