@@ -93,6 +93,7 @@ static float batch_norm_value(const th_graph *g, const th_node *n, int64_t c, fl
 /* Value of output index c of a node whose input has the constant v at the matching index. */
 static float value_through(const th_graph *g, const th_node *n, int64_t c, float v) {
   const th_tensor *w = th_node_in(g, n, 1);
+  if (isnan(v) && th_op_weight_input(n->op) != 1) return NAN;
   switch (n->op) {
     case TH_OP_CONV2D:
     case TH_OP_FULLY_CONNECTED:
