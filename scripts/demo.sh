@@ -32,7 +32,7 @@ demo_one() { # MODEL RATIO POINTS
   printf '\n== %s: from float32 to firmware\n' "$model"
   "$THIMBLE" shrink "models/$model.thim" --data "$DATA" "${recipe[@]}" -o "$dir"
   printf '\n== %s: the firmware on an emulated Cortex-M4, %d test images\n' "$model" "$SAMPLES"
-  "$THIMBLE" bench "$dir/model.thim" --data "$DATA" -n "$SAMPLES" -o "$dir/bench" --json >"$dir/bench.json"
+  "$THIMBLE" bench "$dir/model.tflite" --data "$DATA" -n "$SAMPLES" -o "$dir/bench" --json >"$dir/bench.json"
   jq -r '"flash \(.flash_bytes) bytes, RAM \(.ram_bytes) bytes, stack \(.stack_bytes) bytes, \(.instructions) instructions per image, accuracy \(.accuracy)"' \
     "$dir/bench.json"
   promise "$model ratio" "$(jq '.stages[-1].ratio' "$dir/report.json")" ">=" "$ratio"

@@ -35,7 +35,6 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   if (status == TH_OK) status = th_shrink(model, data, &shrink, o->output, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);
-  if (status == TH_OK) cli_say(c, "wrote %s", o->output);
   th_data_close(data);
   th_model_close(model);
   return status;

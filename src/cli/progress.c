@@ -12,6 +12,7 @@
 #include "base/status.h"
 
 #define REDRAW_SECONDS 0.1
+#define SHORT_SECONDS 2.0 /* a stage without epochs that took less leaves no line */
 #define BAR_CELLS 20
 
 /* A signal handler can reach nothing but a static variable. */
@@ -140,7 +141,7 @@ bool cli_progress_update(void *user, const th_progress *now) {
   cli_progress *p = user;
   if (p->quiet) return !interrupted;
   bool epoch_ended = count_epochs(p, now) && now->epochs > 0;
-  if (epoch_ended || (now->end && now->epochs == 0))
+  if (epoch_ended || (now->end && now->epochs == 0 && now->seconds >= SHORT_SECONDS))
     print_line(p, now);
   else if (p->terminal && !now->end && now->seconds - p->last_redraw >= REDRAW_SECONDS)
     redraw(p, now);
