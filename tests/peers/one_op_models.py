@@ -166,7 +166,8 @@ def element_wise(m):
                               (OP.MUL, OPTIONS.MulOptions, schema.MulOptionsT())])
     s_out = s_a * s_b * 128 * r.uniform(0.3, 2) if code == OP.MUL else (s_a + s_b) * r.uniform(0.3, 1.5)
     a = m.tensor(shape, INT8, s_a, m.zero())
-    b = m.tensor(other, INT8, s_b, m.zero(), 0, m.weights(other) if r.random() < 0.5 else None)
+    constant = len(other) == 1 or r.random() < 0.5  # an input begins with the batch
+    b = m.tensor(other, INT8, s_b, m.zero(), 0, m.weights(other) if constant else None)
     y = m.tensor(shape, INT8, s_out, m.zero())
     o.fusedActivationFunction = r.choice(ACTIVATIONS)
     m.run(code, [a, b], y, kind, o)
@@ -185,7 +186,7 @@ def unary(m):
     shape, s, z = [1, r.randint(1, 4), r.randint(1, 64)], m.scale(), m.zero()
     free = (s * r.uniform(0.3, 2), m.zero())
     leaky = schema.LeakyReluOptionsT()
-    leaky.alpha = r.choice([0.01, 0.3, 0.1, -0.2, 1.5])
+    leaky.alpha = r.choice([0.01, 0.3, 0.1, 0.2, 1.5])
     code, grid, kind, o = r.choice([
         (OP.LOGISTIC, (1 / 256, -128), OPTIONS.NONE, None),
         (OP.TANH, (1 / 128, 0), OPTIONS.NONE, None),
