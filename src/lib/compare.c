@@ -1,9 +1,9 @@
 /* th_compare: two models on the same samples, layer by layer. See thimble/thimble.h.
  *
- * Layers are matched by tensor name, or, where a stage renamed things, by the node that produces them. The error of a
- * layer is that of b's values against a's, both as real numbers: root mean square error relative to the root mean
- * square of a's values, and the same as a signal-to-noise ratio in decibels. The largest jump names the layer to look
- * at. SPDX-License-Identifier: Apache-2.0 */
+ * Layers are matched by tensor name, by the name of the node, or, where a file keeps no names, by their order. The
+ * error of a layer is that of b's values against a's, both as real numbers: root mean square error relative to the root
+ * mean square of a's values, and the same as a signal-to-noise ratio in decibels. The largest jump names the layer to
+ * look at. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
 
@@ -37,15 +37,24 @@ static int node_named(const th_graph *g, const char *name) {
   return -1;
 }
 
-/* The tensor of b that stands for output `tensor` of `node` in a, or -1. */
-static int partner(const th_graph *a, const th_graph *b, const th_node *node, int tensor) {
-  int id = th_graph_find_tensor(b, a->tensors[tensor].name);
-  if (id < 0) {
-    int other = node_named(b, node->name);
-    if (other >= 0) id = b->nodes[other].out[0];
+static bool same_size(const th_graph *a, int in_a, const th_graph *b, int in_b) {
+  if (in_b < 0 || b->tensors[in_b].data) return false;
+  return th_shape_elems(&a->tensors[in_a].shape) == th_shape_elems(&b->tensors[in_b].shape);
+}
+
+/* The tensor of b that stands for the output of `node` in a, or -1. Names first; files that keep none are matched in
+ * order, by operator and size: *next is where the search in b goes on. */
+static int partner(const th_graph *a, const th_graph *b, const th_node *node, int *next) {
+  int tensor = node->out[0], id = th_graph_find_tensor(b, a->tensors[tensor].name);
+  if (same_size(a, tensor, b, id)) return id;
+  int other = node_named(b, node->name);
+  if (other >= 0 && same_size(a, tensor, b, b->nodes[other].out[0])) return b->nodes[other].out[0];
+  for (int i = *next; i < b->n_nodes; i++) {
+    if (b->nodes[i].dead || b->nodes[i].op != node->op || !same_size(a, tensor, b, b->nodes[i].out[0])) continue;
+    *next = i + 1;
+    return b->nodes[i].out[0];
   }
-  if (id < 0 || b->tensors[id].data) return -1;
-  return th_shape_elems(&a->tensors[tensor].shape) == th_shape_elems(&b->tensors[id].shape) ? id : -1;
+  return -1;
 }
 
 static th_status match_layers(comparison *c, th_arena *arena) {
@@ -53,9 +62,10 @@ static th_status match_layers(comparison *c, th_arena *arena) {
   c->pairs = TH_ARRAY(arena, pair, a->n_nodes + 1);
   if (!c->pairs) return TH_ERR_RESOURCE;
   int64_t largest = 1;
+  int next = 0;
   for (int i = 0; i < a->n_nodes; i++) {
     const th_node *n = &a->nodes[i];
-    int id = n->dead ? -1 : partner(a, b, n, n->out[0]);
+    int id = n->dead ? -1 : partner(a, b, n, &next);
     if (id < 0) continue;
     c->pairs[c->n_pairs++] = (pair){.a = n->out[0], .b = id, .name = n->name, .op = th_op_name(n->op)};
     int64_t elems = th_shape_elems(&a->tensors[n->out[0]].shape);
