@@ -35,8 +35,12 @@ th_status th_result_finish(th_result *r) {
   return th_json_print(r->json, true, &r->printed);
 }
 
-const char *th_result_json(th_result *r) { return th_buf_cstr(&r->printed); }
-const char *th_result_text(th_result *r) { return th_buf_cstr(&r->text); }
+const char *th_result_json(th_result *r) {
+  return th_buf_cstr(&r->printed);
+}
+const char *th_result_text(th_result *r) {
+  return th_buf_cstr(&r->text);
+}
 
 double th_result_number(const th_result *r, const char *path, double otherwise) {
   const th_json *at = r->json;

@@ -39,14 +39,14 @@ static void copy_columns(float *to, const float *from, int n) {
 
 #define VEC vec
 #define NAME(x) x##_wide
-#include "math/kernel/gemm_tile.h"
+#include "math/kernel/gemm_tile.inc"
 #undef VEC
 #undef NAME
 
 #if TH_LANES == 16
 #define VEC vec8
 #define NAME(x) x##_narrow
-#include "math/kernel/gemm_tile.h"
+#include "math/kernel/gemm_tile.inc"
 #undef VEC
 #undef NAME
 
