@@ -6,6 +6,7 @@
 #include "lib/fit.h"
 #include "lib/measure.h"
 #include "op/op.h"
+#include "pass/pass.h"
 #include "write/thim.h"
 
 /* The weights of a clustered tensor as the int8 values they will be, in storage order; false when it has no such grid.
@@ -73,6 +74,9 @@ static th_status footprint_of_float(const th_graph *g, th_footprint *f) {
 }
 
 static th_status footprint_of_program(const th_graph *g, bool coded, th_footprint *f) {
+  th_op_cost cost = th_op_cost_all(g);
+  f->params = cost.params;
+  f->macs = cost.macs;
   th_encode_options raw_only = {.coders = 1u << THR_CODER_RAW};
   th_deployed d;
   TH_TRY(th_deploy(g, coded ? NULL : &raw_only, &d));
@@ -92,10 +96,23 @@ static th_status footprint_of_program(const th_graph *g, bool coded, th_footprin
   return status;
 }
 
+/* Batch norm never reaches flash: it is folded into the layer before it, so it is not counted as parameters either. */
+static th_status footprint_of_folded(const th_graph *g, th_footprint *f) {
+  th_graph *folded;
+  TH_TRY(th_graph_clone(g, &folded));
+  th_pass_options o = {.verify = true};
+  th_status status = th_pass_run(folded, "drop_identity,fold_bn", &o);
+  if (status == TH_OK) {
+    th_op_cost cost = th_op_cost_all(folded);
+    f->params = cost.params;
+    f->macs = cost.macs;
+    status = footprint_of_float(folded, f);
+  }
+  th_graph_destroy(folded);
+  return status;
+}
+
 th_status th_footprint_of(const th_graph *g, bool coded, th_footprint *f) {
   *f = (th_footprint){0};
-  th_op_cost cost = th_op_cost_all(g);
-  f->params = cost.params;
-  f->macs = cost.macs;
-  return th_graph_is_float(g) ? footprint_of_float(g, f) : footprint_of_program(g, coded, f);
+  return th_graph_is_float(g) ? footprint_of_folded(g, f) : footprint_of_program(g, coded, f);
 }

@@ -46,8 +46,8 @@ static th_status look_into(const th_tensor *t, contents *c) {
   return TH_OK;
 }
 
-static th_status write_layer(const th_graph *g, const th_node *n, const th_step_bytes *bytes, th_json *layers,
-                             th_table *t) {
+static th_status write_layer(const th_graph *g, const th_node *n, bool trained, const th_step_bytes *bytes,
+                             th_json *layers, th_table *t) {
   char shape[TH_SHAPE_TEXT], number[32];
   const th_tensor *out = th_node_out(g, n, 0);
   th_op_cost cost = th_op_get(n->op)->cost(g, n);
@@ -66,7 +66,7 @@ static th_status write_layer(const th_graph *g, const th_node *n, const th_step_
   th_table_cell(t, "%s", cost.params ? th_thousands(number, cost.params) : "");
   th_table_cell(t, "%s", cost.macs ? th_thousands(number, cost.macs) : "");
   contents c = {0};
-  bool has_weights = w && w->data;
+  bool has_weights = trained && w && w->data;
   if (has_weights) {
     TH_TRY(look_into(w, &c));
     th_json_add_number(o, "sparsity", c.elems ? (double)c.zeros / (double)c.elems : 0);
@@ -126,12 +126,13 @@ static th_status info_of_graph(const th_model *m, th_deployed *d, th_result *r) 
   th_footprint f;
   if (!th_graph_is_float(g)) TH_TRY(th_deploy(g, NULL, d));
   TH_TRY(th_footprint_of(g, true, &f));
+  if (m->untrained) f.bytes = 4 * f.params, f.sparsity = 0; /* its weights are not known yet */
   write_totals(m, d, &f, r);
   th_json *layers = th_json_add_array(r->json, "layers");
   th_table *t =
       th_table_create(r->arena, "<layer|<operator|<output|parameters|MACs|zeros|distinct|entropy|<coder|bytes");
   for (int i = 0; i < g->n_nodes; i++)
-    if (!g->nodes[i].dead) TH_TRY(write_layer(g, &g->nodes[i], bytes_of_node(d, i), layers, t));
+    if (!g->nodes[i].dead) TH_TRY(write_layer(g, &g->nodes[i], !m->untrained, bytes_of_node(d, i), layers, t));
   th_table_print(t, &r->text);
   return th_result_finish(r);
 }

@@ -17,7 +17,7 @@ th_status th_measure_run(th_model *model, const th_data *data, th_split_name spl
                          th_measure *measure);
 
 typedef struct th_footprint {
-  int64_t params;      /* weights, biases, batch norm */
+  int64_t params;      /* weights and biases, batch norm folded into them */
   int64_t weights;     /* elements of the main weight tensors */
   int64_t weight_bits; /* what those take, tables included */
   int64_t macs;
