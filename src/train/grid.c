@@ -17,6 +17,7 @@
 
 #define OBSERVE_KEEP 0.98f /* of the moving average of activation ranges, per step */
 #define SMALLEST_SCALE 1e-12f
+#define EDGE 1.00001f /* the largest weight over its own scale may exceed Q by a rounding */
 #define CLIP_STEPS 40 /* candidates of the search for the first learned scale */
 
 typedef struct grid {
@@ -88,7 +89,7 @@ static void grid_backward(th_constraint *c, const float *in, const float *d_out,
     span s = span_get(g, i);
     float scale = g->scale[s.channel], sum = 0.0f;
     for (int64_t k = s.at; k < s.at + s.n; k++) {
-      float v = in[k] / scale, inside = v >= -q && v <= q ? 1.0f : 0.0f, at = clamp(v, -q, q);
+      float v = in[k] / scale, inside = fabsf(v) <= q * EDGE ? 1.0f : 0.0f, at = clamp(v, -q, q);
       sum += d_out[k] * (round_half_away(at) - v * inside);
       d_in[k] = d_out[k] * inside;
     }

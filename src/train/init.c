@@ -1,5 +1,5 @@
 /* First weights: He et al. 2015, eq. 10 before rectifiers, Glorot & Bengio 2010, eq. 12 (as a normal distribution)
- * before saturating functions. Each tensor draws from a stream of its own, so adding a layer leaves the others' alone.
+ * elsewhere. Each tensor draws from a stream of its own, so adding a layer leaves the others' alone.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
@@ -24,16 +24,21 @@ static void fans(th_op_id op, const th_shape *w, double *in, double *out) {
   }
 }
 
-/* The function that follows, looking through what does not change it. */
-static bool saturates(const th_graph *g, const th_node *n) {
-  if (n->attr[TH_ATTR_ACTIVATION].i == TH_ACT_TANH) return true;
+/* Whether a rectifier follows, looking through what keeps the spread. */
+static bool rectified(const th_graph *g, const th_node *n) {
+  th_act act = (th_act)n->attr[TH_ATTR_ACTIVATION].i;
+  if (act != TH_ACT_NONE) return act != TH_ACT_TANH;
   for (int next = th_graph_only_user(g, n->out[0]); next >= 0; next = th_graph_only_user(g, g->nodes[next].out[0])) {
     switch (g->nodes[next].op) {
-      case TH_OP_SIGMOID:
-      case TH_OP_TANH:
-      case TH_OP_SOFTMAX:
+      case TH_OP_RELU:
+      case TH_OP_RELU6:
+      case TH_OP_LEAKY_RELU:
+      case TH_OP_HARD_SWISH:
         return true;
       case TH_OP_BATCH_NORM:
+      case TH_OP_MAX_POOL2D:
+      case TH_OP_AVG_POOL2D:
+      case TH_OP_ADD:
       case TH_OP_RESHAPE:
       case TH_OP_FLATTEN:
       case TH_OP_DROPOUT:
@@ -67,7 +72,7 @@ static th_status init_node(th_graph *g, const th_node *n, uint64_t seed) {
   if (weight >= 0 && weight < n->n_in && g->tensors[n->in[weight]].data) {
     double in, out;
     fans(n->op, &g->tensors[n->in[weight]].shape, &in, &out);
-    double std = saturates(g, n) ? sqrt(2.0 / (in + out)) : sqrt(2.0 / in);
+    double std = rectified(g, n) ? sqrt(2.0 / in) : sqrt(2.0 / (in + out));
     TH_TRY(fill(g, n->in[weight], (float)std, 0.0f, seed));
   }
   if (bias >= 0 && bias < n->n_in && n->in[bias] >= 0 && g->tensors[n->in[bias]].data)

@@ -56,7 +56,7 @@ void th_train_defaults(th_train_options *options);
  * be a softmax or linear: loss is cross entropy on the logits (or MSE when the data set has no labels: autoencoder). */
 th_status th_train_run(th_graph *graph, const th_dataset *data, const th_train_options *options,
                        th_train_result *result);
-/* Fills weights by He-normal (Glorot for layers before sigmoid, tanh, softmax), biases 0, gamma 1. */
+/* Fills weights by He-normal before rectifiers and Glorot-normal elsewhere, biases 0, gamma 1. */
 th_status th_train_init(th_graph *graph, uint64_t seed);
 
 #endif

@@ -245,6 +245,7 @@ static void first_weights_have_the_right_spread(void **state) {
   fx_simple(&b, TH_OP_RELU);
   fx_depthwise(&b);
   fx_batch_norm(&b, 0.9f);
+  fx_simple(&b, TH_OP_RELU);
   fx_simple(&b, TH_OP_FLATTEN);
   fx_dense(&b, 20);
   fx_simple(&b, TH_OP_SOFTMAX);
