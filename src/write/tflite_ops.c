@@ -52,7 +52,8 @@ static th_status activation(const th_node *n, tfl_operator *op, int field) {
     if (code) option(op, th_fb_field_u8(field, code)); \
     return TH_OK;
       X(0, NONE)
-      X(1, RELU) X(2, RELU_N1_1) X(3, RELU6)
+      X(1, RELU)
+      X(2, RELU_N1_1) X(3, RELU6)
 #undef X
           default : return NODE_FAIL(n, "its fused activation has no counterpart in .tflite");
   }
@@ -63,6 +64,20 @@ static th_status add_s32(tfl_writer *w, const int32_t *values, th_shape shape, i
   tfl_tensor t = {.dtype = TH_DTYPE_S32, .shape = shape, .quant = {.axis = -1}};
   t.data = th_arena_copy(w->scratch, values, bytes);
   return t.data ? th_tfl_add_tensor(w, &t, index) : TH_ERR_RESOURCE;
+}
+
+/* Operators that only move or select values: TFLite's kernels demand the same scale and zero on both sides. */
+static th_status same_grid(const tfl_writer *w, const th_node *n, int inputs) {
+  const th_tensor *y = th_node_out(w->g, n, 0);
+  if (!th_dtype_is_int(y->dtype)) return TH_OK;
+  for (int i = 0; i < inputs; ++i) {
+    const th_tensor *x = th_node_in(w->g, n, i);
+    if (!x->quant.count || !y->quant.count) return NODE_FAIL(n, "input or output has no scale");
+    if (x->quant.scale[0] != y->quant.scale[0] || x->quant.zero[0] != y->quant.zero[0])
+      return th_fail(TH_ERR_INPUT, "%s (%s): input %s must have the scale and zero of its output %s", n->name,
+                     th_op_name(n->op), x->name, y->name);
+  }
+  return TH_OK;
 }
 
 /* --- windows --- */
@@ -147,7 +162,7 @@ static th_status conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   TH_TRY(place_bias(w, n, &bias));
   TH_TRY(begin(w, n, row, 2, &op));
   if (padded >= 0) op->in[0] = padded;
-  op->in[op->n_in++] = bias; /* absent: -1 */
+  if (bias >= 0) op->in[op->n_in++] = bias; /* absent: left out; TFLite Micro crashes on an input of -1 */
   window_options(n, p, op);
   if (depthwise) {
     int channels = th_node_in(w->g, n, 0)->shape.dim[3];
@@ -163,6 +178,7 @@ static th_status conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
 static th_status pool(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   padding p = classify(w, n);
   tfl_operator *op;
+  TH_TRY(same_grid(w, n, 1));
   if (p == PADDING_OTHER)
     return NODE_FAIL(n, "its padding is neither SAME nor VALID; a padding operator before it would change the result");
   TH_TRY(begin(w, n, row, 1, &op));
@@ -180,8 +196,10 @@ static th_status fully_connected(tfl_writer *w, const th_node *n, const tfl_out_
   TH_TRY(check_weights(w, n));
   TH_TRY(place_bias(w, n, &bias));
   TH_TRY(begin(w, n, row, 2, &op));
-  op->in[op->n_in++] = bias;
-  if (bias < 0 && op->version < 6) op->version = 6;
+  if (bias >= 0)
+    op->in[op->n_in++] = bias;
+  else
+    op->version = 6;
   if (th_node_in(w->g, n, 1)->quant.count > 1 && th_dtype_is_int(th_node_in(w->g, n, 1)->dtype)) op->version = 12;
   return activation(n, op, TFL_FC_ACTIVATION);
 }
@@ -215,6 +233,7 @@ static th_status concat(tfl_writer *w, const th_node *n, const tfl_out_row *row)
   tfl_operator *op;
   int32_t axis = n->attr[TH_ATTR_AXIS].i;
   if (axis < 0) axis += th_node_in(w->g, n, 0)->shape.rank;
+  TH_TRY(same_grid(w, n, n->n_in));
   TH_TRY(begin(w, n, row, n->n_in, &op));
   option(op, th_fb_field_s32(TFL_CONCAT_AXIS, axis));
   return TH_OK;
@@ -224,6 +243,7 @@ static th_status pad(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   static const tfl_out_row with_value = {.code = 60, .version_f32 = 1, .version_s8 = 2, .options = 43};
   bool value = n->n_in > 2 && n->in[2] != TH_NO_TENSOR;
   tfl_operator *op;
+  TH_TRY(same_grid(w, n, 1));
   return begin(w, n, value ? &with_value : row, value ? 3 : 2, &op);
 }
 
@@ -231,6 +251,7 @@ static th_status reshape(tfl_writer *w, const th_node *n, const tfl_out_row *row
   const th_shape *shape = &th_node_out(w->g, n, 0)->shape;
   tfl_operator *op;
   int target;
+  TH_TRY(same_grid(w, n, 1));
   TH_TRY(add_s32(w, shape->dim, th_shape_make(1, shape->rank), &target));
   TH_TRY(begin(w, n, row, 1, &op));
   op->in[op->n_in++] = target;

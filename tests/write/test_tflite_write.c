@@ -198,6 +198,8 @@ static void refusals(void **state) {
       "p (max_pool2d): its padding is neither SAME nor VALID");
   refused("graph a\ninput %x s16 1x2 q(1,0)\nnode r = relu(%x) -> %y s16 1x2 q(1,0)\noutput %y\n",
           "its input x is s16");
+  refused("graph a\ninput %x s8 1x2 q(1,0)\nnode c = concat(%x %x) -> %y s8 1x4 q(2,0) {axis=1}\noutput %y\n",
+          "c (concat): input x must have the scale and zero of its output y");
 }
 
 int main(void) {
