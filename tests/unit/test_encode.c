@@ -259,6 +259,19 @@ static void test_decoders_survive_anything(void **state) {
   }
 }
 
+/* The worked example of docs/format.md, put together there by hand. */
+static void test_example_of_the_document(void **state) {
+  static const uint8_t table[] = {0x04, 0x83, 0x02, 0x11, 0x20, 0x81, 0x30, 0x81, 0x08, 0xfb, 0x0a, 0x20, 0x40};
+  static const uint8_t data[] = {0xd4, 0xf0};
+  static const int8_t expected[16] = {0, 0, 5, 0, 0, 0, 0, -5, 0, 0, 0, 5};
+  const thr_weights weights = {data, table, sizeof data, sizeof table, thr_decode_gap_huffman};
+  thr_stream stream;
+  int8_t out[16];
+  thr_stream_begin(&stream, &weights);
+  weights.decode(&stream, out, 16);
+  assert_memory_equal(out, expected, 16);
+}
+
 static void test_past_the_end_are_zeros(void **state) {
   th_arena *arena = th_arena_create();
   th_rng rng = th_rng_init(8, 0);
@@ -291,6 +304,7 @@ int main(void) {
       cmocka_unit_test(test_names),
       cmocka_unit_test(test_decoders_survive_anything),
       cmocka_unit_test(test_past_the_end_are_zeros),
+      cmocka_unit_test(test_example_of_the_document),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

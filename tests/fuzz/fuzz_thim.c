@@ -1,0 +1,79 @@
+/* Fuzzes the opener of .thim files, and the interpreter and the readers behind it. Length and checksum are set right
+ * first, so that damage reaches the records; a program that is accepted and small is run in an arena of exactly its
+ * size. SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../rt/core/parse.h"
+#include "read/thim.h"
+
+enum { MOST_ARENA = 1 << 16, MOST_WORK = 1 << 20 };
+
+/* An upper bound of the inner loop's turns, from the sizes that thr_open has found to fit the arena. */
+static uint64_t work_of(const thr_step *step, uint64_t arena_bytes) {
+  uint32_t rows, row;
+  thr_step_weight_rows(step, &rows, &row);
+  if (step->kernel == THR_KERNEL_AVG_POOL2D_S8 || step->kernel == THR_KERNEL_MAX_POOL2D_S8)
+    return (uint64_t)step->p.pool2d.kernel_y * (uint64_t)step->p.pool2d.kernel_x * arena_bytes;
+  if (step->kernel == THR_KERNEL_MEAN_S8) return arena_bytes * arena_bytes / 16;
+  if (rows == 0) return arena_bytes;
+  if (step->kernel == THR_KERNEL_FULLY_CONNECTED_S8) return (uint64_t)rows * row;
+  return (uint64_t)row * arena_bytes + (uint64_t)rows * row;
+}
+
+static int is_quick(const thr_model *m) {
+  thr_cursor c = {m->blob + m->steps_at, m->blob + m->blob_bytes, 0};
+  uint64_t work = 0;
+  for (int i = 0; i < m->steps; i++) {
+    thr_parsed_step parsed;
+    if (thr_step_parse(m, &c, &parsed) != THR_OK) abort(); /* thr_open has accepted it */
+    work += work_of(&parsed.step, m->arena_bytes);
+  }
+  return work <= MOST_WORK && m->arena_bytes <= MOST_ARENA;
+}
+
+static void run(const thr_model *m) {
+  uint8_t *arena = malloc(m->arena_bytes ? m->arena_bytes : 1);
+  if (!arena) abort();
+  memset(arena, 0, m->arena_bytes);
+  for (uint16_t i = 0; i < m->inputs; i++) memset(thr_input(m, arena, i), 77, thr_input_info(m, i).bytes);
+  thr_run(m, arena);
+  free(arena);
+}
+
+static void set_header(uint8_t *blob, size_t size) {
+  const uint32_t length = (uint32_t)size, crc = thr_crc32(blob + 16, size - 16);
+  memcpy(blob, "THIM\1", 5);
+  blob[6] = blob[7] = 0;
+  memcpy(blob + 8, &length, 4);
+  memcpy(blob + 12, &crc, 4);
+}
+
+static void read_on_host(const uint8_t *blob, size_t size) {
+  th_graph *graph;
+  th_thim *program;
+  if (th_read_thim(blob, size, "fuzz", &graph, &program) == TH_OK) {
+    for (int i = 0; program && i < th_thim_steps(program); i++) th_thim_step_info(program, i);
+    th_graph_destroy(graph);
+    th_thim_close(program);
+  }
+  th_error_clear();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  thr_model m;
+  uint8_t *blob = malloc(size ? size : 1);
+  if (!blob) abort();
+  memcpy(blob, data, size);
+  thr_open(&m, blob, size);
+  if (size >= 16) {
+    set_header(blob, size);
+    if (thr_open(&m, blob, size) == THR_OK && is_quick(&m)) run(&m);
+    read_on_host(blob, size);
+  }
+  free(blob);
+  return 0;
+}
