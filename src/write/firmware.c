@@ -2,11 +2,15 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "write/firmware.h"
 
+#include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/str.h"
 #include "write/process.h"
 #include "write/targets.h"
@@ -90,7 +94,7 @@ static th_status compile(th_arena *arena, const char *dir, const th_target *t, c
   c.argv[c.n] = NULL;
   th_buf text = {0};
   int code = 0;
-  th_status status = th_process_run(c.argv, dir, BUILD_SECONDS, NULL, &text, &code);
+  th_status status = th_process_run(c.argv, dir, BUILD_SECONDS, NULL, NULL, &text, &code);
   if (status == TH_OK && code != 0)
     status =
         th_fail(TH_ERR_RESOURCE, "%s failed with code %d in %s:\n%.2000s", c.argv[0], code, dir, th_buf_cstr(&text));
@@ -142,33 +146,72 @@ th_status th_firmware_build(const char *dir, const char *target, th_firmware_res
   return status;
 }
 
-/* --- running --- */
+/* --- running: the samples are split over a few instances, each in a folder of its own --- */
+
+enum { JOBS = 4, FEWEST_PER_JOB = 16 };
 
 typedef struct run {
-  th_arena *arena;
   const char *dir;
   const th_target *t;
+  int samples, jobs;
+  const uint8_t *inputs;
+  uint8_t *outputs;
+  size_t input_bytes, output_bytes;
+  bool count; /* job 0 then counts instructions on the first sample; jobs 1.. share the samples */
   const th_context *ctx;
+  pthread_mutex_t report; /* one at a time tells the caller how far it is */
+  int done[JOBS + 1];
+  bool stop;
+  th_firmware_result *result;
 } run;
 
-static th_status start(const run *r, bool count) {
+typedef struct job {
+  run *r;
+  int number, begin, samples;
+  bool count;
+  th_arena *arena;
+  const char *dir, *input, *output, *report;
+} job;
+
+/* The output file grows by a sample at a time. */
+static bool go_on(void *user) {
+  job *j = user;
+  struct stat file;
+  int done = stat(j->output, &file) == 0 ? (int)((size_t)file.st_size / j->r->output_bytes) : 0, sum = 0;
+  pthread_mutex_lock(&j->r->report);
+  j->r->done[j->number] = j->count ? 0 : done;
+  for (int i = 0; i <= JOBS; i++) sum += j->r->done[i];
+  th_progress p = {.stage = "firmware",
+                   .done = sum,
+                   .total = j->r->samples,
+                   .unit = "samples",
+                   .loss = (double)NAN,
+                   .accuracy = (double)NAN};
+  if (!j->r->stop) j->r->stop = !th_progress_report(j->r->ctx, &p);
+  bool yes = !j->r->stop;
+  pthread_mutex_unlock(&j->r->report);
+  return yes;
+}
+
+static th_status start(job *j) {
   command c = {0};
-  if (!*r->t->machine) {
-    TH_TRY(push_words(&c, r->arena, "./firmware input.bin output.bin"));
+  if (!*j->r->t->machine) {
+    TH_TRY(push_words(&c, j->arena, "../firmware input.bin output.bin"));
   } else {
     push(&c, "qemu-system-arm");
     push(&c, "-M");
-    push(&c, r->t->machine);
-    TH_TRY(push_words(&c, r->arena, "-nographic -monitor none -serial none"));
-    TH_TRY(push_words(&c, r->arena, "-semihosting-config enable=on,target=native -kernel firmware.elf"));
-    if (count) TH_TRY(push_words(&c, r->arena, "-icount shift=0"));
+    push(&c, j->r->t->machine);
+    TH_TRY(push_words(&c, j->arena, "-nographic -monitor none -serial none"));
+    TH_TRY(push_words(&c, j->arena, "-semihosting-config enable=on,target=native -kernel ../firmware.elf"));
+    if (j->count) TH_TRY(push_words(&c, j->arena, "-icount shift=0"));
   }
   c.argv[c.n] = NULL;
   th_buf text = {0};
   int code = 0;
-  th_status status = th_process_run(c.argv, r->dir, RUN_SECONDS, r->ctx, &text, &code);
+  th_status status = th_process_run(c.argv, j->dir, RUN_SECONDS, go_on, j, &text, &code);
   if (status == TH_OK && code != 0)
-    status = th_fail(TH_ERR_CHECK, "the firmware in %s ended with code %d: %.500s", r->dir, code, th_buf_cstr(&text));
+    status =
+        th_fail(TH_ERR_CHECK, "the firmware in %s ended with code %d: %.500s", j->r->dir, code, th_buf_cstr(&text));
   th_buf_free(&text);
   return status;
 }
@@ -182,50 +225,79 @@ static th_status report_value(const char *report, const char *name, uint64_t *va
   return TH_OK;
 }
 
-static th_status read_report(const run *r, bool count, th_firmware_result *result) {
+static th_status read_report(job *j) {
   uint8_t *text;
   size_t size;
-  uint64_t samples, arena, stack, first;
-  const char *path = th_path_join(r->arena, r->dir, "report.txt");
-  if (!path) return TH_ERR_RESOURCE;
-  TH_TRY(th_file_read(r->arena, path, 1 << 16, &text, &size));
-  TH_TRY(report_value((const char *)text, "samples", &samples));
+  uint64_t arena, stack, first;
+  th_firmware_result *result = j->r->result;
+  TH_TRY(th_file_read(j->arena, j->report, 1 << 16, &text, &size));
   TH_TRY(report_value((const char *)text, "arena", &arena));
   TH_TRY(report_value((const char *)text, "stack", &stack));
   TH_TRY(report_value((const char *)text, "first", &first));
-  result->samples = (int)samples;
   result->arena_bytes = (uint32_t)arena;
   result->stack_bytes = (uint32_t)stack;
-  if (count) result->instructions = first * (uint64_t)r->t->tick_ns;
+  if (j->count) result->instructions = first * (uint64_t)j->r->t->tick_ns;
   return TH_OK;
 }
 
-static th_status run_samples(const run *r, int samples, const void *inputs, size_t input_bytes, void *outputs,
-                             size_t output_bytes, bool count, th_firmware_result *result) {
-  const char *in = th_path_join(r->arena, r->dir, "input.bin"), *out = th_path_join(r->arena, r->dir, "output.bin");
-  if (!in || !out) return TH_ERR_RESOURCE;
-  TH_TRY(th_file_write(in, inputs, (size_t)samples * input_bytes));
-  TH_TRY(start(r, count));
+static th_status run_in_folder(job *j) {
+  const run *r = j->r;
   uint8_t *data;
-  size_t size, expected = (size_t)samples * output_bytes;
-  TH_TRY(th_file_read(r->arena, out, expected + 1, &data, &size));
+  size_t size, expected = (size_t)j->samples * r->output_bytes;
+  TH_TRY(th_dir_create(j->dir));
+  TH_TRY(th_file_write(j->input, r->inputs + (size_t)j->begin * r->input_bytes, (size_t)j->samples * r->input_bytes));
+  TH_TRY(start(j));
+  TH_TRY(th_file_read(j->arena, j->output, expected + 1, &data, &size));
   if (size != expected)
     return th_fail(TH_ERR_CHECK, "the firmware in %s wrote %zu bytes, expected %zu", r->dir, size, expected);
-  if (outputs) memcpy(outputs, data, size);
-  return *r->t->machine ? read_report(r, count, result) : TH_OK;
+  if (!j->count && r->outputs) memcpy(r->outputs + (size_t)j->begin * r->output_bytes, data, size);
+  /* all instances run the same code: the first that handles sample 0 reports for all */
+  return *r->t->machine && j->begin == 0 && (j->count || !r->count) ? read_report(j) : TH_OK;
+}
+
+static th_status run_job(void *arg, int chunk, int thread) {
+  (void)thread;
+  run *r = arg;
+  bool count = r->count && chunk == 0;
+  int share = chunk - (r->count ? 1 : 0);
+  job j = {.r = r, .number = chunk, .count = count, .arena = th_arena_create()};
+  if (!j.arena) return TH_ERR_RESOURCE;
+  j.begin = count ? 0 : (int)((int64_t)r->samples * share / r->jobs);
+  j.samples = count ? 1 : (int)((int64_t)r->samples * (share + 1) / r->jobs) - j.begin;
+  j.dir = th_arena_printf(j.arena, "%s/run%d", r->dir, chunk);
+  j.input = j.dir ? th_path_join(j.arena, j.dir, "input.bin") : NULL;
+  j.output = j.dir ? th_path_join(j.arena, j.dir, "output.bin") : NULL;
+  j.report = j.dir ? th_path_join(j.arena, j.dir, "report.txt") : NULL;
+  th_status status = j.input && j.output && j.report ? run_in_folder(&j) : TH_ERR_RESOURCE;
+  if (j.input && j.output && j.report) {
+    unlink(j.input);
+    unlink(j.output);
+    unlink(j.report);
+    rmdir(j.dir);
+  }
+  th_arena_destroy(j.arena);
+  return status;
 }
 
 th_status th_firmware_run(const char *dir, const char *target, int samples, const void *inputs, size_t input_bytes,
                           void *outputs, size_t output_bytes, bool count, const th_context *ctx,
                           th_firmware_result *result) {
-  run r = {.dir = dir, .t = th_target_find(target), .ctx = ctx};
+  run r = {.dir = dir,
+           .t = th_target_find(target),
+           .samples = samples,
+           .inputs = inputs,
+           .outputs = outputs,
+           .input_bytes = input_bytes,
+           .output_bytes = output_bytes,
+           .ctx = ctx,
+           .result = result};
   if (!r.t) return TH_ERR_USAGE;
-  if (!(r.arena = th_arena_create())) return TH_ERR_RESOURCE;
-  th_status status = TH_OK;
-  if (count && *r.t->machine && samples > 0)
-    status = run_samples(&r, 1, inputs, input_bytes, NULL, output_bytes, true, result);
-  if (status == TH_OK) status = run_samples(&r, samples, inputs, input_bytes, outputs, output_bytes, false, result);
+  if (samples < 1 || output_bytes < 1) return th_fail(TH_ERR_USAGE, "a firmware run needs at least one sample");
+  r.jobs = samples / FEWEST_PER_JOB < 1 ? 1 : samples / FEWEST_PER_JOB > JOBS ? JOBS : samples / FEWEST_PER_JOB;
+  r.count = count && *r.t->machine;
+  pthread_mutex_init(&r.report, NULL);
+  th_status status = th_parallel_for(r.jobs + (r.count ? 1 : 0), run_job, &r);
+  pthread_mutex_destroy(&r.report);
   result->samples = samples;
-  th_arena_destroy(r.arena);
   return status;
 }

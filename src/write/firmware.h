@@ -32,7 +32,8 @@ bool th_firmware_available(const char *target, bool run, const char **why);
 th_status th_firmware_build(const char *dir, const char *target, th_firmware_result *result);
 
 /* Runs the built firmware on `samples` samples: inputs and outputs are raw bytes, `input_bytes` and `output_bytes` for
- * each sample (all inputs of a sample in order). count: also count instructions, on the first sample, in a second run.
+ * each sample (all inputs of a sample in order). count: also count instructions, on the first sample, in a run of its
+ * own. Several instances share the samples; progress is reported from their threads, one at a time.
  * Fills arena, stack, instructions, samples. */
 th_status th_firmware_run(const char *dir, const char *target, int samples, const void *inputs, size_t input_bytes,
                           void *outputs, size_t output_bytes, bool count, const th_context *ctx,

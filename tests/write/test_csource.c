@@ -190,7 +190,7 @@ static void compiles_without_a_warning(void **state) {
     const char *const argv[] = {"sh", "-c", command, NULL};
     th_buf text = {0};
     int code = 1;
-    must(th_process_run(argv, f.dir, 120, NULL, &text, &code));
+    must(th_process_run(argv, f.dir, 120, NULL, NULL, &text, &code));
     if (code != 0) fail_msg("%s: %s", compilers[i], th_buf_cstr(&text));
     th_buf_free(&text);
   }
