@@ -44,19 +44,15 @@ static void option(tfl_operator *op, th_fb_field field) {
 }
 
 static th_status activation(const th_node *n, tfl_operator *op, int field) {
-  switch (n->attr[TH_ATTR_ACTIVATION].i) {
-    case TH_ACT_TANH:
-      return NODE_FAIL(n, "a fused tanh is not supported by TFLite Micro");
-#define X(code, suffix)                                \
-  case TH_ACT_##suffix:                                \
-    if (code) option(op, th_fb_field_u8(field, code)); \
-    return TH_OK;
-      X(0, NONE)
-      X(1, RELU)
-      X(2, RELU_N1_1) X(3, RELU6)
+  static const unsigned codes[TH_ACT_COUNT] = {
+#define X(code, suffix) [TH_ACT_##suffix] = code,
+      TFL_ACTIVATIONS(X)
 #undef X
-          default : return NODE_FAIL(n, "its fused activation has no counterpart in .tflite");
-  }
+  };
+  int32_t act = n->attr[TH_ATTR_ACTIVATION].i;
+  if (act == TH_ACT_TANH) return NODE_FAIL(n, "a fused tanh is not supported by TFLite Micro");
+  if (codes[act]) option(op, th_fb_field_u8(field, codes[act]));
+  return TH_OK;
 }
 
 static th_status add_s32(tfl_writer *w, const int32_t *values, th_shape shape, int *index) {

@@ -1,6 +1,7 @@
 """Runs a .tflite file in a peer, sample after sample, raw bytes in and out.
 
     run_tflite.py tflm|litert|litert-ref MODEL OUTPUT INPUT [INPUT ...]
+    run_tflite.py --jobs FILE        many runs in one process: a line of the same words, separated by tabs, for each
 
 INPUT i holds the samples of the model's input i in its own type, one behind the other; OUTPUT receives the samples of
 output 0, OUTPUT.1 those of output 1, and so on. tflm: TFLite Micro's reference kernels; litert: LiteRT with its
@@ -77,22 +78,34 @@ class LiteRt:
         return [self.interpreter.get_tensor(d["index"]) for d in self.interpreter.get_output_details()]
 
 
-def main():
-    if len(sys.argv) < 5 or sys.argv[1] not in ("tflm", "litert", "litert-ref"):
-        sys.exit(__doc__)
-    with open(sys.argv[2], "rb") as f:
-        model = f.read()
-    peer = Tflm(model) if sys.argv[1] == "tflm" else LiteRt(model, sys.argv[1] == "litert-ref")
+def run(engine, model, output, inputs):
+    with open(model, "rb") as f:
+        data = f.read()
+    peer = Tflm(data) if engine == "tflm" else LiteRt(data, engine == "litert-ref")
     arrays = []
-    for (dtype, shape), path in zip(peer.inputs(), sys.argv[4:]):
+    for (dtype, shape), path in zip(peer.inputs(), inputs):
         arrays.append(numpy.fromfile(path, dtype).reshape((-1,) + shape))
     n_out = len(peer.outputs())
-    files = [open(sys.argv[3] + (".%d" % i if i else ""), "wb") for i in range(n_out)]
+    files = [open(output + (".%d" % i if i else ""), "wb") for i in range(n_out)]
     for k in range(len(arrays[0])):
         for f, y in zip(files, peer.run([a[k] for a in arrays], n_out)):
             f.write(numpy.ascontiguousarray(y).tobytes())
     for f in files:
         f.close()
+
+
+def main():
+    words = sys.argv[1:]
+    if len(words) == 2 and words[0] == "--jobs":
+        with open(words[1]) as f:
+            jobs = [line.rstrip("\n").split("\t") for line in f]
+    else:
+        jobs = [words]
+    for job in jobs:
+        if len(job) < 4 or job[0] not in ("tflm", "litert", "litert-ref"):
+            sys.exit(__doc__)
+        print(*job, file=sys.stderr, flush=True)  # the last line before a crash names the culprit
+        run(job[0], job[1], job[2], job[3:])
 
 
 if __name__ == "__main__":

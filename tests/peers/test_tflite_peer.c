@@ -51,15 +51,32 @@ static const char *shared(void) {
   return NULL;
 }
 
-/* Runs `model` in `engine` on the file of inputs; the output's bytes live in `arena`. */
-static uint8_t *run_peer(th_arena *arena, const char *engine, const char *model, const char *input, size_t *size) {
-  char command[4096], output[600];
+/* --- jobs for the peers: noted first, then run in one process --- */
+
+static th_buf jobs;
+
+/* File number `k` of a test in this test's folder: "<k>.<what>". */
+static const char *file_of(th_arena *arena, size_t k, const char *what) {
+  return th_arena_printf(arena, "%s/%zu.%s", folder, k, what);
+}
+
+static void note_job(const char *engine, const char *model, const char *output, const char *input) {
+  th_buf_printf(&jobs, "%s\t%s\t%s\t%s\n", engine, model, output, input);
+}
+
+static void run_jobs(void) {
+  char command[3000], list[600];
+  snprintf(list, sizeof list, "%s/jobs", folder);
+  assert_int_equal(th_file_write(list, jobs.data, jobs.size), TH_OK);
+  th_buf_free(&jobs);
+  snprintf(command, sizeof command, "'%s' '%s/tests/peers/run_tflite.py' --jobs '%s' 2>'%s/log'", python,
+           THIMBLE_SOURCE_DIR, list, folder);
+  if (system(command) != 0) fail_msg("a peer refuses a file, see the end of %s/log", folder);
+}
+
+static uint8_t *read_output(th_arena *arena, const char *path, size_t *size) {
   uint8_t *data;
-  snprintf(output, sizeof output, "%s/out.bin", folder);
-  snprintf(command, sizeof command, "'%s' '%s/tests/peers/run_tflite.py' %s '%s' '%s' '%s' 2>'%s/log'", python,
-           THIMBLE_SOURCE_DIR, engine, model, output, input, folder);
-  if (system(command) != 0) fail_msg("%s refuses %s, see %s/log", engine, model, folder);
-  assert_int_equal(th_file_read(arena, output, TH_FILE_LIMIT, &data, size), TH_OK);
+  assert_int_equal(th_file_read(arena, path, TH_FILE_LIMIT, &data, size), TH_OK);
   return data;
 }
 
@@ -89,22 +106,28 @@ static void rewrite(const char *from, const char *to, const char *input) {
 }
 
 /* In the same engine the original and the rewritten file must give the same bytes. */
-static void compare(const char *model, const char *const *engines, int n_engines) {
-  char original[512], ours[600], input[600];
-  snprintf(original, sizeof original, "%s/models/%s.tflite", shared(), model);
-  snprintf(ours, sizeof ours, "%s/ours.tflite", folder);
-  snprintf(input, sizeof input, "%s/in.bin", folder);
-  rewrite(original, ours, input);
-  for (int e = 0; e < n_engines; ++e) {
-    th_arena *arena = th_arena_create();
-    size_t size, again;
-    uint8_t *expected = run_peer(arena, engines[e], original, input, &size);
-    uint8_t *found = run_peer(arena, engines[e], ours, input, &again);
-    assert_int_equal(size, again);
-    assert_true(size >= SAMPLES);
-    if (memcmp(expected, found, size) != 0) fail_msg("%s: %s gives other bytes for our file", model, engines[e]);
-    th_arena_destroy(arena);
+static void compare(const char *const *models, size_t n_models, const char *const engines[2]) {
+  th_arena *arena = th_arena_create();
+  for (size_t k = 0; k < n_models; ++k) {
+    const char *original = th_arena_printf(arena, "%s/models/%s.tflite", shared(), models[k]);
+    const char *ours = file_of(arena, k, "tflite"), *input = file_of(arena, k, "in");
+    rewrite(original, ours, input);
+    for (int e = 0; e < 2; ++e) {
+      note_job(engines[e], original, file_of(arena, k, e ? "1.expected" : "0.expected"), input);
+      note_job(engines[e], ours, file_of(arena, k, e ? "1.found" : "0.found"), input);
+    }
   }
+  run_jobs();
+  for (size_t k = 0; k < n_models; ++k)
+    for (int e = 0; e < 2; ++e) {
+      size_t size, again;
+      uint8_t *expected = read_output(arena, file_of(arena, k, e ? "1.expected" : "0.expected"), &size);
+      uint8_t *found = read_output(arena, file_of(arena, k, e ? "1.found" : "0.found"), &again);
+      assert_int_equal(size, again);
+      assert_true(size >= SAMPLES);
+      if (memcmp(expected, found, size) != 0) fail_msg("%s: %s gives other bytes for our file", models[k], engines[e]);
+    }
+  th_arena_destroy(arena);
 }
 
 static void int8_models(void **state) {
@@ -124,7 +147,7 @@ static void int8_models(void **state) {
                                        "tinymaix/vww96_q"};
   static const char *const engines[] = {"tflm", "litert-ref"};
   need_python();
-  for (size_t i = 0; i < sizeof models / sizeof models[0]; ++i) compare(models[i], engines, 2);
+  compare(models, sizeof models / sizeof models[0], engines);
 }
 
 static void float_models(void **state) {
@@ -133,41 +156,47 @@ static void float_models(void **state) {
                                        "tflm/hello_world_float", "tinymaix/mnist_dw_f", "tinymaix/vww96_f"};
   static const char *const engines[] = {"tflm", "litert"};
   need_python();
-  for (size_t i = 0; i < sizeof models / sizeof models[0]; ++i) compare(models[i], engines, 2);
+  compare(models, sizeof models / sizeof models[0], engines);
 }
 
-/* Our evaluation of `path` on the saved inputs against TFLite Micro's. Float: largest difference below `tolerance`. */
-static void evaluate(const char *path, const char *what, float tolerance) {
-  char input[600];
+static void note_evaluation(th_arena *arena, size_t k, const char *path) {
+  th_graph *g;
+  if (th_read_tflite(path, &g) != TH_OK) fail_msg("%s", th_error_message());
+  save_random_inputs(&g->tensors[g->inputs[0]], file_of(arena, k, "in"));
+  note_job("tflm", path, file_of(arena, k, "expected"), file_of(arena, k, "in"));
+  th_graph_destroy(g);
+}
+
+/* Float: the largest difference must stay below `tolerance`. */
+static void compare_values(const char *what, th_dtype dtype, const void *expected, const void *found, size_t size,
+                           float tolerance) {
+  for (size_t i = 0; dtype == TH_DTYPE_F32 && i < size / 4; ++i) {
+    float d = ((const float *)found)[i] - ((const float *)expected)[i];
+    if (!(d < tolerance && d > -tolerance)) fail_msg("%s: value %zu differs by %g", what, i, (double)d);
+  }
+  for (size_t i = 0; dtype != TH_DTYPE_F32 && i < size; ++i) {
+    int a = ((const int8_t *)found)[i], b = ((const int8_t *)expected)[i];
+    if (a != b) fail_msg("%s: byte %zu is %d, TFLite Micro's %d", what, i, a, b);
+  }
+}
+
+/* Our evaluation of `path` on the saved inputs against what TFLite Micro gave. */
+static void check_evaluation(th_arena *arena, size_t k, const char *path, float tolerance) {
   th_graph *g;
   th_eval *eval;
-  uint8_t *x;
   size_t x_size, size;
-  th_arena *arena = th_arena_create();
-  snprintf(input, sizeof input, "%s/in.bin", folder);
   if (th_read_tflite(path, &g) != TH_OK) fail_msg("%s", th_error_message());
-  save_random_inputs(&g->tensors[g->inputs[0]], input);
-  assert_int_equal(th_file_read(arena, input, TH_FILE_LIMIT, &x, &x_size), TH_OK);
-  uint8_t *expected = run_peer(arena, "tflm", path, input, &size);
+  uint8_t *x = read_output(arena, file_of(arena, k, "in"), &x_size);
+  uint8_t *expected = read_output(arena, file_of(arena, k, "expected"), &size);
   uint8_t *found = th_arena_alloc(arena, size);
   const th_tensor *y = &g->tensors[g->outputs[0]];
   assert_int_equal(size, SAMPLES * th_tensor_bytes(y));
-  if (th_eval_open(g, false, &eval) != TH_OK) fail_msg("%s: %s", what, th_error_message());
+  if (th_eval_open(g, false, &eval) != TH_OK) fail_msg("%s: %s", path, th_error_message());
   if (th_eval_run(eval, SAMPLES, (const void *const[]){x}, (void *const[]){found}) != TH_OK)
-    fail_msg("%s: %s", what, th_error_message());
-  if (y->dtype == TH_DTYPE_F32) {
-    for (size_t i = 0; i < size / 4; ++i) {
-      float d = ((const float *)found)[i] - ((const float *)expected)[i];
-      if (!(d < tolerance && d > -tolerance)) fail_msg("%s: value %zu differs by %g", what, i, (double)d);
-    }
-  } else {
-    for (size_t i = 0; i < size; ++i)
-      if (expected[i] != found[i])
-        fail_msg("%s: byte %zu is %d, TFLite Micro's %d", what, i, (int8_t)found[i], (int8_t)expected[i]);
-  }
+    fail_msg("%s: %s", path, th_error_message());
+  compare_values(path, y->dtype, expected, found, size, tolerance);
   th_eval_close(eval);
   th_graph_destroy(g);
-  th_arena_destroy(arena);
 }
 
 static void evaluation_of_models(void **state) {
@@ -192,12 +221,16 @@ static void evaluation_of_models(void **state) {
                 {"mlperf_tiny/vww_96_float", 1e-4f},
                 {"mlperf_tiny/ad01_fp32", 1e-3f}};
   need_python();
-  const char *dir = shared();
-  for (size_t i = 0; i < sizeof models / sizeof models[0]; ++i) {
-    char path[600];
-    snprintf(path, sizeof path, "%s/models/%s.tflite", dir, models[i].model);
-    evaluate(path, models[i].model, models[i].tolerance);
+  enum { MODELS = sizeof models / sizeof models[0] };
+  const char *dir = shared(), *path[MODELS];
+  th_arena *arena = th_arena_create();
+  for (size_t k = 0; k < MODELS; ++k) {
+    path[k] = th_arena_printf(arena, "%s/models/%s.tflite", dir, models[k].model);
+    note_evaluation(arena, k, path[k]);
   }
+  run_jobs();
+  for (size_t k = 0; k < MODELS; ++k) check_evaluation(arena, k, path[k], models[k].tolerance);
+  th_arena_destroy(arena);
 }
 
 /* Pseudo-random constants for graphs written as text: the hash says which stream. */
@@ -245,21 +278,22 @@ static void evaluation_of_operators(void **state) {
       "node s = softmax(%g) -> %y f32 1x3\noutput %y\n",
   };
   need_python();
-  for (size_t i = 0; i < sizeof graphs / sizeof graphs[0]; ++i) {
-    th_arena *arena = th_arena_create();
+  enum { GRAPHS = sizeof graphs / sizeof graphs[0] };
+  th_arena *arena = th_arena_create();
+  for (size_t k = 0; k < GRAPHS; ++k) {
     th_graph *g;
     th_buf file = {0};
-    char path[600];
-    snprintf(path, sizeof path, "%s/graph.tflite", folder);
-    if (th_graph_parse(graphs[i], strlen(graphs[i]), "graph", noise, arena, &g) != TH_OK || th_op_infer_all(g) != TH_OK)
-      fail_msg("%.20s: %s", graphs[i], th_error_message());
-    if (th_write_tflite(g, &file) != TH_OK) fail_msg("%.20s: %s", graphs[i], th_error_message());
-    assert_int_equal(th_file_write(path, file.data, file.size), TH_OK);
-    evaluate(path, g->name, 1e-5f);
+    if (th_graph_parse(graphs[k], strlen(graphs[k]), "graph", noise, arena, &g) != TH_OK || th_op_infer_all(g) != TH_OK)
+      fail_msg("%.20s: %s", graphs[k], th_error_message());
+    if (th_write_tflite(g, &file) != TH_OK) fail_msg("%.20s: %s", graphs[k], th_error_message());
+    assert_int_equal(th_file_write(file_of(arena, k, "tflite"), file.data, file.size), TH_OK);
+    note_evaluation(arena, k, file_of(arena, k, "tflite"));
     th_buf_free(&file);
     th_graph_destroy(g);
-    th_arena_destroy(arena);
   }
+  run_jobs();
+  for (size_t k = 0; k < GRAPHS; ++k) check_evaluation(arena, k, file_of(arena, k, "tflite"), 1e-5f);
+  th_arena_destroy(arena);
 }
 
 int main(void) {
