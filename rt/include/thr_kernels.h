@@ -104,8 +104,8 @@ void thr_depthwise_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, i
 void thr_fully_connected_s8_ref(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
 void thr_max_pool2d_s8_ref(const thr_pool2d_params *p, const int8_t *in, int8_t *out);
 void thr_avg_pool2d_s8_ref(const thr_pool2d_params *p, const int8_t *in, int8_t *out);
-void thr_add_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b,
-                    int8_t *out); /* out may be a or b when shapes are equal */
+/* add, sub, mul: out may be a or b when it has the output's shape */
+void thr_add_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 void thr_sub_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 void thr_mul_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 void thr_softmax_s8_ref(const thr_softmax_params *p, const int8_t *in, int8_t *out);

@@ -2,7 +2,8 @@
  * of tests, so a new kernel without a case does not compile.
  *
  * Output and scratch are exact in size between guard bytes, inputs must stay as they were, and kernels with weights
- * run a second time with the same weights behind a decoder, which must be asked for each weight once, in order.
+ * run a second time with the same weights behind a decoder, which must be asked for each weight once, in order. Kernels
+ * that may work in place are run in place too.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,6 +70,35 @@ static void run_coded(kase *k) {
   run_and_check(k);
 }
 
+/* Element-wise kernels promise that the output may take the place of an operand of its shape. */
+static bool may_write_over(thr_kernel_id kernel, int operand) {
+  switch (kernel) {
+    case THR_KERNEL_ADD_S8:
+    case THR_KERNEL_SUB_S8:
+    case THR_KERNEL_MUL_S8:
+      return true;
+    case THR_KERNEL_LOGISTIC_S8:
+    case THR_KERNEL_TANH_S8:
+    case THR_KERNEL_RELU_S8:
+    case THR_KERNEL_LEAKY_RELU_S8:
+    case THR_KERNEL_HARD_SWISH_S8:
+      return operand == 0;
+    default:
+      return false;
+  }
+}
+
+static void run_in_place(const kase *k) {
+  for (int i = 0; i < 2; i++) {
+    if (!may_write_over(k->step.kernel, i) || k->in_bytes[i] != k->out_bytes) continue;
+    uint8_t *out = guarded(k->arena, k->out_bytes);
+    memcpy(out, k->in[i], k->out_bytes);
+    const void *in[2] = {i == 0 ? out : k->in[0], i == 1 ? out : k->in[1]};
+    thr_step_run(&k->step, in, out, NULL);
+    assert_memory_equal(out, k->expected, k->out_bytes);
+  }
+}
+
 static void check_kernel(thr_kernel_id kernel, case_fn *make) {
   for (uint64_t i = 0; i < CASES; i++) {
     kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, (uint64_t)kernel)};
@@ -76,6 +106,7 @@ static void check_kernel(thr_kernel_id kernel, case_fn *make) {
     make(&k);
     run_and_check(&k);
     run_coded(&k);
+    run_in_place(&k);
     th_arena_destroy(k.arena);
   }
 }
