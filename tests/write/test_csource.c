@@ -225,6 +225,41 @@ static void copies_only_what_is_needed(void **state) {
   th_graph_destroy(g);
 }
 
+/* Float inputs and outputs, 4-byte aligned in the arena beside an odd number of int8 values. */
+static void float_borders_give_the_same_bytes(void **state) {
+  static const char text[] =
+      "graph g\ninput %x f32 1x7\n"
+      "node q = quantize(%x) -> %xq s8 1x7 q(0.05,3)\n"
+      "node t = tanh(%xq) -> %t s8 1x7 q(0.0078125,0)\n"
+      "node d = dequantize(%t) -> %y f32 1x7\n"
+      "output %y\n";
+  th_graph *g;
+  th_program *p;
+  th_eval *eval;
+  float in[SAMPLES * 7], want[SAMPLES * 7], got[SAMPLES * 7];
+  th_rng rng = th_rng_init(11, 0);
+  for (size_t i = 0; i < sizeof in / sizeof *in; i++) in[i] = 3 * th_rng_normal(&rng);
+  must(th_graph_parse(text, sizeof text - 1, "g", NULL, NULL, &g));
+  must(th_eval_open(g, false, &eval));
+  must(th_eval_run(eval, SAMPLES, (const void *[]){in}, (void *[]){want}));
+  th_eval_close(eval);
+  must(th_lower(g, &p));
+  must(th_pass_plan(p, NULL));
+  static const char *const targets[] = {"host", "cortex-m4"};
+  for (int i = 0; i < 2; i++) {
+    th_firmware_result r;
+    char dir[300];
+    if (!th_firmware_available(targets[i], true, NULL)) continue;
+    snprintf(dir, sizeof dir, "%s/test_csource/float-%s", THIMBLE_BINARY_DIR, targets[i]);
+    must(th_csource_write_folder(p, "g", targets[i], dir));
+    must(th_firmware_build(dir, targets[i], &r));
+    must(th_firmware_run(dir, targets[i], SAMPLES, in, 28, got, 28, false, NULL, &r));
+    assert_memory_equal(got, want, sizeof want);
+  }
+  th_program_destroy(p);
+  th_graph_destroy(g);
+}
+
 static void names_become_identifiers(void **state) {
   static const char *const cases[][3] = {{"lenet-5", "lenet_5", "LENET_5"},
                                          {"5x", "m5x", "M5X"},
@@ -253,9 +288,13 @@ static void refusals_say_why(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(host_gives_the_same_bytes),  cmocka_unit_test(cortex_m4_gives_the_same_bytes),
-      cmocka_unit_test(compiles_without_a_warning), cmocka_unit_test(copies_only_what_is_needed),
-      cmocka_unit_test(names_become_identifiers),   cmocka_unit_test(refusals_say_why),
+      cmocka_unit_test(host_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m4_gives_the_same_bytes),
+      cmocka_unit_test(compiles_without_a_warning),
+      cmocka_unit_test(copies_only_what_is_needed),
+      cmocka_unit_test(float_borders_give_the_same_bytes),
+      cmocka_unit_test(names_become_identifiers),
+      cmocka_unit_test(refusals_say_why),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
