@@ -62,7 +62,7 @@ check_tests() {
   head -n -1 "$LOGS/tests.count" | tee "$LOGS/tests.notes"
   counts=$(tail -n 1 "$LOGS/tests.count")
   echo "$counts" >"$LOGS/tests.total"
-  [ $status -eq 0 ]
+  [ $status -eq 0 ] && [ "${counts%% *}" -gt 0 ]
 }
 
 check_clang() { build_quiet build-clang -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang; }
