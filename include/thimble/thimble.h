@@ -114,7 +114,7 @@ th_status th_compile(const th_model *model, const th_settings *settings, const c
                      th_result **result);
 /* Builds the firmware of a folder that th_compile wrote, runs it under emulation on `samples` samples of the test
  * split, and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions,
- * accuracy. */
+ * accuracy. `data` may be NULL: random samples, no accuracy. */
 th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, int samples, const char *dir,
                    const th_context *context, th_result **result);
 

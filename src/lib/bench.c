@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/rng.h"
 #include "eval/eval.h"
 #include "lib/compile.h"
 #include "lib/data.h"
@@ -14,37 +15,62 @@ typedef struct trial {
   int samples;
   size_t in_bytes, out_bytes;
   uint8_t *inputs, *device, *host;
-  int32_t *labels;
-  int outputs; /* elements */
+  int32_t *labels; /* NULL: none */
+  int outputs;     /* elements */
   th_port in, out;
 } trial;
+
+static th_status allocate(trial *t, th_model *m, th_arena *arena) {
+  if (th_model_inputs(m) != 1 || th_model_outputs(m) != 1)
+    return th_fail(TH_ERR_INPUT, "%s: bench takes models with one input and one output", m->path);
+  t->in = th_model_input(m, 0);
+  t->out = th_model_output(m, 0);
+  t->in_bytes = t->in.bytes;
+  t->out_bytes = t->out.bytes;
+  t->outputs = (int)th_model_port_elems(&t->out);
+  size_t n = (size_t)t->samples;
+  t->inputs = TH_ARRAY(arena, uint8_t, n * t->in_bytes);
+  t->device = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
+  t->host = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
+  return t->inputs && t->device && t->host ? TH_OK : TH_ERR_RESOURCE;
+}
+
+static void put_inputs(trial *t, const float *x, int64_t elems) {
+  th_dtype type = th_dtype_from_name(t->in.dtype);
+  if (type == TH_DTYPE_F32)
+    memcpy(t->inputs, x, (size_t)elems * sizeof *x);
+  else
+    th_quantize_f32(x, elems, t->in.scale, t->in.zero, type, t->inputs);
+}
 
 static th_status fetch_inputs(trial *t, th_model *m, const th_data *data, th_arena *arena) {
   const th_dataset *set = data->set;
   int elems = th_dataset_sample_elems(set);
   if (t->samples > set->split[TH_SPLIT_TEST].count) t->samples = set->split[TH_SPLIT_TEST].count;
-  t->in = th_model_input(m, 0);
-  t->out = th_model_output(m, 0);
-  if (th_model_inputs(m) != 1 || th_model_outputs(m) != 1 || th_model_port_elems(&t->in) != elems)
+  TH_TRY(allocate(t, m, arena));
+  if (th_model_port_elems(&t->in) != elems)
     return th_fail(TH_ERR_INPUT, "%s: input shape %s does not fit the samples of %s", m->path, t->in.shape, set->name);
-  t->in_bytes = t->in.bytes;
-  t->out_bytes = t->out.bytes;
-  t->outputs = (int)th_model_port_elems(&t->out);
   size_t n = (size_t)t->samples;
   float *x = TH_ARRAY(arena, float, n *(size_t)elems);
   int32_t *which = TH_ARRAY(arena, int32_t, n);
   t->labels = TH_ARRAY(arena, int32_t, n);
-  t->inputs = TH_ARRAY(arena, uint8_t, n * t->in_bytes);
-  t->device = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
-  t->host = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
-  if (!x || !which || !t->labels || !t->inputs || !t->device || !t->host) return TH_ERR_RESOURCE;
+  if (!x || !which || !t->labels) return TH_ERR_RESOURCE;
   for (int i = 0; i < t->samples; i++) which[i] = i;
   th_dataset_fetch(set, TH_SPLIT_TEST, which, t->samples, NULL, 0, 0, x, t->labels);
-  th_dtype type = th_dtype_from_name(t->in.dtype);
-  if (type == TH_DTYPE_F32)
-    memcpy(t->inputs, x, n * t->in_bytes);
-  else
-    th_quantize_f32(x, (int64_t)n * elems, t->in.scale, t->in.zero, type, t->inputs);
+  if (!set->classes) t->labels = NULL;
+  put_inputs(t, x, (int64_t)t->samples * elems);
+  return TH_OK;
+}
+
+/* Without a data set: uniform random values in [0, 1), the same in every run. */
+static th_status draw_inputs(trial *t, th_model *m, th_arena *arena) {
+  TH_TRY(allocate(t, m, arena));
+  th_rng rng = th_rng_init(1, 0);
+  int64_t elems = t->samples * th_model_port_elems(&t->in);
+  float *x = TH_ARRAY(arena, float, elems);
+  if (!x) return TH_ERR_RESOURCE;
+  for (int64_t i = 0; i < elems; i++) x[i] = th_rng_uniform(&rng);
+  put_inputs(t, x, elems);
   return TH_OK;
 }
 
@@ -68,17 +94,16 @@ static int64_t count_different(const trial *t) {
   return n;
 }
 
-static void write_bench(const trial *t, const th_firmware_result *f, const th_dataset *set, const char *target,
-                        th_result *r) {
+static void write_bench(const trial *t, const th_firmware_result *f, const char *target, th_result *r) {
   char a[32], b[32];
   int64_t different = count_different(t), bytes = (int64_t)t->samples * (int64_t)t->out_bytes;
   th_json_add_string(r->json, "target", target);
   th_json_add_int(r->json, "samples", t->samples);
   th_json_add_int(r->json, "output_bytes", bytes);
   th_json_add_int(r->json, "different_bytes", different);
-  th_buf_printf(&r->text, "%s: %d test samples, %s output bytes, %s differ from the host's\n", target, t->samples,
-                th_thousands(a, bytes), different ? th_thousands(b, different) : "none");
-  if (set->classes && strcmp(t->out.dtype, "s8") == 0) {
+  th_buf_printf(&r->text, "%s: %d %s samples, %s output bytes, %s differ from the host's\n", target, t->samples,
+                t->labels ? "test" : "random", th_thousands(a, bytes), different ? th_thousands(b, different) : "none");
+  if (t->labels && strcmp(t->out.dtype, "s8") == 0) {
     double accuracy = (double)count_right(t) / t->samples;
     th_json_add_number(r->json, "accuracy", accuracy);
     th_buf_printf(&r->text, "accuracy on the target %.2f %%\n", 100 * accuracy);
@@ -104,14 +129,14 @@ static th_status bench_into(th_model *m, const th_data *data, const th_settings 
   trial t = {.samples = samples};
   th_firmware_result f = {0};
   if (!th_firmware_available(target, true, &why)) return th_fail(TH_ERR_RESOURCE, "bench: %s is not installed", why);
-  TH_TRY(fetch_inputs(&t, m, data, r->arena));
+  TH_TRY(data ? fetch_inputs(&t, m, data, r->arena) : draw_inputs(&t, m, r->arena));
   TH_TRY(th_compile_firmware(m, s, dir));
   TH_TRY(th_firmware_build(dir, target, &f));
   TH_TRY(th_firmware_run(dir, target, t.samples, t.inputs, t.in_bytes, t.device, t.out_bytes, true, ctx, &f));
   const void *in[] = {t.inputs};
   void *out[] = {t.host};
   TH_TRY(th_model_run(m, t.samples, in, out));
-  write_bench(&t, &f, data->set, target, r);
+  write_bench(&t, &f, target, r);
   TH_TRY(th_result_finish(r));
   if (count_different(&t)) return th_fail(TH_ERR_CHECK, "%s", th_result_text(r));
   return TH_OK;
