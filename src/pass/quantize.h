@@ -26,6 +26,9 @@ typedef struct th_quantize_options {
   /* Round the biases of a layer to a multiple of 2^k so that they fit 2 bytes or 1, where that moves no output by more
    * than 1/16 of its step. They are then stored small (thr_bias). */
   bool narrow_bias;
+  /* Per-channel steps are rounded up to the layer's largest times 2^(-k/4): a few distinct multipliers and a byte per
+   * channel are stored instead of a multiplier each. Grids that weights already have are kept as they are. */
+  bool few_scales;
 } th_quantize_options;
 
 th_status th_quantize(th_graph *g, const th_quantize_options *options);

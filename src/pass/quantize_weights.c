@@ -102,6 +102,19 @@ static th_status given_scales(layer *l, const th_quant *q, const char *name) {
   return TH_OK;
 }
 
+/* Rounds each step up to the largest times 2^(-k/4), by exact powers and a loop so that every machine agrees. */
+static void make_few(layer *l) {
+  static const double quarter[4] = {1, 0.84089641525371454, 0.70710678118654752, 0.59460355750136054}; /* 2^(-r/4) */
+  float top = 0;
+  for (int k = 0; k < l->n_scales; k++) top = fmaxf(top, l->scale[k]);
+  for (int k = 0; k < l->n_scales; k++) {
+    double step = (double)top;
+    for (int i = 1; i < 4 * 60 && (double)top * ldexp(quarter[i % 4], -(i / 4)) >= (double)l->scale[k]; i++)
+      step = (double)top * ldexp(quarter[i % 4], -(i / 4));
+    l->scale[k] = (float)step;
+  }
+}
+
 static th_status choose_scales(layer *l) {
   const th_node *n = &l->g->nodes[l->node];
   const th_tensor *w = th_node_in(l->g, n, 1);
@@ -110,6 +123,7 @@ static th_status choose_scales(layer *l) {
   if (w->quant.count > 0) return given_scales(l, &w->quant, w->name);
   l->n_scales = n->op == TH_OP_FULLY_CONNECTED && !l->o->per_channel_fc ? 1 : (int)l->s.dim;
   for (int k = 0; k < l->n_scales; k++) l->scale[k] = (float)own_step(l, k);
+  if (l->o->few_scales) make_few(l);
   return TH_OK;
 }
 

@@ -189,8 +189,12 @@ static double quantized_decibels(uint64_t seed, th_calibration method, const th_
 }
 
 static void quantized_values_are_close(void **state) {
-  const th_quantize_options options[] = {
-      {0}, {.weight_range = TH_WEIGHT_RANGE_MSE}, {.per_channel_fc = true}, {.float_io = true}, {.narrow_bias = true}};
+  const th_quantize_options options[] = {{0},
+                                         {.weight_range = TH_WEIGHT_RANGE_MSE},
+                                         {.per_channel_fc = true},
+                                         {.float_io = true},
+                                         {.narrow_bias = true},
+                                         {.few_scales = true}};
   for (int m = 0; m < TH_CALIBRATION_COUNT; m++)
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
       double sum = 0;
