@@ -379,7 +379,8 @@ static void test_refusals(void **state) {
   assert_int_equal(thr_open(&m, blob, f->blob.size + 1), THR_ERR_LENGTH);
   memmove(blob + 1, blob, f->blob.size);
   assert_int_equal(thr_open(&m, blob + 1, f->blob.size), THR_ERR_ALIGNMENT);
-  assert_int_equal(thr_open(&m, "GIF89a, not a model", 20), THR_ERR_MAGIC);
+  memcpy(blob, "GIF89a, not a model", 20);
+  assert_int_equal(thr_open(&m, blob, 20), THR_ERR_MAGIC);
   memcpy(blob, f->blob.data, f->blob.size);
   blob[4] = 2;
   assert_int_equal(thr_open(&m, blob, f->blob.size), THR_ERR_VERSION);
@@ -478,6 +479,50 @@ static void test_damaged_graphs_are_refused(void **state) {
   th_buf_free(&blob);
 }
 
+/* --- faults --- */
+
+/* Codes, plans, writes, reads and runs; whichever allocation fails, it says so and leaves nothing behind. */
+static th_status everything_once(const th_graph *graph) {
+  th_arena *arena = th_arena_create();
+  th_program *p = NULL;
+  th_buf program_blob = {0}, graph_blob = {0};
+  th_graph *g = NULL, *back = NULL;
+  th_thim *program = NULL, *none = NULL;
+  uint8_t in[2][360] = {{0}}, out[3][192];
+  const void *inputs[] = {in[0], in[1]};
+  void *outputs[] = {out[0], out[1], out[2]};
+  th_status status = arena ? th_lower(graph, &p) : TH_ERR_RESOURCE;
+  if (status == TH_OK) status = th_encode_program(p, NULL, NULL);
+  if (status == TH_OK) status = th_pass_plan(p, NULL);
+  if (status == TH_OK) status = th_write_thim_program(p, arena, &program_blob, NULL);
+  if (status == TH_OK) status = th_write_thim_graph(graph, &graph_blob);
+  if (status == TH_OK) status = th_read_thim(program_blob.data, program_blob.size, "program", &g, &program);
+  if (status == TH_OK) status = th_read_thim(graph_blob.data, graph_blob.size, "graph", &back, &none);
+  if (status == TH_OK) status = th_thim_run(program, 1, inputs, outputs);
+  th_thim_close(program);
+  th_graph_destroy(back);
+  th_buf_free(&program_blob);
+  th_buf_free(&graph_blob);
+  th_program_destroy(p);
+  th_arena_destroy(arena);
+  return status;
+}
+
+static void test_every_allocation_fails_once(void **state) {
+  fixture *f = *state;
+  long failures = 0;
+  for (long n = 0;; n++) {
+    th_alloc_fail_after(n);
+    const th_status status = everything_once(f->graph);
+    th_alloc_fail_after(-1);
+    if (status == TH_OK) break;
+    if (status != TH_ERR_RESOURCE) fail_msg("allocation %ld: status %d, %s", n, status, th_error_message());
+    th_error_clear();
+    failures++;
+  }
+  assert_true(failures > 20);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_runs_like_the_graph),
@@ -494,6 +539,7 @@ int main(void) {
       cmocka_unit_test(test_graph_comes_back),
       cmocka_unit_test(test_odd_floats_come_back),
       cmocka_unit_test(test_damaged_graphs_are_refused),
+      cmocka_unit_test(test_every_allocation_fails_once),
   };
   return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

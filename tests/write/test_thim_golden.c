@@ -1,6 +1,6 @@
 /* Four public int8 models (MLPerf Tiny), deployed: coded, planned, written, opened and run by the interpreter, must
- * give the output bytes that TFLite Micro's reference kernels gave (the test data's golden/README.md), and take fewer
- * bytes than their int8 weights alone. Skips, with the reason, where that data is not. SPDX-License-Identifier:
+ * give the output bytes that TFLite Micro's reference kernels gave (the test data's golden/README.md), and take hardly
+ * more bytes than their int8 weights alone. Skips, with the reason, where that data is not. SPDX-License-Identifier:
  * Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
