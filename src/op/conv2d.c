@@ -11,6 +11,7 @@
 typedef struct conv {
   th_op_geometry o;
   int groups, group_in, group_out;
+  int padded_out;        /* group_out rounded up to whole vectors: rows of the weight gradient while it is summed */
   int segments, segment; /* per window, and floats in each */
   ptrdiff_t row;         /* floats of one row of the padded image */
   bool pointwise;        /* 1x1, stride 1, no padding: the image is the matrix */
@@ -21,6 +22,7 @@ static conv conv_of(const th_graph *g, const th_node *n) {
   conv c = {.o = th_op_geometry_of(g, n, w->dim[1], w->dim[2]), .groups = n->attr[TH_ATTR_GROUPS].i};
   c.group_in = c.o.in_c / c.groups;
   c.group_out = c.o.out_c / c.groups;
+  c.padded_out = (c.group_out + 7) / 8 * 8;
   bool split = c.groups > 1 || (c.o.dilation_x > 1 && c.o.kernel_x > 1);
   c.segments = split ? c.o.kernel_y * c.o.kernel_x : c.o.kernel_y;
   c.segment = split ? c.group_in : c.o.kernel_x * c.group_in;
@@ -147,7 +149,7 @@ static backward_scratch take_backward(const conv *c, const th_node *n, th_op_scr
   b.rows = th_op_take(s, pixels * c->segment);
   b.tail = th_op_take(s, 8 * (size_t)c->group_out);
   b.packed = th_op_take(s, th_math_pack_elems((int)pixels, c->group_out));
-  b.d_weights = th_op_take(s, (size_t)c->segments * c->segment * c->o.out_c);
+  b.d_weights = th_op_take(s, (size_t)c->segments * c->segment * c->groups * c->padded_out);
   return b;
 }
 
@@ -162,7 +164,7 @@ static void add_weights(const conv *c, const backward_scratch *b, const float *x
     if (!direct) m->pack(dy + g * c->group_out, c->o.out_c, 1, pixels, c->group_out, b->packed);
     for (int p = 0; p < per_row; p++) {
       th_gemm gemm = {.m = c->segment,
-                      .n = c->group_out,
+                      .n = c->padded_out,
                       .k = c->pointwise ? pixels : c->o.out_x,
                       .segments = c->o.out_y,
                       .segment = c->pointwise ? NULL : b->segment,
@@ -173,9 +175,9 @@ static void add_weights(const conv *c, const backward_scratch *b, const float *x
                       .a_repeat = c->o.dilation_y * c->row,
                       .b = direct ? dy + g * c->group_out : b->packed,
                       .b_row = direct ? c->o.out_c : TH_MATH_PACKED,
-                      .c = b->d_weights + ((ptrdiff_t)g * k + (ptrdiff_t)p * c->segment) * c->group_out,
-                      .c_row = c->group_out,
-                      .c_repeat = (ptrdiff_t)per_row * c->segment * c->group_out,
+                      .c = b->d_weights + ((ptrdiff_t)g * k + (ptrdiff_t)p * c->segment) * c->padded_out,
+                      .c_row = c->padded_out,
+                      .c_repeat = (ptrdiff_t)per_row * c->segment * c->padded_out,
                       .accumulate = true};
       m->gemm(&gemm);
     }
@@ -261,7 +263,7 @@ static void backward(const th_op_run *r) {
   backward_scratch b = take_backward(&c, r->node, &s);
   int k = c.segments * c.segment, pixels = c.o.out_y * c.o.out_x;
   int64_t in_elems = th_op_elems_in(r->graph, r->node, 0), out_elems = th_op_elems_out(r->graph, r->node);
-  if (r->d_in[1]) memset(b.d_weights, 0, sizeof(float) * (size_t)k * c.o.out_c);
+  if (r->d_in[1]) memset(b.d_weights, 0, sizeof(float) * (size_t)k * c.groups * c.padded_out);
   for (int i = r->begin; i < r->end; i++) {
     const float *x = r->in[0] + i * in_elems;
     const float *dy =
@@ -275,9 +277,9 @@ static void backward(const th_op_run *r) {
   }
   if (!r->d_in[1]) return;
   for (int oc = 0; oc < c.o.out_c; oc++) {
-    const float *from = b.d_weights + (ptrdiff_t)(oc / c.group_out) * k * c.group_out + oc % c.group_out;
+    const float *from = b.d_weights + (ptrdiff_t)(oc / c.group_out) * k * c.padded_out + oc % c.group_out;
     float *to = r->d_in[1] + (ptrdiff_t)oc * k;
-    for (int j = 0; j < k; j++) to[j] += from[(ptrdiff_t)j * c.group_out];
+    for (int j = 0; j < k; j++) to[j] += from[(ptrdiff_t)j * c.padded_out];
   }
 }
 

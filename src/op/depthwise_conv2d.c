@@ -66,12 +66,20 @@ static void widen(const float *x, int64_t pixels, int c, int times, int to_c, fl
 
 /* The first c channels of each row; or, the reverse of repeating, the sum over each group of `times`. */
 static void narrow(const float *x, int64_t pixels, int from_c, int c, int times, float *to, bool accumulate) {
-  for (int64_t p = 0; p < pixels; p++, x += from_c, to += c)
+  for (int64_t p = 0; p < pixels; p++, x += from_c, to += c) {
+    if (times == 1) {
+      if (accumulate)
+        th_math_get()->add(to, x, c);
+      else
+        memcpy(to, x, sizeof(float) * (size_t)c);
+      continue;
+    }
     for (int i = 0; i < c; i++) {
       float sum = accumulate ? to[i] : 0;
       for (int j = 0; j < times; j++) sum += x[i * times + j];
       to[i] = sum;
     }
+  }
 }
 
 /* An image in the kernels' form with a border of zeros. */

@@ -91,18 +91,54 @@ void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int 
   }
 }
 
-void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y) {
+TH_INLINE void affine_block(const float *x, int64_t rows, ptrdiff_t c, const float *scale, const float *shift, float *y,
+                            int vecs) {
+  vec a[4], b[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) a[v] = vec_load(scale + v * TH_LANES), b[v] = vec_load(shift + v * TH_LANES);
   for (int64_t r = 0; r < rows; r++, x += c, y += c)
-    for (int i = 0; i < c; i++) y[i] = x[i] * scale[i] + shift[i];
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) vec_store(y + v * TH_LANES, vec_load(x + v * TH_LANES) * a[v] + b[v]);
+}
+
+void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y) {
+  int ch = 0;
+  for (; ch + WIDE <= c; ch += WIDE) affine_block(x + ch, rows, c, scale + ch, shift + ch, y + ch, 4);
+  for (; ch + TH_LANES <= c; ch += TH_LANES) affine_block(x + ch, rows, c, scale + ch, shift + ch, y + ch, 1);
+  for (int64_t r = 0; r < rows && ch < c; r++)
+    for (int i = ch; i < c; i++) y[r * c + i] = x[r * c + i] * scale[i] + shift[i];
+}
+
+TH_INLINE void affine_grad_block(const float *x, const float *dy, int64_t rows, ptrdiff_t c, const float *a,
+                                 const float *b, const float *d, float *dx, bool acc, int vecs) {
+  vec va[4], vb[4], vd[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs; v++) {
+    va[v] = vec_load(a + v * TH_LANES);
+    vb[v] = vec_load(b + v * TH_LANES);
+    vd[v] = vec_load(d + v * TH_LANES);
+  }
+  for (int64_t r = 0; r < rows; r++, x += c, dy += c, dx += c)
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) {
+      vec t = vec_load(x + v * TH_LANES) * vb[v] + vd[v];
+      t = vec_load(dy + v * TH_LANES) * va[v] + t;
+      vec_store(dx + v * TH_LANES, acc ? vec_load(dx + v * TH_LANES) + t : t);
+    }
 }
 
 void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
                             const float *d, float *dx, bool acc) {
-  for (int64_t r = 0; r < rows; r++, x += c, dy += c, dx += c)
-    for (int i = 0; i < c; i++) {
-      float t = x[i] * b[i] + d[i];
-      t = dy[i] * a[i] + t;
-      dx[i] = acc ? dx[i] + t : t;
+  int ch = 0;
+  for (; ch + WIDE <= c && !acc; ch += WIDE)
+    affine_grad_block(x + ch, dy + ch, rows, c, a + ch, b + ch, d + ch, dx + ch, false, 4);
+  for (; ch + TH_LANES <= c; ch += TH_LANES)
+    affine_grad_block(x + ch, dy + ch, rows, c, a + ch, b + ch, d + ch, dx + ch, acc, 1);
+  for (int64_t r = 0; r < rows && ch < c; r++)
+    for (int i = ch; i < c; i++) {
+      float t = x[r * c + i] * b[i] + d[i];
+      t = dy[r * c + i] * a[i] + t;
+      dx[r * c + i] = acc ? dx[r * c + i] + t : t;
     }
 }
 

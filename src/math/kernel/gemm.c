@@ -33,8 +33,12 @@ typedef struct tile {
   float lo, hi;
 } tile;
 
-static void copy_columns(float *to, const float *from, int n) {
-  for (int i = 0; i < n; i++) to[i] = from[i];
+/* Fewer columns than a vector has, in at most four moves. */
+TH_INLINE void copy_columns(float *to, const float *from, int n) {
+  if (n & 8) memcpy(to, from, 32), to += 8, from += 8;
+  if (n & 4) memcpy(to, from, 16), to += 4, from += 4;
+  if (n & 2) memcpy(to, from, 8), to += 2, from += 2;
+  if (n & 1) *to = *from;
 }
 
 #define VEC vec
@@ -96,7 +100,9 @@ static void run_panel(const th_gemm *g, tile *t, int units, int column) {
   int tiles = (g->m + kind->rows - 1) / kind->rows;
   const float *a0 = t->a;
   t->columns = g->n - column < units * UNIT ? g->n - column : units * UNIT;
-  t->bias = g->bias ? g->bias + column : NULL;
+  float bias[6 * UNIT] = {0}; /* filled up, so that tiles read whole vectors */
+  if (g->bias && !t->load) memcpy(bias, g->bias + column, sizeof(float) * (size_t)t->columns);
+  t->bias = g->bias && !t->load ? bias : NULL;
   for (int r = 0; r < (g->repeat ? g->repeat : 1); r++) {
     for (int i = 0, done = 0; i < tiles; i++) {
       int rows = (g->m - done + tiles - i - 1) / (tiles - i);
@@ -161,16 +167,29 @@ void TH_KERNEL(gemm)(const th_gemm *g) {
   }
 }
 
+#define PACK_ROWS 32 /* at a time, so that the strided side stays in the cache */
+
+/* Rows [0, k) of one panel; the inner loop follows whichever side of B is contiguous. */
+static void pack_panel(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int valid, int width, float *packed) {
+  for (int r0 = 0; r0 < k; r0 += PACK_ROWS) {
+    int r1 = r0 + PACK_ROWS < k ? r0 + PACK_ROWS : k;
+    if (row == 1)
+      for (int i = 0; i < valid; i++)
+        for (int r = r0; r < r1; r++) packed[(ptrdiff_t)r * width + i] = b[r + i * column];
+    else
+      for (int r = r0; r < r1; r++)
+        for (int i = 0; i < valid; i++) packed[(ptrdiff_t)r * width + i] = b[r * row + i * column];
+    for (int r = r0; r < r1 && valid < width; r++)
+      memset(packed + (ptrdiff_t)r * width + valid, 0, sizeof(float) * (size_t)(width - valid));
+  }
+}
+
 void TH_KERNEL(pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed) {
   int whole = (n + UNIT - 1) / UNIT, first = 0;
   while (whole) {
     int units = next_panel(whole), width = units * UNIT;
-    int valid = n - first < width ? n - first : width;
-    const float *from = b + first * column;
-    for (int r = 0; r < k; r++, packed += width) {
-      for (int i = 0; i < valid; i++) packed[i] = from[r * row + i * column];
-      for (int i = valid; i < width; i++) packed[i] = 0;
-    }
+    pack_panel(b + first * column, row, column, k, n - first < width ? n - first : width, width, packed);
+    packed += (ptrdiff_t)k * width;
     first += width;
     whole -= units;
   }
