@@ -2,7 +2,11 @@
 # Contraction is the only freedom given to the compiler (fused multiply-add); no -ffast-math anywhere.
 # SPDX-License-Identifier: Apache-2.0
 file(GLOB MATH_KERNELS CONFIGURE_DEPENDS src/math/kernel/*.c)
-set(MATH_OPTIONS -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros -Wno-psabi)
+set(MATH_OPTIMIZE -O3)
+if(THIMBLE_SANITIZE OR THIMBLE_FUZZ)
+  set(MATH_OPTIMIZE -O1) # the sanitizers' checks in dozens of unrolled copies take minutes to optimize
+endif()
+set(MATH_OPTIONS ${MATH_OPTIMIZE} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros -Wno-psabi)
 
 function(thimble_math isa lanes)
   add_library(math_${isa} OBJECT ${MATH_KERNELS})

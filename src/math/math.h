@@ -21,7 +21,7 @@
  * of an image). Where n is not a multiple of 8 and B is not packed, `tail` must hold 8 * k * segments floats. */
 #define TH_MATH_PACKED 0
 typedef struct th_gemm {
-  int m, n, k, segments, repeat;
+  int m, n, k, segments, repeat; /* k at least 1 */
   const float *a;
   ptrdiff_t a_row, a_col, a_repeat;
   const ptrdiff_t *segment;
@@ -120,8 +120,8 @@ typedef struct th_math {
   void (*affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
                       const float *d, float *dx, bool accumulate);
 
-  /* y (c x r) = transpose of x (r x c); rows x_row and y_row floats apart */
-  void (*transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row);
+  /* y (c x r) = or += transpose of x (r x c); rows x_row and y_row floats apart */
+  void (*transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool accumulate);
 
   void (*sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n);
   void (*adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n);

@@ -15,6 +15,7 @@ typedef struct conv {
   int segments, segment; /* per window, and floats in each */
   ptrdiff_t row;         /* floats of one row of the padded image */
   bool pointwise;        /* 1x1, stride 1, no padding: the image is the matrix */
+  bool direct_weights;   /* and the weight gradient is summed where it belongs */
 } conv;
 
 static conv conv_of(const th_graph *g, const th_node *n) {
@@ -29,6 +30,7 @@ static conv conv_of(const th_graph *g, const th_node *n) {
   c.row = (ptrdiff_t)(c.o.in_x + c.o.left + c.o.right) * c.o.in_c;
   c.pointwise = c.groups == 1 && c.o.kernel_y == 1 && c.o.kernel_x == 1 && c.o.stride_y == 1 && c.o.stride_x == 1 &&
                 !th_op_is_padded(&c.o);
+  c.direct_weights = c.pointwise && c.o.in_c % 8 == 0;
   return c;
 }
 
@@ -184,6 +186,22 @@ static void add_weights(const conv *c, const backward_scratch *b, const float *x
   }
 }
 
+/* A pointwise convolution has rows of pixels on both sides: dw (oc, ic) += dy^T x. */
+static void add_weights_direct(const conv *c, const float *x, const float *dy, float *dw) {
+  th_gemm gemm = {.m = c->o.out_c,
+                  .n = c->o.in_c,
+                  .k = c->o.out_y * c->o.out_x,
+                  .a = dy,
+                  .a_row = 1,
+                  .a_col = c->o.out_c,
+                  .b = x,
+                  .b_row = c->o.in_c,
+                  .c = dw,
+                  .c_row = c->o.in_c,
+                  .accumulate = true};
+  th_math_get()->gemm(&gemm);
+}
+
 /* dx (padded image, zeroed or holding what is to be added to) += dy w, spread over the windows. */
 static void add_input(const conv *c, const backward_scratch *b, const float *w, const float *dy, float *dx) {
   const th_math *m = th_math_get();
@@ -263,7 +281,7 @@ static void backward(const th_op_run *r) {
   backward_scratch b = take_backward(&c, r->node, &s);
   int k = c.segments * c.segment, pixels = c.o.out_y * c.o.out_x;
   int64_t in_elems = th_op_elems_in(r->graph, r->node, 0), out_elems = th_op_elems_out(r->graph, r->node);
-  if (r->d_in[1]) memset(b.d_weights, 0, sizeof(float) * (size_t)k * c.groups * c.padded_out);
+  if (r->d_in[1] && !c.direct_weights) memset(b.d_weights, 0, sizeof(float) * (size_t)k * c.groups * c.padded_out);
   for (int i = r->begin; i < r->end; i++) {
     const float *x = r->in[0] + i * in_elems;
     const float *dy =
@@ -271,16 +289,16 @@ static void backward(const th_op_run *r) {
     if (r->d_in[2]) m->column_sums(dy, pixels, c.o.out_c, r->d_in[2]);
     if (r->d_in[1]) {
       if (b.image) pad_image(&c.o, x, b.image), x = b.image;
-      add_weights(&c, &b, x, dy);
+      if (c.direct_weights)
+        add_weights_direct(&c, x, dy, r->d_in[1]);
+      else
+        add_weights(&c, &b, x, dy);
     }
     if (r->d_in[0]) input_gradient(&c, &b, r->in[1], dy, r->d_in[0] + i * in_elems, th_op_accumulates(r, 0));
   }
-  if (!r->d_in[1]) return;
-  for (int oc = 0; oc < c.o.out_c; oc++) {
-    const float *from = b.d_weights + (ptrdiff_t)(oc / c.group_out) * k * c.padded_out + oc % c.group_out;
-    float *to = r->d_in[1] + (ptrdiff_t)oc * k;
-    for (int j = 0; j < k; j++) to[j] += from[(ptrdiff_t)j * c.padded_out];
-  }
+  for (int g = 0; g < c.groups && r->d_in[1] && !c.direct_weights; g++)
+    m->transpose(b.d_weights + (ptrdiff_t)g * k * c.padded_out, c.padded_out, k, c.group_out,
+                 r->d_in[1] + (ptrdiff_t)g * c.group_out * k, k, true);
 }
 
 static th_op_cost cost(const th_graph *g, const th_node *n) {

@@ -47,7 +47,7 @@ static void forward(const th_op_run *r) {
                   .c = transposed,
                   .c_row = samples};
   m->gemm(&gemm);
-  m->transpose(transposed, samples, o, samples, y, o);
+  m->transpose(transposed, samples, o, samples, y, o, false);
   if (r->in[2])
     for (int n = 0; n < samples; n++) m->add(y + (ptrdiff_t)n * o, r->in[2], o);
   th_op_activation_apply(r->node, y, (int64_t)samples * o);

@@ -142,13 +142,23 @@ void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c
     }
 }
 
-#define SIDE 8 /* of the blocks that are transposed while they are in the cache */
-
-void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row) {
-  for (int r0 = 0; r0 < r; r0 += SIDE)
-    for (int c0 = 0; c0 < c; c0 += SIDE) {
-      int r1 = r0 + SIDE < r ? r0 + SIDE : r, c1 = c0 + SIDE < c ? c0 + SIDE : c;
-      for (int i = c0; i < c1; i++)
-        for (int j = r0; j < r1; j++) y[i * y_row + j] = x[j * x_row + i];
+TH_INLINE void transpose_block(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool acc) {
+  vec8 block[8];
+  if (r == 8 && c == 8) {
+    transpose8(x, x_row, block);
+    for (int i = 0; i < 8; i++) {
+      vec8 v = acc ? vec8_load(y + i * y_row) + block[i] : block[i];
+      memcpy(y + i * y_row, &v, sizeof v);
     }
+    return;
+  }
+  for (int i = 0; i < c; i++)
+    for (int j = 0; j < r; j++) y[i * y_row + j] = x[j * x_row + i] + (acc ? y[i * y_row + j] : 0);
+}
+
+void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool acc) {
+  for (int i = 0; i < r; i += 8)
+    for (int j = 0; j < c; j += 8)
+      transpose_block(x + i * x_row + j, x_row, r - i < 8 ? r - i : 8, c - j < 8 ? c - j : 8, y + j * y_row + i, y_row,
+                      acc);
 }

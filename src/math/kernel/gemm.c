@@ -17,25 +17,31 @@
 #define UNIT 8      /* panel widths are multiples of this many columns */
 #define K_BLOCK 512 /* of k at a time, so that a panel of B stays in the cache */
 
-typedef struct tile {
+typedef struct block { /* of k: rows [row, ...) of B, of all_rows in a packed panel */
+  const float *a;
+  int row, all_rows;
+  bool load, clamp; /* start from C; the last block */
+} block;
+
+#define MAX_WIDTH (6 * UNIT)
+#define MAX_ROWS 12
+
+typedef struct tile { /* all columns of the panel, whether C has them or not */
   const float *a;
   ptrdiff_t a_row, a_col;
   const ptrdiff_t *segment;
   int segments, k;
   const float *b;
   ptrdiff_t b_row;
+  const float *from; /* start of the sums: C itself, or one row of bias or zeros (from_row 0) */
+  ptrdiff_t from_row;
   float *c;
   ptrdiff_t c_row;
-  int columns; /* of C to be touched */
-  bool load;   /* start from C */
-  const float *bias;
-  bool clamp;
-  float lo, hi;
 } tile;
 
-/* Fewer columns than a vector has, in at most four moves. */
+/* Fewer columns than MAX_WIDTH, in few moves. */
 TH_INLINE void copy_columns(float *to, const float *from, int n) {
-  if (n & 8) memcpy(to, from, 32), to += 8, from += 8;
+  for (; n >= 8; n -= 8, to += 8, from += 8) memcpy(to, from, 32);
   if (n & 4) memcpy(to, from, 16), to += 4, from += 4;
   if (n & 2) memcpy(to, from, 8), to += 2, from += 2;
   if (n & 1) *to = *from;
@@ -94,25 +100,54 @@ static int next_panel(int units) {
 }
 #endif
 
+/* C has fewer columns than the panel: the tile works on a copy. */
+static void run_narrow_tile(void (*run)(const tile *t, int rows), const tile *whole, int rows, int columns) {
+  float copy[MAX_ROWS * MAX_WIDTH];
+  tile t = *whole;
+  bool load = t.from_row != 0;
+  t.c = copy;
+  t.c_row = MAX_WIDTH;
+  if (load) {
+    memset(copy, 0, sizeof(float) * MAX_WIDTH * (size_t)rows);
+    for (int i = 0; i < rows; i++) copy_columns(copy + i * MAX_WIDTH, whole->c + i * whole->c_row, columns);
+    t.from = copy;
+    t.from_row = MAX_WIDTH;
+  }
+  run(&t, rows);
+  for (int i = 0; i < rows; i++) copy_columns(whole->c + i * whole->c_row, copy + i * MAX_WIDTH, columns);
+}
+
+static void clamp_tile(const th_gemm *g, float *c, int rows, int columns) {
+  const float lo = g->lo, hi = g->hi;
+  for (int i = 0; i < rows; i++, c += g->c_row)
+    for (int j = 0; j < columns; j++) {
+      float v = c[j] > lo ? c[j] : lo;
+      c[j] = v < hi ? v : hi;
+    }
+}
+
 /* All rows of C against one panel. Tiles of equal height: 8 rows are 4 + 4 rather than 6 + 2. */
-static void run_panel(const th_gemm *g, tile *t, int units, int column) {
+static void run_panel(const th_gemm *g, const block *k_block, tile *t, int units, int column) {
   const struct panel_kind *kind = &kinds[units];
-  int tiles = (g->m + kind->rows - 1) / kind->rows;
-  const float *a0 = t->a;
-  t->columns = g->n - column < units * UNIT ? g->n - column : units * UNIT;
-  float bias[6 * UNIT] = {0}; /* filled up, so that tiles read whole vectors */
-  if (g->bias && !t->load) memcpy(bias, g->bias + column, sizeof(float) * (size_t)t->columns);
-  t->bias = g->bias && !t->load ? bias : NULL;
+  int tiles = (g->m + kind->rows - 1) / kind->rows, width = units * UNIT;
+  int columns = g->n - column < width ? g->n - column : width;
+  float start[MAX_WIDTH] = {0}; /* bias, filled up, so that tiles read whole vectors */
+  if (g->bias && !k_block->load) memcpy(start, g->bias + column, sizeof(float) * (size_t)columns);
   for (int r = 0; r < (g->repeat ? g->repeat : 1); r++) {
     for (int i = 0, done = 0; i < tiles; i++) {
       int rows = (g->m - done + tiles - i - 1) / (tiles - i);
-      t->a = a0 + r * g->a_repeat + done * g->a_row;
+      t->a = k_block->a + r * g->a_repeat + done * g->a_row;
       t->c = g->c + r * g->c_repeat + done * g->c_row + column;
-      kind->run(t, rows);
+      t->from = k_block->load ? t->c : start;
+      t->from_row = k_block->load ? t->c_row : 0;
+      if (columns == width)
+        kind->run(t, rows);
+      else
+        run_narrow_tile(kind->run, t, rows, columns);
+      if (k_block->clamp) clamp_tile(g, t->c, rows, columns);
       done += rows;
     }
   }
-  t->a = a0;
 }
 
 /* Rows [row, row + rows) of B's last, partial unit, filled up with zeros. */
@@ -126,62 +161,57 @@ static const float *pack_tail(const th_gemm *g, int column, int row, int rows) {
   return g->tail;
 }
 
-/* One block of k: `row` is its first row of B, all_rows the length of a packed panel. */
-static void run_block(const th_gemm *g, tile *t, int row, int all_rows) {
+static void run_block(const th_gemm *g, const block *k_block, tile *t) {
   bool packed = g->b_row == TH_MATH_PACKED;
-  int whole = packed ? (g->n + UNIT - 1) / UNIT : g->n / UNIT;
+  int whole = packed ? (g->n + UNIT - 1) / UNIT : g->n / UNIT, row = k_block->row;
   int column = 0;
   while (whole) {
     int units = next_panel(whole);
-    t->b =
-        packed ? g->b + (ptrdiff_t)all_rows * column + (ptrdiff_t)row * units * UNIT : g->b + row * g->b_row + column;
+    t->b = packed ? g->b + (ptrdiff_t)k_block->all_rows * column + (ptrdiff_t)row * units * UNIT
+                  : g->b + row * g->b_row + column;
     t->b_row = packed ? units * UNIT : g->b_row;
-    run_panel(g, t, units, column);
+    run_panel(g, k_block, t, units, column);
     column += units * UNIT;
     whole -= units;
   }
   if (column < g->n) {
     t->b = pack_tail(g, column, row, t->segments * t->k);
     t->b_row = UNIT;
-    run_panel(g, t, 1, column);
+    run_panel(g, k_block, t, 1, column);
   }
 }
 
 void TH_KERNEL(gemm)(const th_gemm *g) {
   static const ptrdiff_t zero[1] = {0};
-  int segments = g->segment ? g->segments : 1, all_rows = segments * g->k;
-  if (!g->m || !g->n) return;
-  tile t = {.a = g->a, .a_row = g->a_row, .a_col = g->a_col, .c_row = g->c_row, .lo = g->lo, .hi = g->hi};
-  int per_block = g->k >= K_BLOCK ? 1 : g->k ? K_BLOCK / g->k : segments; /* segments */
-  int k_block = g->k > K_BLOCK ? K_BLOCK : g->k;
+  int segments = g->segment ? g->segments : 1;
+  if (!g->m || !g->n || !g->k) return;
+  tile t = {.a_row = g->a_row, .a_col = g->a_col, .c_row = g->c_row};
+  int per_block = g->k >= K_BLOCK ? 1 : K_BLOCK / g->k; /* segments */
+  int k_most = g->k > K_BLOCK ? K_BLOCK : g->k;
   for (int s = 0; s < segments; s += per_block) {
     t.segment = g->segment ? g->segment + s : zero;
     t.segments = segments - s < per_block ? segments - s : per_block;
-    for (int k = 0; k < g->k || k == 0; k += k_block ? k_block : 1) {
-      t.k = g->k - k < k_block ? g->k - k : k_block;
-      t.a = g->a + k * g->a_col;
-      t.load = g->accumulate || s || k;
-      t.clamp = g->clamp && s + t.segments == segments && k + t.k == g->k;
-      run_block(g, &t, s * g->k + k, all_rows);
+    for (int k = 0; k < g->k; k += k_most) {
+      t.k = g->k - k < k_most ? g->k - k : k_most;
+      block k_block = {.a = g->a + k * g->a_col,
+                       .row = s * g->k + k,
+                       .all_rows = segments * g->k,
+                       .load = g->accumulate || s || k,
+                       .clamp = g->clamp && s + t.segments == segments && k + t.k == g->k};
+      run_block(g, &k_block, &t);
     }
   }
 }
 
-#define PACK_ROWS 32 /* at a time, so that the strided side stays in the cache */
-
-/* Rows [0, k) of one panel; the inner loop follows whichever side of B is contiguous. */
+/* Rows [0, k) of one panel, columns beyond `valid` zero. */
 static void pack_panel(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int valid, int width, float *packed) {
-  for (int r0 = 0; r0 < k; r0 += PACK_ROWS) {
-    int r1 = r0 + PACK_ROWS < k ? r0 + PACK_ROWS : k;
-    if (row == 1)
-      for (int i = 0; i < valid; i++)
-        for (int r = r0; r < r1; r++) packed[(ptrdiff_t)r * width + i] = b[r + i * column];
-    else
-      for (int r = r0; r < r1; r++)
-        for (int i = 0; i < valid; i++) packed[(ptrdiff_t)r * width + i] = b[r * row + i * column];
-    for (int r = r0; r < r1 && valid < width; r++)
-      memset(packed + (ptrdiff_t)r * width + valid, 0, sizeof(float) * (size_t)(width - valid));
-  }
+  if (row == 1)
+    TH_KERNEL(transpose)(b, column, valid, k, packed, width, false);
+  else
+    for (int r = 0; r < k; r++)
+      for (int i = 0; i < valid; i++) packed[(ptrdiff_t)r * width + i] = b[r * row + i * column];
+  for (int r = 0; r < k && valid < width; r++)
+    memset(packed + (ptrdiff_t)r * width + valid, 0, sizeof(float) * (size_t)(width - valid));
 }
 
 void TH_KERNEL(pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed) {

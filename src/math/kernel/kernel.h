@@ -28,6 +28,36 @@ TH_INLINE void vec_store(float *p, vec v) {
   memcpy(p, &v, sizeof v);
 }
 
+TH_INLINE vec8 vec8_load(const float *p) {
+  vec8 v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/* Transposes an 8 x 8 block: pairs of rows are interleaved by 1, 2 and 4 elements. y rows from x columns. */
+TH_INLINE void transpose8(const float *x, ptrdiff_t x_row, vec8 y[8]) {
+  vec8 a[8], b[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) a[i] = vec8_load(x + i * x_row);
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = __builtin_shufflevector(a[i], a[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    b[i + 1] = __builtin_shufflevector(a[i], a[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4)
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+      a[i + j] = __builtin_shufflevector(b[i + j], b[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      a[i + j + 2] = __builtin_shufflevector(b[i + j], b[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    y[i] = __builtin_shufflevector(a[i], a[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    y[i + 4] = __builtin_shufflevector(a[i], a[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
 /* Functions of this build, one line per entry of th_math. */
 void TH_KERNEL(gemm)(const th_gemm *g);
 void TH_KERNEL(pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed);
@@ -54,7 +84,7 @@ void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int 
 void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y);
 void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
                             const float *d, float *dx, bool acc);
-void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row);
+void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool acc);
 void TH_KERNEL(sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n);
 void TH_KERNEL(adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n);
 
