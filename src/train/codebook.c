@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "train/loss.h"
+#include "train/vec.h"
 
 #define MAX_CLUSTERS 65535
 #define DEFAULT_LLOYD 30
@@ -53,19 +54,13 @@ static float grid_limit(const codebook *b) {
   return b->o.grid_bits > 0 ? (float)((1 << (b->o.grid_bits - 1)) - 1) : INFINITY;
 }
 
-static float rounded(float v) {
-  float t = truncf(v), rest = v - t;
-  if (rest >= 0.5f) return t + 1.0f;
-  return rest <= -0.5f ? t - 1.0f : t;
-}
-
 /* What forward uses: rounded levels on a grid. The pinned level is exactly zero. */
 static void refresh(codebook *b) {
   float limit = grid_limit(b);
   for (int i = b->first; i < b->k; i++) {
     float l = b->level[i] > limit ? limit : b->level[i] < -limit ? -limit : b->level[i];
     b->level[i] = l;
-    b->value[i] = b->o.grid_bits > 0 ? rounded(l) : l;
+    b->value[i] = b->o.grid_bits > 0 ? th_round(l) : l;
   }
 }
 
@@ -199,9 +194,11 @@ static void codebook_backward(th_constraint *c, const float *in, const float *d_
     double scale = (double)span_scale(b, s);
     for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
       int k = b->index[i];
-      b->sum[k] += scale * (double)d_out[i];
+      float d = d_out[i];
+      d_in[i] = k < b->first ? 0.0f : d;
+      if (k < b->first) continue;
+      b->sum[k] += scale * (double)d;
       b->count[k]++;
-      d_in[i] = k < b->first ? 0.0f : d_out[i];
     }
   }
 }
@@ -347,7 +344,7 @@ static th_status cluster(codebook *b, const th_points *p) {
 static th_status keep_values(codebook *b, const th_points *p) {
   int used = b->first;
   for (int64_t i = 0; i < p->n; i++) {
-    float x = b->o.keep_scales ? rounded(p->x[i]) : p->x[i];
+    float x = b->o.keep_scales ? th_round(p->x[i]) : p->x[i];
     if (used > b->first && x == b->mean[used - 1]) continue;
     if (used == b->k)
       return th_fail(TH_ERR_INPUT, "codebook: more than %d distinct values, expected the values of a clustered tensor",

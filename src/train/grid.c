@@ -14,10 +14,12 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "train/vec.h"
 
 #define OBSERVE_KEEP 0.98f /* of the moving average of activation ranges, per step */
 #define SMALLEST_SCALE 1e-12f
 #define EDGE 1.00001f /* the largest weight over its own scale may exceed Q by a rounding */
+#define SUM_BLOCK 1024
 #define CLIP_STEPS 40 /* candidates of the search for the first learned scale */
 
 typedef struct grid {
@@ -43,15 +45,8 @@ static int levels_lo(const grid *g) {
   return g->o.symmetric ? -levels_hi(g) : -levels_hi(g) - 1;
 }
 
-/* Round half away from zero. */
-static float round_half_away(float v) {
-  float t = truncf(v), rest = v - t; /* exact for |v| < 2^23 */
-  if (rest >= 0.5f) return t + 1.0f;
-  return rest <= -0.5f ? t - 1.0f : t;
-}
-
 static float clamp(float v, float lo, float hi) {
-  return v < lo ? lo : v > hi ? hi : v;
+  return v > lo ? (v < hi ? v : hi) : lo; /* NaN becomes lo, so that rounding stays defined */
 }
 
 /* --- weights --- */
@@ -70,32 +65,53 @@ static span span_get(const grid *g, int64_t i) {
   return (span){i * g->inner, g->inner, (int)(i % g->channels)};
 }
 
+static void project_span(const float *in, float *out, int64_t n, float scale, float q) {
+  int64_t i = 0;
+  for (; i + TH_VEC <= n; i += TH_VEC) {
+    th_vec v = th_vec_min(th_vec_max(th_vec_load(in + i) / scale, th_vec_all(-q)), th_vec_all(q));
+    th_vec_store(out + i, scale * th_vec_round(v));
+  }
+  for (; i < n; i++) out[i] = scale * th_round(clamp(in[i] / scale, -q, q));
+}
+
 static void grid_project(th_constraint *c, const float *in, float *out, int64_t n) {
   const grid *g = (const grid *)c;
   (void)n;
-  float q = (float)levels_hi(g);
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
-    float scale = g->scale[s.channel];
-    for (int64_t k = s.at; k < s.at + s.n; k++) out[k] = scale * round_half_away(clamp(in[k] / scale, -q, q));
+    project_span(in + s.at, out + s.at, s.n, g->scale[s.channel], (float)levels_hi(g));
   }
+}
+
+/* Lets the gradient through inside the range; returns sum dout * (q - v inside, q outside). */
+static float backward_span(const float *in, const float *d_out, float *d_in, int64_t n, float scale, float q) {
+  th_vec sums = th_vec_all(0.0f);
+  float sum = 0.0f, edge = q * EDGE;
+  int64_t i = 0;
+  for (; i + TH_VEC <= n; i += TH_VEC) {
+    th_vec d = th_vec_load(d_out + i), v = th_vec_load(in + i) / scale, zero = th_vec_all(0.0f);
+    th_ivec inside = (v <= edge) & (v >= -edge);
+    th_vec at = th_vec_min(th_vec_max(v, th_vec_all(-q)), th_vec_all(q));
+    sums += d * (th_vec_round(at) - th_vec_select(inside, v, zero));
+    th_vec_store(d_in + i, th_vec_select(inside, d, zero));
+  }
+  for (; i < n; i++) {
+    float v = in[i] / scale;
+    bool inside = fabsf(v) <= edge;
+    sum += d_out[i] * (th_round(clamp(v, -q, q)) - (inside ? v : 0.0f));
+    d_in[i] = inside ? d_out[i] : 0.0f;
+  }
+  return sum + th_vec_sum(sums);
 }
 
 static void grid_backward(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n) {
   grid *g = (grid *)c;
-  float q = (float)levels_hi(g);
+  float q = (float)levels_hi(g), normal = 1.0f / sqrtf((float)(n / g->channels) * q);
   for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] = 0.0f;
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
-    float scale = g->scale[s.channel], sum = 0.0f;
-    for (int64_t k = s.at; k < s.at + s.n; k++) {
-      float v = in[k] / scale, inside = fabsf(v) <= q * EDGE ? 1.0f : 0.0f, at = clamp(v, -q, q);
-      sum += d_out[k] * (round_half_away(at) - v * inside);
-      d_in[k] = d_out[k] * inside;
-    }
-    g->d_scale[s.channel] += sum;
+    g->d_scale[s.channel] += backward_span(in + s.at, d_out + s.at, d_in + s.at, s.n, g->scale[s.channel], q);
   }
-  float normal = 1.0f / sqrtf((float)(n / g->channels) * q);
   for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] *= normal;
 }
 
@@ -119,7 +135,7 @@ static void add_errors(const grid *g, const float *in, const float *largest, flo
     span s = span_get(g, i);
     float scale = largest[s.channel] * part;
     for (int64_t k = s.at; k < s.at + s.n; k++) {
-      double e = (double)(scale * round_half_away(clamp(in[k] / scale, -q, q)) - in[k]);
+      double e = (double)(scale * th_round(clamp(in[k] / scale, -q, q)) - in[k]);
       error[s.channel] += e * e;
     }
   }
@@ -184,7 +200,7 @@ static void nudge(grid *g) {
   float lo = g->lo < 0.0f ? g->lo : 0.0f, hi = g->hi > 0.0f ? g->hi : 0.0f;
   float scale = (hi - lo) / span_of;
   g->scale[0] = scale > SMALLEST_SCALE ? scale : SMALLEST_SCALE;
-  float zero = (float)levels_lo(g) - round_half_away(lo / g->scale[0]);
+  float zero = (float)levels_lo(g) - th_round(lo / g->scale[0]);
   g->zero = (int32_t)clamp(zero, (float)levels_lo(g), (float)levels_hi(g));
 }
 
@@ -192,51 +208,84 @@ th_grid_part th_grid_part_empty(void) {
   return (th_grid_part){.lo = INFINITY, .hi = -INFINITY};
 }
 
+static th_grid_part widened(th_grid_part p, float lo, float hi) {
+  p.lo = lo < p.lo ? lo : p.lo;
+  p.hi = hi > p.hi ? hi : p.hi;
+  return p;
+}
+
 void th_grid_apply(const th_constraint *c, const float *in, float *out, int64_t n, th_grid_part *part) {
   const grid *g = (const grid *)c;
   float scale = g->scale[0], inverse = 1.0f / scale;
   float lo = (float)(levels_lo(g) - g->zero), hi = (float)(levels_hi(g) - g->zero);
-  float least = INFINITY, most = -INFINITY;
-  for (int64_t i = 0; i < n; i++) {
-    float x = in[i];
-    least = x < least ? x : least;
-    most = x > most ? x : most;
-    out[i] = scale * round_half_away(clamp(x * inverse, lo, hi));
+  th_grid_part seen = th_grid_part_empty();
+  th_vec least = th_vec_all(INFINITY), most = th_vec_all(-INFINITY);
+  int64_t i = 0;
+  for (; i + TH_VEC <= n; i += TH_VEC) {
+    th_vec x = th_vec_load(in + i), v = th_vec_min(th_vec_max(x * inverse, th_vec_all(lo)), th_vec_all(hi));
+    least = th_vec_min(x, least);
+    most = th_vec_max(x, most);
+    th_vec_store(out + i, scale * th_vec_round(v));
   }
-  if (!part) return;
-  part->lo = least < part->lo ? least : part->lo;
-  part->hi = most > part->hi ? most : part->hi;
+  for (; i < n; i++) {
+    seen = widened(seen, in[i], in[i]);
+    out[i] = scale * th_round(clamp(in[i] * inverse, lo, hi));
+  }
+  for (int k = 0; k < TH_VEC; k++) seen = widened(seen, least[k], most[k]);
+  if (part) *part = widened(*part, seen.lo, seen.hi);
+}
+
+typedef struct range_gradient {
+  float scale, lo, hi;
+} range_gradient;
+
+/* Few enough elements that float sums lose nothing that matters. */
+static range_gradient backward_block(const float *in, float *d, int64_t n, float inverse, float lo, float hi) {
+  th_vec scale = th_vec_all(0.0f), below = scale, above = scale, zero = scale;
+  int64_t i = 0;
+  for (; i + TH_VEC <= n; i += TH_VEC) {
+    th_vec v = th_vec_load(in + i) * inverse, di = th_vec_load(d + i);
+    th_ivec is_below = v<lo, is_above = v> hi, outside = is_below | is_above;
+    below += th_vec_select(is_below, di, zero);
+    above += th_vec_select(is_above, di, zero);
+    di = th_vec_select(outside, zero, di);
+    v = th_vec_select(outside, zero, v);
+    scale += di * (th_vec_round(v) - v);
+    th_vec_store(d + i, di);
+  }
+  range_gradient r = {th_vec_sum(scale), th_vec_sum(below), th_vec_sum(above)};
+  for (; i < n; i++) {
+    float v = in[i] * inverse;
+    if (v < lo)
+      r.lo += d[i];
+    else if (v > hi)
+      r.hi += d[i];
+    else
+      r.scale += d[i] * (th_round(v) - v);
+    if (v < lo || v > hi) d[i] = 0.0f;
+  }
+  return r;
 }
 
 void th_grid_apply_backward(const th_constraint *c, const float *in, float *d, int64_t n, th_grid_part *part) {
   const grid *g = (const grid *)c;
   float inverse = 1.0f / g->scale[0];
   float lo = (float)(levels_lo(g) - g->zero), hi = (float)(levels_hi(g) - g->zero);
-  double d_scale = 0.0, d_lo = 0.0, d_hi = 0.0;
-  for (int64_t i = 0; i < n; i++) {
-    float v = in[i] * inverse;
-    if (v < lo) {
-      d_lo += (double)d[i];
-      d[i] = 0.0f;
-    } else if (v > hi) {
-      d_hi += (double)d[i];
-      d[i] = 0.0f;
-    } else {
-      d_scale += (double)(d[i] * (round_half_away(v) - v));
-    }
+  for (int64_t at = 0; at < n; at += SUM_BLOCK) {
+    int64_t count = n - at < SUM_BLOCK ? n - at : SUM_BLOCK;
+    range_gradient r = backward_block(in + at, d + at, count, inverse, lo, hi);
+    if (!part) continue;
+    double per_level = (double)r.scale / (levels_hi(g) - levels_lo(g)); /* scale = (hi - lo) / levels */
+    part->d_lo += (double)r.lo - per_level;
+    part->d_hi += (double)r.hi + per_level;
   }
-  if (!part) return;
-  double per_level = d_scale / (levels_hi(g) - levels_lo(g)); /* scale = (hi - lo) / levels */
-  part->d_lo += d_lo - per_level;
-  part->d_hi += d_hi + per_level;
 }
 
 void th_grid_observe(th_constraint *c, th_grid_part *parts, int count) {
   grid *g = (grid *)c;
   th_grid_part all = th_grid_part_empty();
   for (int i = 0; i < count; i++) {
-    all.lo = parts[i].lo < all.lo ? parts[i].lo : all.lo;
-    all.hi = parts[i].hi > all.hi ? parts[i].hi : all.hi;
+    all = widened(all, parts[i].lo, parts[i].hi);
     parts[i] = th_grid_part_empty();
   }
   if (all.lo > all.hi || g->frozen) return;

@@ -15,6 +15,7 @@
 #include "train/constraint.h"
 #include "train/schedule.h"
 #include "train/select.h"
+#include "train/vec.h"
 
 #define UPDATE_EVERY 0.01    /* of the fit */
 #define REGROW_UNTIL 0.75    /* of the fit: the last quarter trains a mask that stays */
@@ -33,10 +34,10 @@ struct mask {
   th_mask_options o;
   int64_t n, units;
   th_shape shape;
-  uint8_t *keep; /* by element */
-  float *score;  /* by unit */
-  float *work;   /* by element: scratch of selections */
-  float *offset; /* regrowth: what the shadow was when the weight came back; NULL otherwise */
+  uint32_t *keep; /* by element: all ones, or zero where pruned */
+  float *score;   /* by unit */
+  float *work;    /* by element: scratch of selections */
+  float *offset;  /* regrowth: what the shadow was when the weight came back; NULL otherwise */
   const float *in, *grad;
   bool started, done;
   float initial;  /* sparsity found at the beginning */
@@ -86,14 +87,19 @@ static void score_units(mask *m) {
 
 /* --- selection --- */
 
+static uint32_t ones_if(bool kept) {
+  return kept ? UINT32_MAX : 0;
+}
+
 static void keep_units(mask *m, const float *score, float threshold, int64_t *ties) {
   if (m->o.granularity == TH_GRANULARITY_CHANNEL || m->o.granularity == TH_GRANULARITY_BLOCK) {
     for (int64_t u = 0; u < m->units; u++) /* decided per unit first: a channel's elements are not consecutive */
       m->work[u] = score[u] < threshold || (score[u] == threshold && (*ties)-- > 0) ? 0.0f : 1.0f;
-    for (int64_t i = 0; i < m->n; i++) m->keep[i] = m->work[unit_of(m, i)] != 0.0f;
+    for (int64_t i = 0; i < m->n; i++) m->keep[i] = ones_if(m->work[unit_of(m, i)] != 0.0f);
     return;
   }
-  for (int64_t i = 0; i < m->n; i++) m->keep[i] = !(score[i] < threshold || (score[i] == threshold && (*ties)-- > 0));
+  for (int64_t i = 0; i < m->n; i++)
+    m->keep[i] = ones_if(!(score[i] < threshold || (score[i] == threshold && (*ties)-- > 0)));
 }
 
 /* Threshold below which all of `zeros` smallest lie, and how many equal to it go with them, first come first. */
@@ -127,7 +133,7 @@ static int64_t count_zeros(const mask *m) {
 
 /* Drops `k` more survivors and brings back the `k` pruned elements with the largest gradients. */
 static void regrow(mask *m, int64_t k) {
-  uint8_t *before = (uint8_t *)m->work; /* work has room for n floats: n bytes here, the scores follow in place */
+  uint32_t *before = (uint32_t *)m->work; /* as many bytes; scores of elements leave work alone */
   int64_t zeros = count_zeros(m);
   if (!m->grad || k < 1 || zeros + k > m->n) return;
   score_units(m);
@@ -139,7 +145,7 @@ static void regrow(mask *m, int64_t k) {
   memcpy(scores, m->score, (size_t)m->n * sizeof *scores);
   int64_t ties;
   float threshold = threshold_of(scores, m->n, zeros + k, &ties);
-  memcpy(before, m->keep, (size_t)m->n);
+  memcpy(before, m->keep, (size_t)m->n * sizeof *before);
   keep_units(m, m->score, threshold, &ties);
   for (int64_t i = 0; i < m->n; i++) m->score[i] = scores[i] = m->keep[i] ? INFINITY : fabsf(m->grad[i]);
   threshold = threshold_of(scores, m->n, zeros, &ties);
@@ -158,7 +164,7 @@ static void prune_n_m(mask *m) {
         float a = fabsf(m->in[j]), b = fabsf(m->in[i]);
         larger += a > b || (a == b && j < i);
       }
-      m->keep[i] = larger < m->o.block;
+      m->keep[i] = ones_if(larger < m->o.block);
     }
   }
 }
@@ -261,7 +267,7 @@ static th_status mask_tick(th_constraint *c, const float *in, int64_t n, const t
   m->grad = t->grad;
   if (!m->started) start(m);
   if (m->o.sparsity < 0.0f) { /* preserve */
-    for (int64_t i = 0; i < n && !m->done; i++) m->keep[i] = in[i] != 0.0f;
+    for (int64_t i = 0; i < n && !m->done; i++) m->keep[i] = ones_if(in[i] != 0.0f);
     m->done = true;
   }
   if (!is_due(m, t->progress)) return TH_OK;
@@ -272,18 +278,23 @@ static th_status mask_tick(th_constraint *c, const float *in, int64_t n, const t
 
 /* --- the class --- */
 
+/* No branches: survivors are too irregular to be predicted. */
+static void keep_values(const mask *m, const float *in, float *out, int64_t n) {
+  int64_t i = 0;
+  for (; i + TH_VEC <= n; i += TH_VEC)
+    th_vec_store(out + i, (th_vec)((th_ivec)th_vec_load(in + i) & *(const th_ivec *)(m->keep + i)));
+  for (; i < n; i++) out[i] = m->keep[i] ? in[i] : 0.0f;
+}
+
 static void mask_project(th_constraint *c, const float *in, float *out, int64_t n) {
   const mask *m = (const mask *)c;
-  if (m->offset)
-    for (int64_t i = 0; i < n; i++) out[i] = m->keep[i] ? in[i] - m->offset[i] : 0.0f;
-  else
-    for (int64_t i = 0; i < n; i++) out[i] = m->keep[i] ? in[i] : 0.0f;
+  keep_values(m, in, out, n);
+  for (int64_t i = 0; i < n && m->offset; i++) out[i] -= m->keep[i] ? m->offset[i] : 0.0f;
 }
 
 static void mask_backward(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n) {
-  const mask *m = (const mask *)c;
   (void)in;
-  for (int64_t i = 0; i < n; i++) d_in[i] = m->keep[i] ? d_out[i] : 0.0f;
+  keep_values((const mask *)c, d_out, d_in, n);
 }
 
 static bool mask_settled(const th_constraint *c) {
@@ -298,7 +309,7 @@ static void mask_save(const th_constraint *c, th_buf *b) {
   th_buf_u8(b, m->done);
   th_buf_f32(b, m->initial);
   th_buf_u64(b, updated);
-  th_buf_append(b, m->keep, (size_t)m->n);
+  th_buf_append(b, m->keep, (size_t)m->n * sizeof *m->keep);
   if (m->offset) th_buf_append(b, m->offset, (size_t)m->n * sizeof *m->offset);
 }
 
@@ -309,8 +320,8 @@ static th_status mask_load(th_constraint *c, th_reader *r) {
   m->initial = th_reader_f32(r);
   uint64_t updated = th_reader_u64(r);
   memcpy(&m->updated, &updated, sizeof updated);
-  const uint8_t *keep = th_reader_take(r, (size_t)m->n);
-  if (keep) memcpy(m->keep, keep, (size_t)m->n);
+  const uint8_t *keep = th_reader_take(r, (size_t)m->n * sizeof *m->keep);
+  if (keep) memcpy(m->keep, keep, (size_t)m->n * sizeof *m->keep);
   const uint8_t *offset = m->offset ? th_reader_take(r, (size_t)m->n * sizeof *m->offset) : NULL;
   if (offset) memcpy(m->offset, offset, (size_t)m->n * sizeof *m->offset);
   return th_reader_status(r);
@@ -367,7 +378,7 @@ th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *sh
   if (!m) return TH_ERR_RESOURCE;
   *m = (mask){.base = {&th_constraint_mask}, .o = *o, .n = n, .shape = *shape, .updated = -1.0};
   m->units = count_units(m);
-  m->keep = th_alloc((size_t)n);
+  m->keep = th_alloc((size_t)n * sizeof *m->keep);
   m->score = th_alloc((size_t)n * sizeof(float));
   m->work = th_alloc((size_t)n * sizeof(float));
   m->offset = o->regrow ? th_alloc((size_t)n * sizeof(float)) : NULL;
@@ -375,7 +386,7 @@ th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *sh
     mask_destroy(&m->base);
     return TH_ERR_RESOURCE;
   }
-  memset(m->keep, 1, (size_t)n);
+  memset(m->keep, 0xff, (size_t)n * sizeof *m->keep);
   *c = &m->base;
   return TH_OK;
 }

@@ -4,13 +4,11 @@
 
 #include <math.h>
 
+#include "train/vec.h"
+
 #define BETA1 0.9f
 #define BETA2 0.999f
 #define EPSILON 1e-8f
-
-/* Eight independent lanes; aligned(4) since parameters may begin anywhere. */
-typedef float vec __attribute__((vector_size(32), aligned(4), may_alias));
-#define LANES 8
 
 th_optimizer th_optimizer_init(th_optimizer_id id, float momentum, bool nesterov, float weight_decay) {
   return (th_optimizer){.id = id,
@@ -36,12 +34,10 @@ static void sgd(const th_optimizer *o, float decay, float *w, const float *g, fl
   /* Nesterov steps along g + mu * m, plain momentum along m: one formula with these two factors. */
   const float of_g = o->nesterov ? lr : 0.0f, of_m = o->nesterov ? lr * mu : lr;
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    vec wi = *(vec *)(w + i);
-    vec gi = *(const vec *)(g + i) + decay * wi;
-    vec mi = mu * *(vec *)(m + i) + gi;
-    *(vec *)(m + i) = mi;
-    *(vec *)(w + i) = wi - (of_g * gi + of_m * mi);
+  for (; i + TH_VEC <= n; i += TH_VEC) {
+    th_vec wi = th_vec_load(w + i), gi = th_vec_load(g + i) + decay * wi, mi = mu * th_vec_load(m + i) + gi;
+    th_vec_store(m + i, mi);
+    th_vec_store(w + i, wi - (of_g * gi + of_m * mi));
   }
   for (; i < n; i++) {
     float gi = g[i] + decay * w[i];
