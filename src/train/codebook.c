@@ -167,20 +167,27 @@ static void reassign(codebook *b, const float *in) {
 
 /* --- the class --- */
 
-static void codebook_project(th_constraint *c, const float *in, float *out, int64_t n) {
-  codebook *b = (codebook *)c;
-  (void)n;
+/* A mask below may have pruned weights, or brought them back, since the last assignment. */
+static void follow_zeros(codebook *b, const float *in) {
   for (int64_t s = 0; s < span_count(b); s++) {
     float scale = span_scale(b, s);
     for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
-      if (b->first) { /* a mask below may have pruned it, or brought it back, since the last assignment */
-        if (in[i] == 0.0f)
-          b->index[i] = 0;
-        else if (b->index[i] == 0)
-          b->index[i] = (uint16_t)nearest(b, in[i] / scale, NULL);
-      }
-      out[i] = scale * b->value[b->index[i]];
+      if (in[i] == 0.0f)
+        b->index[i] = 0;
+      else if (b->index[i] == 0)
+        b->index[i] = (uint16_t)nearest(b, in[i] / scale, NULL);
     }
+  }
+}
+
+static void codebook_project(th_constraint *c, const float *in, float *out, int64_t n) {
+  codebook *b = (codebook *)c;
+  int moved = 0; /* looked for without a branch: zeros are too irregular to be predicted */
+  for (int64_t i = 0; i < n && b->first; i++) moved |= (in[i] == 0.0f) ^ (b->index[i] == 0);
+  if (moved) follow_zeros(b, in);
+  for (int64_t s = 0; s < span_count(b); s++) {
+    float scale = span_scale(b, s);
+    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) out[i] = scale * b->value[b->index[i]];
   }
 }
 
@@ -188,15 +195,16 @@ static void codebook_backward(th_constraint *c, const float *in, const float *d_
   codebook *b = (codebook *)c;
   (void)in;
   (void)n;
+  const int first = b->first;
   memset(b->sum, 0, (size_t)b->k * sizeof *b->sum);
   memset(b->count, 0, (size_t)b->k * sizeof *b->count);
-  for (int64_t s = 0; s < span_count(b); s++) {
+  for (int64_t s = 0, spans = span_count(b), m = span_elems(b); s < spans; s++) {
     double scale = (double)span_scale(b, s);
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
+    for (int64_t i = s * m; i < (s + 1) * m; i++) {
       int k = b->index[i];
       float d = d_out[i];
-      d_in[i] = k < b->first ? 0.0f : d;
-      if (k < b->first) continue;
+      d_in[i] = k < first ? 0.0f : d;
+      if (k < first) continue;
       b->sum[k] += scale * (double)d;
       b->count[k]++;
     }
