@@ -269,7 +269,8 @@ static th_status stage_quantize(job *j) {
   if (th_settings_choice(j->s, "method") == 1) TH_TRY(run_constrained(j, add_qat));
   th_quantize_options o = {.weight_range = TH_WEIGHT_RANGE_MSE,
                            .per_channel_fc = th_settings_flag(j->s, "dense-channels"),
-                           .narrow_bias = th_settings_flag(j->s, "narrow-bias")};
+                           .bias_error = (float)th_settings_number(j->s, "bias-error"),
+                           .few_scales = th_settings_flag(j->s, "few-scales")};
   return th_quantize(j->g, &o);
 }
 

@@ -23,9 +23,9 @@ typedef struct th_quantize_options {
   th_weight_range weight_range;
   bool per_channel_fc; /* fully connected weights: one scale per output instead of one in all */
   bool float_io;       /* inputs and outputs stay float, with quantize and dequantize nodes at the border */
-  /* Round the biases of a layer to a multiple of 2^k so that they fit 2 bytes or 1, where that moves no output by more
-   * than 1/16 of its step. They are then stored small (thr_bias). */
-  bool narrow_bias;
+  /* Round the biases of a layer to a multiple of 2^k so that they fit 1 byte or 2, where that moves no output by more
+   * than this part of its step, 0 to 0.5; 0: keep them exact. They are then stored small (thr_bias). */
+  float bias_error;
   /* Per-channel steps are rounded up to the layer's largest times 2^(-k/4): a few distinct multipliers and a byte per
    * channel are stored instead of a multiplier each. Grids that weights already have are kept as they are. */
   bool few_scales;

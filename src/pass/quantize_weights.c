@@ -163,12 +163,13 @@ static bool fits(const int32_t *bias, int64_t n, int k, int bits) {
   return true;
 }
 
-/* The largest k for which half a multiple of 2^k moves no output by more than 1/16 of its step. */
+/* The largest k for which half a multiple of 2^k moves no output by more than the allowed part of its
+ * step. */
 static int most_rounding(const layer *l) {
   double finest = 0;
   for (int64_t c = 0; c < l->s.dim; c++) finest = fmax(finest, bias_step(l, c) / (double)l->out_scale);
   int k = 0;
-  while (k < 24 && ldexp(finest, k) <= 1.0 / 16) k++; /* k + 1 would be too much: 2^k * finest = error of k + 1 */
+  while (k < 24 && ldexp(finest, k) <= (double)l->o->bias_error) k++; /* k + 1 would be too much: 2^k * finest = error of k + 1 */
   return k;
 }
 
@@ -197,7 +198,7 @@ static th_status convert_bias(layer *l) {
     q[c] = (int32_t)v;
     scale[c] = (float)bias_step(l, c);
   }
-  if (l->o->narrow_bias) narrow(l, q);
+  if (l->o->bias_error > 0) narrow(l, q);
   th_shape shape = g->tensors[n->in[2]].shape;
   TH_TRY(th_node_set_const(g, l->node, 2, TH_DTYPE_S32, &shape, q));
   return th_graph_set_quant(g, n->in[2], l->n_scales > 1 ? 0 : -1, l->n_scales, scale, NULL);

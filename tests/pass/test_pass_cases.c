@@ -41,7 +41,7 @@ static th_status split(char *text, const char *path, case_file *c) {
 static th_status run_passes(th_graph *g, const char *passes) {
   float sparsity;
   if (th_str_eq(passes, "quantize")) return th_quantize(g, &(th_quantize_options){0});
-  if (th_str_eq(passes, "quantize narrow")) return th_quantize(g, &(th_quantize_options){.narrow_bias = true});
+  if (th_str_eq(passes, "quantize narrow")) return th_quantize(g, &(th_quantize_options){.bias_error = 0.0625f});
   if (th_str_eq(passes, "quantize few")) return th_quantize(g, &(th_quantize_options){.few_scales = true});
   if (sscanf(passes, "prune %f", &sparsity) == 1) {
     th_prune_channels_options o = {.sparsity = sparsity, .global = th_str_ends(passes, "global")};

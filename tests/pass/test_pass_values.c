@@ -193,7 +193,7 @@ static void quantized_values_are_close(void **state) {
                                          {.weight_range = TH_WEIGHT_RANGE_MSE},
                                          {.per_channel_fc = true},
                                          {.float_io = true},
-                                         {.narrow_bias = true},
+                                         {.bias_error = 0.0625f},
                                          {.few_scales = true}};
   for (int m = 0; m < TH_CALIBRATION_COUNT; m++)
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
