@@ -43,8 +43,52 @@ TH_INLINE void forward(const th_depthwise *d, const float *x, const float *w, co
   }
 }
 
+/* The usual case, 3 x 3 and stride 1: weights stay in registers, and each input is loaded once for the PIXELS outputs.
+ */
+TH_INLINE void forward_row_3x3(const th_depthwise *d, const float *row, const vec taps[9], vec start, float *out) {
+  const ptrdiff_t c = d->channels;
+  int ox = 0;
+  for (; ox + PIXELS <= d->out_x; ox += PIXELS, row += PIXELS * c, out += PIXELS * c) {
+    vec acc[PIXELS];
+#pragma GCC unroll 4
+    for (int i = 0; i < PIXELS; i++) acc[i] = start;
+#pragma GCC unroll 3
+    for (int ky = 0; ky < 3; ky++) {
+      vec x[PIXELS + 2];
+#pragma GCC unroll 6
+      for (int i = 0; i < PIXELS + 2; i++) x[i] = vec_load(row + ((ptrdiff_t)ky * d->in_x + i) * c);
+#pragma GCC unroll 3
+      for (int kx = 0; kx < 3; kx++)
+#pragma GCC unroll 4
+        for (int i = 0; i < PIXELS; i++) acc[i] += x[i + kx] * taps[ky * 3 + kx];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < PIXELS; i++) vec_store(out + i * c, acc[i]);
+  }
+  for (; ox < d->out_x; ox++, row += c, out += c) {
+    vec acc = start;
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) acc += vec_load(row + ((ptrdiff_t)(t / 3) * d->in_x + t % 3) * c) * taps[t];
+    vec_store(out, acc);
+  }
+}
+
+static void forward_3x3(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out) {
+  const ptrdiff_t c = d->channels;
+  for (ptrdiff_t ch = 0; ch < c; ch += TH_LANES) {
+    vec taps[9], start = bias ? vec_load(bias + ch) : (vec){0};
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) taps[t] = vec_load(w + t * c + ch);
+    for (int oy = 0; oy < d->out_y; oy++)
+      forward_row_3x3(d, x + (ptrdiff_t)oy * d->in_x * c + ch, taps, start, out + (ptrdiff_t)oy * d->out_x * c + ch);
+  }
+}
+
 void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out) {
-  if (d->kernel_y == 3 && d->kernel_x == 3)
+  bool small = d->kernel_y == 3 && d->kernel_x == 3;
+  if (small && d->stride_y == 1 && d->stride_x == 1 && d->dilation_y == 1 && d->dilation_x == 1)
+    forward_3x3(d, x, w, bias, out);
+  else if (small)
     forward(d, x, w, bias, out, 3, 3);
   else
     forward(d, x, w, bias, out, d->kernel_y, d->kernel_x);
