@@ -6,15 +6,14 @@
 #include "eval/eval.h"
 #include "train/net.h"
 
-#define LEAST_PROBABILITY (1.0f / 512.0f) /* half of what an 8-bit softmax can tell from zero */
-
 struct th_teacher {
   th_net *net;   /* float graphs */
   th_eval *eval; /* the others */
+  const th_graph *graph;
+  int tensor; /* the logits of an integer graph */
   float *logits;
   int outputs;
   int64_t input_elems;
-  bool probabilities;
 };
 
 static bool is_float(const th_graph *g) {
@@ -26,15 +25,16 @@ static bool is_float(const th_graph *g) {
   return true;
 }
 
-static bool ends_in_softmax(const th_graph *g) {
+/* What goes into the last softmax, or the output itself. */
+static int find_logits(const th_graph *g) {
   int t = g->outputs[0];
   for (int n = th_graph_producer(g, t); n >= 0; n = th_graph_producer(g, t)) {
     th_op_id op = g->nodes[n].op;
-    if (op == TH_OP_SOFTMAX) return true;
-    if (op != TH_OP_QUANTIZE && op != TH_OP_DEQUANTIZE && op != TH_OP_RESHAPE) return false;
     t = g->nodes[n].in[0];
+    if (op == TH_OP_SOFTMAX) return t;
+    if (op != TH_OP_QUANTIZE && op != TH_OP_DEQUANTIZE && op != TH_OP_RESHAPE) break;
   }
-  return false;
+  return g->outputs[0];
 }
 
 static th_status check(const th_graph *g, int64_t input_elems, int outputs) {
@@ -50,10 +50,10 @@ static th_status check(const th_graph *g, int64_t input_elems, int outputs) {
 
 static th_status open_teacher(th_teacher *t, const th_graph *g, int batch) {
   if (is_float(g)) return th_net_create(g, NULL, batch, false, &t->net);
-  t->probabilities = ends_in_softmax(g);
+  t->tensor = find_logits(g);
   t->logits = th_alloc((size_t)batch * (size_t)t->outputs * sizeof *t->logits);
   if (!t->logits) return TH_ERR_RESOURCE;
-  return th_eval_open(g, false, &t->eval);
+  return th_eval_open(g, true, &t->eval);
 }
 
 th_status th_teacher_create(const th_graph *graph, int64_t input_elems, int outputs, int batch, th_teacher **teacher) {
@@ -61,6 +61,7 @@ th_status th_teacher_create(const th_graph *graph, int64_t input_elems, int outp
   TH_TRY(check(graph, input_elems, outputs));
   th_teacher *t = th_alloc(sizeof *t);
   if (!t) return TH_ERR_RESOURCE;
+  t->graph = graph;
   t->outputs = outputs;
   t->input_elems = input_elems;
   th_status status = open_teacher(t, graph, batch);
@@ -88,11 +89,13 @@ th_status th_teacher_run(th_teacher *t, const float *x, int samples, const float
     return TH_OK;
   }
   TH_TRY(th_eval_run_f32(t->eval, samples, &x, &t->logits));
+  const th_tensor *z = &t->graph->tensors[t->tensor];
+  const void *values = th_eval_tensor(t->eval, t->tensor);
   int64_t n = (int64_t)samples * t->outputs;
-  for (int64_t i = 0; i < n && t->probabilities; i++) {
-    float p = t->logits[i] > LEAST_PROBABILITY ? t->logits[i] : LEAST_PROBABILITY;
-    t->logits[i] = (float)th_real_log((double)p);
-  }
+  if (values && z->dtype == TH_DTYPE_F32)
+    memcpy(t->logits, values, (size_t)n * sizeof *t->logits);
+  else if (values && z->quant.count == 1)
+    th_dequantize(values, z->dtype, n, z->quant.scale[0], z->quant.zero[0], t->logits);
   *logits = t->logits;
   return TH_OK;
 }

@@ -1,8 +1,8 @@
 /* The teacher of distillation: a graph that turns a batch into logits.
  *
  * A float graph runs through the same walk as the student. An integer one runs through eval/, on the device's kernels;
- * when it ends in a softmax its logits are the logarithms of the probabilities, which differ from the true ones by a
- * constant that the loss does not see.
+ * when it ends in a softmax, what goes into that is taken: eight bits of probability would hide the small ones, which
+ * are what a temperature brings out.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TH_TRAIN_TEACHER_H
 #define TH_TRAIN_TEACHER_H

@@ -4,6 +4,9 @@
 #include <math.h>
 
 #include "base/parallel.h"
+#include "eval/eval.h"
+#include "pass/calibrate.h"
+#include "pass/quantize.h"
 #include "train_fixture.h"
 
 #define CLASSES 4
@@ -122,11 +125,82 @@ static void a_teacher_helps(void **state) {
   train(b, &noisy, &o, &taught);
   assert_true(taught.val_loss < 0.8 * alone.val_loss);
   assert_true(taught.val_accuracy >= alone.val_accuracy);
+
+  /* an int8 teacher, run on the device's kernels, teaches nearly the same */
+  th_train_result by_integers;
+  th_graph *third = fx_mlp(16, CLASSES, 5);
+  const float *inputs[] = {clean.store[0].samples};
+  FX_OK(th_calibrate(teacher, 320, inputs, &(th_calibrate_options){0}));
+  FX_OK(th_quantize(teacher, &(th_quantize_options){0}));
+  train(third, &noisy, &o, &by_integers);
+  assert_true(fabs(by_integers.val_loss - taught.val_loss) < 0.1 * taught.val_loss);
+  th_graph_destroy(third);
   th_graph_destroy(teacher);
   th_graph_destroy(a);
   th_graph_destroy(b);
   fx_dataset_free(&clean);
   fx_dataset_free(&noisy);
+}
+
+/* --- quantization-aware training --- */
+
+static void add_grids(const th_graph *g, th_constraints *cs) {
+  th_constraint *c;
+  for (int t = 0; t < g->n_tensors; t++) {
+    const th_tensor *x = &g->tensors[t];
+    if (!x->data && x->quant.count == 1) { /* calibrated */
+      float scale = x->quant.scale[0], zero = (float)x->quant.zero[0];
+      th_grid_options o = {.bits = 8, .channel_axis = -1, .range = TH_RANGE_LEARNED, .freeze_at = 0.7f};
+      o.lo = scale * (-128.0f - zero);
+      o.hi = scale * (127.0f - zero);
+      FX_OK(th_grid_create(&o, NULL, 0, NULL, &c));
+      FX_OK(th_constraints_add_activation(cs, t, c));
+    }
+    if (!x->data || x->shape.rank < 2) continue;
+    th_grid_options o = {.bits = 8, .symmetric = true, .channel_axis = 0, .range = TH_RANGE_LEARNED, .freeze_at = 0.7f};
+    FX_OK(th_grid_create(&o, x->data, th_shape_elems(&x->shape), &x->shape, &c));
+    FX_OK(th_constraints_add(cs, t, c));
+  }
+}
+
+static double integer_accuracy(const th_graph *g, const th_dataset *d) {
+  const th_store *store = &d->store[1];
+  float *out = test_malloc((size_t)store->count * CLASSES * sizeof *out);
+  const float *in = store->samples;
+  th_eval *eval;
+  int right = 0;
+  FX_OK(th_eval_open(g, false, &eval));
+  FX_OK(th_eval_run_f32(eval, store->count, &in, &out));
+  for (int i = 0; i < store->count; i++) {
+    int best = 0;
+    for (int k = 1; k < CLASSES; k++) best = out[i * CLASSES + k] > out[i * CLASSES + best] ? k : best;
+    right += best == store->labels[i];
+  }
+  th_eval_close(eval);
+  test_free(out);
+  return (double)right / store->count;
+}
+
+/* What training measured on fake-quantized values is what the integer kernels deliver. */
+static void fake_quantization_predicts_the_integers(void **state) {
+  th_dataset d = fx_dataset(640, 400, CLASSES, 3.0f);
+  th_graph *g = fx_mlp(24, CLASSES, 1);
+  th_train_options o = options(6);
+  train(g, &d, &o, NULL);
+  const float *inputs[] = {d.store[0].samples};
+  FX_OK(th_calibrate(g, 320, inputs, &(th_calibrate_options){0}));
+  th_constraints *cs;
+  FX_OK(th_constraints_create(g, &cs));
+  add_grids(g, cs);
+  o.constraints = cs;
+  o.lr = 0.002f;
+  double trained = train(g, &d, &o, NULL);
+  FX_OK(th_quantize(g, &(th_quantize_options){.per_channel_fc = true}));
+  double integers = integer_accuracy(g, &d);
+  if (fabs(trained - integers) > 0.01 || trained < 0.8) fail_msg("trained %g, integers %g", trained, integers);
+  th_constraints_destroy(cs);
+  th_graph_destroy(g);
+  fx_dataset_free(&d);
 }
 
 /* --- the same bits --- */
@@ -305,6 +379,7 @@ int main(void) {
       cmocka_unit_test(running_statistics_follow_the_data),
       cmocka_unit_test(an_autoencoder_learns_without_labels),
       cmocka_unit_test(a_teacher_helps),
+      cmocka_unit_test(fake_quantization_predicts_the_integers),
       cmocka_unit_test(same_bits_whatever_the_threads),
       cmocka_unit_test(optimizers_follow_their_formulas),
       cmocka_unit_test(schedules_follow_their_formulas),
