@@ -9,7 +9,7 @@
  * move as much as one weight does; Adam normalizes by itself.
  * With grid_bits the scales are such that levels are integers: forward rounds them, so training sees what is deployed.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "train/codebook.h"
+#include "train/points.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,45 +1,28 @@
 /* Planning a net: which nodes run, where batches are cut, which buffers are shared. See net.h for the terms.
  *
  * Values of all tensors are kept for backward, except that flatten and reshape share their input's and in-place
- * operators overwrite it. Gradients live shortly: those born and consumed within one run take a lane's private block
- * that stays in the cache; the others are laid out for the whole batch, first fit over their life in runs.
+ * operators overwrite it. Where gradients live is decided in net_gradients.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "train/net.h"
+#include "train/net_plan.h"
 
 #define LANE_SAMPLES 32         /* enough rows for a fully connected layer to use each weight it loads well */
 #define CHUNK_BYTES (256 << 10) /* activations of one chunk at one node: a part of the L2 cache */
 #define NEUTRAL_BYTES (8 << 10) /* nodes this small per sample adopt the granularity of their neighbour */
-#define FLOAT_ALIGN 16          /* 64 bytes */
 #define MAX_BATCH 65536
 
-typedef struct planner {
-  th_net *net;
-  const th_graph *g;
-  const th_constraints *cs;
-  bool training;
-  bool *needed;  /* by node: an ancestor of the logits */
-  bool *alias;   /* by node: no step, the output is the input */
-  void **states; /* by node */
-  int chunk_max, lane_max;
-} planner;
-
-static int64_t aligned(int64_t elems) {
-  return (elems + FLOAT_ALIGN - 1) / FLOAT_ALIGN * FLOAT_ALIGN;
-}
-
-static th_status no_memory(void) {
+th_status th_plan_no_memory(void) {
   return th_error_status() ? th_error_status() : th_fail(TH_ERR_RESOURCE, "out of memory while planning the training");
 }
 
-static float *floats(planner *p, int64_t n) {
+float *th_plan_floats(th_planner *p, int64_t n) {
   return TH_ARRAY(p->net->arena, float, n > 0 ? n : 1);
 }
 
 /* --- which nodes --- */
 
-static th_status find_logits(planner *p) {
+static th_status find_logits(th_planner *p) {
   const th_graph *g = p->g;
   if (g->n_inputs != 1 || g->n_outputs < 1)
     return th_fail(TH_ERR_INPUT, "graph %s: has %d inputs and %d outputs, training needs one input and an output",
@@ -58,10 +41,10 @@ static th_status find_logits(planner *p) {
   return TH_OK;
 }
 
-static th_status find_needed(planner *p) {
+static th_status find_needed(th_planner *p) {
   bool *wanted = TH_ARRAY(p->net->arena, bool, p->g->n_tensors);
   p->needed = TH_ARRAY(p->net->arena, bool, p->g->n_nodes);
-  if (!wanted || !p->needed) return no_memory();
+  if (!wanted || !p->needed) return th_plan_no_memory();
   wanted[p->net->logits] = true;
   for (int i = p->g->n_nodes - 1; i >= 0; i--) {
     const th_node *n = &p->g->nodes[i];
@@ -91,7 +74,7 @@ static th_status check_float(const th_graph *g, const th_node *n, int i) {
                  th_dtype_name(t->dtype));
 }
 
-static void add_param(planner *p, const th_node *n, int i) {
+static void add_param(th_planner *p, const th_node *n, int i) {
   th_net *net = p->net;
   int t = n->in[i];
   if (net->tensors[t].param >= 0) return;
@@ -101,25 +84,25 @@ static void add_param(planner *p, const th_node *n, int i) {
                                             .at = net->param_elems,
                                             .is_weight = i == th_op_weight_input(n->op),
                                             .direct = true};
-  net->param_elems += aligned(net->tensors[t].elems);
+  net->param_elems += th_plan_aligned(net->tensors[t].elems);
 }
 
-static void add_running(planner *p, int t) {
+static void add_running(th_planner *p, int t) {
   th_net *net = p->net;
   for (int i = 0; i < net->n_running; i++)
     if (net->running[i].tensor == t) return;
   net->running[net->n_running++] = (th_running){t, net->tensors[t].elems, net->running_elems};
-  net->running_elems += aligned(net->tensors[t].elems);
+  net->running_elems += th_plan_aligned(net->tensors[t].elems);
 }
 
-static th_status find_tensors(planner *p) {
+static th_status find_tensors(th_planner *p) {
   th_net *net = p->net;
   const th_graph *g = p->g;
   net->tensors = TH_ARRAY(net->arena, th_net_tensor, g->n_tensors);
   net->params = TH_ARRAY(net->arena, th_param, g->n_tensors);
   net->running = TH_ARRAY(net->arena, th_running, g->n_tensors);
   net->grids = TH_ARRAY(net->arena, int, g->n_tensors);
-  if (!net->tensors || !net->params || !net->running || !net->grids) return no_memory();
+  if (!net->tensors || !net->params || !net->running || !net->grids) return th_plan_no_memory();
   for (int t = 0; t < g->n_tensors; t++) {
     th_net_tensor *nt = &net->tensors[t];
     nt->elems = th_shape_elems(&g->tensors[t].shape);
@@ -143,7 +126,7 @@ static th_status find_tensors(planner *p) {
 }
 
 /* A parameter of fully connected layers alone needs no private gradients; one used by both kinds cannot be summed. */
-static th_status find_direct(planner *p) {
+static th_status find_direct(th_planner *p) {
   th_net *net = p->net;
   for (int pass = 0; pass < 2; pass++)
     for (int i = 0; i < p->g->n_nodes; i++) {
@@ -163,23 +146,23 @@ static th_status find_direct(planner *p) {
     th_param *param = &net->params[i];
     if (param->direct) continue;
     param->lane_at = net->lane_elems;
-    net->lane_elems += aligned(param->elems);
+    net->lane_elems += th_plan_aligned(param->elems);
   }
   return TH_OK;
 }
 
-static th_status fill_params(planner *p) {
+static th_status fill_params(th_planner *p) {
   th_net *net = p->net;
-  net->shadow = floats(p, net->param_elems);
-  net->gradient = floats(p, net->param_elems);
-  net->running_values = floats(p, net->running_elems);
-  if (!net->shadow || !net->gradient || !net->running_values) return no_memory();
+  net->shadow = th_plan_floats(p, net->param_elems);
+  net->gradient = th_plan_floats(p, net->param_elems);
+  net->running_values = th_plan_floats(p, net->running_elems);
+  if (!net->shadow || !net->gradient || !net->running_values) return th_plan_no_memory();
   for (int i = 0; i < net->n_params; i++) {
     th_param *param = &net->params[i];
     float *shadow = net->shadow + param->at;
     memcpy(shadow, net->tensors[param->tensor].data, (size_t)param->elems * sizeof(float));
-    param->value = p->cs && th_constraints_depth(p->cs, param->tensor) ? floats(p, param->elems) : shadow;
-    if (!param->value) return no_memory();
+    param->value = p->cs && th_constraints_depth(p->cs, param->tensor) ? th_plan_floats(p, param->elems) : shadow;
+    if (!param->value) return th_plan_no_memory();
     if (param->value != shadow) memcpy(param->value, shadow, (size_t)param->elems * sizeof(float));
     net->tensors[param->tensor].seen = param->value;
   }
@@ -215,33 +198,33 @@ static bool may_be_overwritten(const th_graph *g, int tensor) {
   }
 }
 
-static bool shares_value(const planner *p, int node) {
+static bool shares_value(const th_planner *p, int node) {
   const th_node *n = &p->g->nodes[node];
   const th_net_tensor *in = n->n_in ? &p->net->tensors[n->in[0]] : NULL;
   return th_op_get(n->op)->in_place && in && !in->data && !in->grid && th_graph_only_user(p->g, n->in[0]) == node &&
          may_be_overwritten(p->g, n->in[0]);
 }
 
-static bool is_alias(const planner *p, const th_node *n) {
+static bool is_alias(const th_planner *p, const th_node *n) {
   bool same = n->op == TH_OP_FLATTEN || n->op == TH_OP_RESHAPE || (n->op == TH_OP_DROPOUT && !p->training);
   return same && !p->net->tensors[n->in[0]].data && !p->net->tensors[n->out[0]].grid;
 }
 
-static th_status new_value(planner *p, int t, float *shared) {
+static th_status new_value(th_planner *p, int t, float *shared) {
   th_net_tensor *nt = &p->net->tensors[t];
-  nt->value = shared ? shared : floats(p, nt->elems * p->net->batch);
-  nt->seen = nt->grid ? floats(p, nt->elems * p->net->batch) : nt->value;
+  nt->value = shared ? shared : th_plan_floats(p, nt->elems * p->net->batch);
+  nt->seen = nt->grid ? th_plan_floats(p, nt->elems * p->net->batch) : nt->value;
   if (nt->grid) {
     nt->grid_slot = p->net->n_grids;
     p->net->grids[p->net->n_grids++] = t;
   }
-  return nt->value && nt->seen ? TH_OK : no_memory();
+  return nt->value && nt->seen ? TH_OK : th_plan_no_memory();
 }
 
-static th_status place_values(planner *p) {
+static th_status place_values(th_planner *p) {
   th_net *net = p->net;
   p->alias = TH_ARRAY(net->arena, bool, p->g->n_nodes);
-  if (!p->alias) return no_memory();
+  if (!p->alias) return th_plan_no_memory();
   TH_TRY(new_value(p, net->input, NULL));
   for (int i = 0; i < p->g->n_nodes; i++) {
     const th_node *n = &p->g->nodes[i];
@@ -269,7 +252,7 @@ static th_status place_values(planner *p) {
 
 /* --- steps, runs, segments --- */
 
-static int64_t sample_bytes(const planner *p, const th_node *n) {
+static int64_t sample_bytes(const th_planner *p, const th_node *n) {
   int64_t elems = 0;
   for (int k = 0; k < n->n_in; k++)
     if (n->in[k] >= 0 && !p->net->tensors[n->in[k]].data) elems += p->net->tensors[n->in[k]].elems;
@@ -281,20 +264,20 @@ static void push(th_net_sweep *s, th_net_kind kind, int node, int tensor, const 
   s->steps[s->n_steps++] = (th_net_step){.kind = kind, .wide = wide, .node = node, .tensor = tensor, .op = op};
 }
 
-static void push_grids(planner *p, th_net_sweep *s, const th_node *n) {
+static void push_grids(th_planner *p, th_net_sweep *s, const th_node *n) {
   for (int o = 0; o < n->n_out; o++)
     if (p->net->tensors[n->out[o]].grid)
       push(s, TH_STEP_GRID, -1, n->out[o], NULL, s->steps[s->n_steps ? s->n_steps - 1 : 0].wide);
 }
 
-static bool step_is_wide(const planner *p, const th_net_sweep *s, int node) {
+static bool step_is_wide(const th_planner *p, const th_net_sweep *s, int node) {
   const th_node *n = &p->g->nodes[node];
   if (n->op == TH_OP_FULLY_CONNECTED) return true;
   if (sample_bytes(p, n) <= NEUTRAL_BYTES && s->n_steps) return s->steps[s->n_steps - 1].wide;
   return false;
 }
 
-static void list_forward(planner *p) {
+static void list_forward(th_planner *p) {
   th_net_sweep *s = &p->net->forward;
   if (p->net->tensors[p->net->input].grid) push(s, TH_STEP_GRID, -1, p->net->input, NULL, false);
   for (int i = 0; i < p->g->n_nodes; i++) {
@@ -306,7 +289,7 @@ static void list_forward(planner *p) {
   }
 }
 
-static th_status list_backward(planner *p) {
+static th_status list_backward(th_planner *p) {
   th_net_sweep *s = &p->net->backward;
   push(s, TH_STEP_LOSS, -1, p->net->logits, NULL, true);
   for (int i = p->g->n_nodes - 1; i >= 0; i--) {
@@ -334,15 +317,15 @@ static void cut_runs(th_net_sweep *s) {
   }
 }
 
-static th_status alloc_sweep(planner *p, th_net_sweep *s) {
+static th_status alloc_sweep(th_planner *p, th_net_sweep *s) {
   int most = 3 * p->g->n_nodes + TH_MAX_OUTPUTS + 2;
   s->steps = TH_ARRAY(p->net->arena, th_net_step, most);
   s->runs = TH_ARRAY(p->net->arena, th_net_run, most);
   s->segments = TH_ARRAY(p->net->arena, th_net_segment, most);
-  return s->steps && s->runs && s->segments ? TH_OK : no_memory();
+  return s->steps && s->runs && s->segments ? TH_OK : th_plan_no_memory();
 }
 
-static th_status list_steps(planner *p) {
+static th_status list_steps(th_planner *p) {
   TH_TRY(alloc_sweep(p, &p->net->forward));
   list_forward(p);
   cut_runs(&p->net->forward);
@@ -353,7 +336,7 @@ static th_status list_steps(planner *p) {
   return TH_OK;
 }
 
-static void choose_chunks(planner *p) {
+static void choose_chunks(th_planner *p) {
   th_net *net = p->net;
   int lanes = net->batch / LANE_SAMPLES;
   net->lanes = lanes < 1 ? 1 : lanes > TH_NET_MAX_LANES ? TH_NET_MAX_LANES : lanes;
@@ -373,150 +356,21 @@ static void choose_chunks(planner *p) {
   p->chunk_max = (p->lane_max + net->chunks_per_lane - 1) / net->chunks_per_lane;
 }
 
-/* --- gradients of activations --- */
-
-typedef struct life { /* of one gradient: steps and runs of the backward sweep */
-  int root, first_step, last_step, first_run, last_run;
-  bool used, whole;
-  int64_t size, at;
-} life;
-
-static void touch(const planner *p, life *lives, int tensor, int step, int run) {
-  if (tensor < 0 || !p->net->tensors[tensor].wants_grad) return;
-  life *l = &lives[p->net->tensors[tensor].root];
-  if (!l->used) *l = (life){.first_step = step, .first_run = run, .used = true};
-  l->root = p->net->tensors[tensor].root;
-  l->last_step = step;
-  l->last_run = run > l->last_run ? run : l->last_run;
-}
-
-static int segment_end(const th_net_sweep *s, int run) {
-  for (int i = 0; i < s->n_segments; i++)
-    if (run < s->segments[i].last) return s->segments[i].last - 1;
-  return run;
-}
-
-static void touch_step(planner *p, life *lives, int step, int run) {
-  th_net_sweep *s = &p->net->backward;
-  const th_net_step *st = &s->steps[step];
-  touch(p, lives, st->tensor, step, run);
-  if (st->node < 0) return;
-  const th_node *n = &p->g->nodes[st->node];
-  for (int o = 0; o < n->n_out; o++) {
-    touch(p, lives, n->out[o], step, run);
-    life *l = &lives[p->net->tensors[n->out[o]].root];
-    if (!st->op->backward_weights) continue; /* else read again at the end of the segment */
-    l->whole = true;
-    int end = segment_end(s, run);
-    l->last_run = end > l->last_run ? end : l->last_run;
-  }
-  for (int k = 0; k < n->n_in && st->kind == TH_STEP_NODE; k++) touch(p, lives, n->in[k], step, run);
-}
-
-/* First fit: each in turn goes to the lowest place free during its life. Returns the size in all. */
-static int64_t first_fit(life **items, int n, bool by_run) {
-  int64_t peak = 0;
-  for (int i = 0; i < n; i++) {
-    life *a = items[i];
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      for (int j = 0; j < i; j++) {
-        const life *b = items[j];
-        bool together = by_run ? a->first_run <= b->last_run && b->first_run <= a->last_run
-                               : a->first_step <= b->last_step && b->first_step <= a->last_step;
-        if (!together || a->at >= b->at + b->size || b->at >= a->at + a->size) continue;
-        a->at = b->at + b->size;
-        moved = true;
-      }
-    }
-    peak = a->at + a->size > peak ? a->at + a->size : peak;
-  }
-  return peak;
-}
-
-static int64_t place_locals(planner *p, life *lives, life **items) {
-  int64_t most = 0;
-  for (int run = 0; run < p->net->backward.n_runs; run++) {
-    int n = 0, samples = p->net->backward.runs[run].wide ? p->lane_max : p->chunk_max;
-    for (int t = 0; t < p->g->n_tensors; t++) {
-      if (!lives[t].used || lives[t].whole || lives[t].first_run != run) continue;
-      lives[t].size = aligned(p->net->tensors[t].elems * samples);
-      items[n++] = &lives[t];
-    }
-    int64_t peak = first_fit(items, n, false);
-    most = peak > most ? peak : most;
-    for (int i = 0; i < n; i++) {
-      p->net->tensors[items[i]->root].grad_local = true;
-      p->net->tensors[items[i]->root].grad_at = items[i]->at;
-    }
-  }
-  return most;
-}
-
-static th_status place_gradients(planner *p) {
-  th_net *net = p->net;
-  th_arena *scratch = net->arena;
-  life *lives = TH_ARRAY(scratch, life, p->g->n_tensors);
-  life **items = TH_ARRAY(scratch, life *, p->g->n_tensors);
-  if (!lives || !items) return no_memory();
-  for (int run = 0; run < net->backward.n_runs; run++)
-    for (int step = net->backward.runs[run].first; step < net->backward.runs[run].last; step++)
-      touch_step(p, lives, step, run);
-  int n = 0;
-  for (int t = 0; t < p->g->n_tensors; t++) {
-    lives[t].whole |= lives[t].first_run != lives[t].last_run;
-    if (!lives[t].used || !lives[t].whole) continue;
-    lives[t].size = aligned(net->tensors[t].elems * net->batch);
-    items[n++] = &lives[t];
-  }
-  float *block = floats(p, first_fit(items, n, true));
-  if (!block) return no_memory();
-  for (int i = 0; i < n; i++) net->tensors[items[i]->root].grad = block + items[i]->at;
-  int64_t local = place_locals(p, lives, items);
-  for (int l = 0; l < net->lanes; l++)
-    if (!(net->lane_grad_block[l] = floats(p, local))) return no_memory();
-  return TH_OK;
-}
-
-/* The first consumer in backward order sets a gradient, the others add to it. */
-static th_status mark_accumulation(planner *p) {
-  th_net *net = p->net;
-  bool *written = TH_ARRAY(net->arena, bool, p->g->n_tensors);
-  if (!written) return no_memory();
-  written[net->tensors[net->logits].root] = true;
-  for (int i = 0; i < net->backward.n_steps; i++) {
-    th_net_step *s = &net->backward.steps[i];
-    if (s->kind != TH_STEP_NODE) continue;
-    const th_node *n = &p->g->nodes[s->node];
-    for (int k = 0; k < n->n_in; k++) {
-      if (n->in[k] < 0) continue;
-      const th_net_tensor *in = &net->tensors[n->in[k]];
-      int key = in->param >= 0 ? n->in[k] : in->root;
-      bool in_place = !in->data && in->root == net->tensors[n->out[0]].root;
-      if (in_place || (!in->wants_grad && !(in->param >= 0 && net->params[in->param].direct))) continue;
-      if (written[key]) s->accumulate |= 1u << k;
-      written[key] = true;
-    }
-  }
-  return TH_OK;
-}
-
 /* --- what operators ask for --- */
 
-static th_status give_states(planner *p, th_net_sweep *s) {
+static th_status give_states(th_planner *p, th_net_sweep *s) {
   for (int i = 0; i < s->n_steps; i++) {
     th_net_step *st = &s->steps[i];
     if (st->node < 0 || !st->op->state_bytes) continue;
     void **state = &p->states[st->node];
     if (!*state)
       *state = th_arena_alloc(p->net->arena, st->op->state_bytes(p->g, &p->g->nodes[st->node], p->net->batch));
-    if (!(st->state = *state)) return no_memory();
+    if (!(st->state = *state)) return th_plan_no_memory();
   }
   return TH_OK;
 }
 
-static size_t scratch_need(const planner *p, const th_net_sweep *s) {
+static size_t scratch_need(const th_planner *p, const th_net_sweep *s) {
   size_t most = 0;
   for (int i = 0; i < s->n_steps; i++) {
     const th_net_step *st = &s->steps[i];
@@ -531,22 +385,22 @@ static size_t scratch_need(const planner *p, const th_net_sweep *s) {
   return most;
 }
 
-static th_status give_lanes(planner *p) {
+static th_status give_lanes(th_planner *p) {
   th_net *net = p->net;
   size_t a = scratch_need(p, &net->forward), b = scratch_need(p, &net->backward);
   for (int l = 0; l < net->lanes; l++) {
-    net->lane_scratch[l] = floats(p, (int64_t)(a > b ? a : b));
-    net->lane_gradient[l] = floats(p, l ? net->lane_elems : 0); /* lane 0 adds to the common gradient */
-    if (!net->lane_scratch[l] || !net->lane_gradient[l]) return no_memory();
+    net->lane_scratch[l] = th_plan_floats(p, (int64_t)(a > b ? a : b));
+    net->lane_gradient[l] = th_plan_floats(p, l ? net->lane_elems : 0); /* lane 0 adds to the common gradient */
+    if (!net->lane_scratch[l] || !net->lane_gradient[l]) return th_plan_no_memory();
   }
   int parts = net->n_grids * net->lanes;
   net->grid_parts = TH_ARRAY(net->arena, th_grid_part, parts ? parts : 1);
-  if (!net->grid_parts) return no_memory();
+  if (!net->grid_parts) return th_plan_no_memory();
   for (int i = 0; i < parts; i++) net->grid_parts[i] = th_grid_part_empty();
   return TH_OK;
 }
 
-static th_status plan(planner *p) {
+static th_status plan(th_planner *p) {
   TH_TRY(find_logits(p));
   TH_TRY(find_needed(p));
   TH_TRY(find_tensors(p));
@@ -556,11 +410,11 @@ static th_status plan(planner *p) {
   TH_TRY(list_steps(p));
   choose_chunks(p);
   if (p->training) {
-    TH_TRY(place_gradients(p));
-    TH_TRY(mark_accumulation(p));
+    TH_TRY(th_plan_gradients(p));
+    TH_TRY(th_plan_accumulation(p));
   }
   p->states = TH_ARRAY(p->net->arena, void *, p->g->n_nodes);
-  if (!p->states) return no_memory();
+  if (!p->states) return th_plan_no_memory();
   TH_TRY(give_states(p, &p->net->forward));
   TH_TRY(give_states(p, &p->net->backward));
   return give_lanes(p);
@@ -573,12 +427,12 @@ th_status th_net_create(const th_graph *graph, const th_constraints *cs, int bat
   th_net *made = arena ? TH_NEW(arena, th_net) : NULL;
   if (!made) {
     th_arena_destroy(arena);
-    return no_memory();
+    return th_plan_no_memory();
   }
   made->arena = arena;
   made->graph = graph;
   made->batch = batch;
-  planner p = {.net = made, .g = graph, .cs = cs, .training = training};
+  th_planner p = {.net = made, .g = graph, .cs = cs, .training = training};
   th_status status = plan(&p);
   if (status != TH_OK) {
     th_net_destroy(made);

@@ -1,9 +1,9 @@
-/* One-dimensional clustering; see codebook.h. SPDX-License-Identifier: Apache-2.0 */
+/* One-dimensional clustering; see points.h. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "train/codebook.h"
+#include "train/points.h"
 
 typedef struct point {
   float x, weight;

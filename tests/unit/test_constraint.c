@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "train/codebook.h"
 #include "train/grid.h"
+#include "train/points.h"
 #include "train/select.h"
 #include "train_fixture.h"
 

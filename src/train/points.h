@@ -3,8 +3,8 @@
  * Points are sorted once; then a cluster is an interval and its mean a difference of prefix sums, so that one Lloyd
  * iteration costs K binary searches, however many points there are.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TH_TRAIN_CODEBOOK_H
-#define TH_TRAIN_CODEBOOK_H
+#ifndef TH_TRAIN_POINTS_H
+#define TH_TRAIN_POINTS_H
 
 #include <stdint.h>
 

@@ -1,0 +1,30 @@
+/* The planner at work, shared by net_plan.c and net_gradients.c.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_TRAIN_NET_PLAN_H
+#define TH_TRAIN_NET_PLAN_H
+
+#include "train/net.h"
+
+typedef struct th_planner {
+  th_net *net;
+  const th_graph *g;
+  const th_constraints *cs;
+  bool training;
+  bool *needed;  /* by node: an ancestor of the logits */
+  bool *alias;   /* by node: no step, the output is the input */
+  void **states; /* by node */
+  int chunk_max, lane_max;
+} th_planner;
+
+/* Rounds a number of floats up to whole cache lines. */
+static inline int64_t th_plan_aligned(int64_t elems) {
+  return (elems + 15) / 16 * 16;
+}
+th_status th_plan_no_memory(void);
+float *th_plan_floats(th_planner *p, int64_t n); /* of the net's arena; zeroed; n may be 0 */
+
+/* Gives each gradient its place; then decides which consumer sets it (the first in backward order) and which add. */
+th_status th_plan_gradients(th_planner *p);
+th_status th_plan_accumulation(th_planner *p);
+
+#endif
