@@ -169,7 +169,8 @@ static int most_rounding(const layer *l) {
   double finest = 0;
   for (int64_t c = 0; c < l->s.dim; c++) finest = fmax(finest, bias_step(l, c) / (double)l->out_scale);
   int k = 0;
-  while (k < 24 && ldexp(finest, k) <= (double)l->o->bias_error) k++; /* k + 1 would be too much: 2^k * finest = error of k + 1 */
+  while (k < 24 && ldexp(finest, k) <= (double)l->o->bias_error)
+    k++; /* k + 1 would be too much: 2^k * finest = error of k + 1 */
   return k;
 }
 
