@@ -83,6 +83,10 @@ typedef struct th_math {
   void (*pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed);
 
   void (*depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out);
+  /* The usual case, 3 x 3 with stride and dilation 1, on an image (in_y, in_x, c) that is not padded: `top` and `left`
+   * rows and columns of zeros are thought around it, and as many below and to the right as out_y and out_x need. */
+  void (*depthwise_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
+                        const float *bias, float *out);
   /* dw (ky, kx, c) += sum over the image of dy * x */
   void (*depthwise_weights)(const th_depthwise *d, const float *x, const float *dy, float *dw);
   /* dx (padded image) += dy spread by w */

@@ -11,6 +11,7 @@ typedef struct conv {
   int multiplier, channels; /* channels: out_c rounded up to 16 */
   bool plain_channels;      /* rows need no repeating and no filling up */
   bool plain_image;         /* nor padding */
+  bool usual;               /* 3 x 3, stride 1, rows as they are: a kernel of its own that needs no padded image */
   th_depthwise d;
 } conv;
 
@@ -31,6 +32,8 @@ static conv conv_of(const th_graph *g, const th_node *n) {
                        .stride_x = c.o.stride_x,
                        .dilation_y = c.o.dilation_y,
                        .dilation_x = c.o.dilation_x};
+  c.usual = c.plain_channels && c.o.kernel_y == 3 && c.o.kernel_x == 3 && c.o.stride_y == 1 && c.o.stride_x == 1 &&
+            c.o.dilation_y == 1 && c.o.dilation_x == 1;
   return c;
 }
 
@@ -142,6 +145,11 @@ static scratch take(const conv *c, const th_node *n, th_op_scratch *s) {
   return f;
 }
 
+static void usual_convolution(const th_op_geometry *o, const float *x, const float *w, const float *bias, float *y) {
+  th_depthwise d = {.in_x = o->in_x, .out_y = o->out_y, .out_x = o->out_x, .channels = o->out_c};
+  th_math_get()->depthwise_3x3(&d, o->in_y, o->top, o->left, x, w, bias, y);
+}
+
 static void forward(const th_op_run *r) {
   const th_math *m = th_math_get();
   conv c = conv_of(r->graph, r->node);
@@ -154,7 +162,11 @@ static void forward(const th_op_run *r) {
   const float *bias = r->in[2] ? prepare_rows(&c, r->in[2], 1, f.bias) : NULL;
   for (int i = r->begin; i < r->end; i++) {
     float *y = r->out[0] + i * out_elems;
-    m->depthwise(&c.d, prepare_image(&c, r->in[0] + i * in_elems, f.image), w, bias, direct ? y : f.out);
+    const float *x = r->in[0] + i * in_elems;
+    if (c.usual)
+      usual_convolution(&c.o, x, w, bias, y);
+    else
+      m->depthwise(&c.d, prepare_image(&c, x, f.image), w, bias, direct ? y : f.out);
     if (!direct) narrow(f.out, pixels, c.channels, c.o.out_c, 1, y, false);
     th_op_activation_apply(r->node, y, out_elems);
   }
@@ -173,6 +185,13 @@ static void input_gradient(const conv *c, const scratch *f, const float *w, cons
   const th_math *m = th_math_get();
   int border[4];
   int64_t pixels = (int64_t)c->o.in_y * c->o.in_x;
+  if (gather_border(c, border) && c->usual && !accumulate) {
+    th_op_geometry back = c->o; /* from dy to dx */
+    back.in_y = c->o.out_y, back.in_x = c->o.out_x, back.out_y = c->o.in_y, back.out_x = c->o.in_x;
+    back.top = border[0], back.left = border[2];
+    usual_convolution(&back, dy, f->flipped, NULL, dx);
+    return;
+  }
   if (gather_border(c, border)) {
     bool direct = c->plain_channels && !accumulate;
     th_depthwise d = c->d;

@@ -43,55 +43,69 @@ TH_INLINE void forward(const th_depthwise *d, const float *x, const float *w, co
   }
 }
 
-/* The usual case, 3 x 3 and stride 1: weights stay in registers, and each input is loaded once for the PIXELS outputs.
- */
-TH_INLINE void forward_row_3x3(const th_depthwise *d, const float *row, const vec taps[9], vec start, float *out) {
-  const ptrdiff_t c = d->channels;
-  int ox = 0;
-  for (; ox + PIXELS <= d->out_x; ox += PIXELS, row += PIXELS * c, out += PIXELS * c) {
-    vec acc[PIXELS];
-#pragma GCC unroll 4
-    for (int i = 0; i < PIXELS; i++) acc[i] = start;
-#pragma GCC unroll 3
-    for (int ky = 0; ky < 3; ky++) {
-      vec x[PIXELS + 2];
-#pragma GCC unroll 6
-      for (int i = 0; i < PIXELS + 2; i++) x[i] = vec_load(row + ((ptrdiff_t)ky * d->in_x + i) * c);
-#pragma GCC unroll 3
-      for (int kx = 0; kx < 3; kx++)
-#pragma GCC unroll 4
-        for (int i = 0; i < PIXELS; i++) acc[i] += x[i + kx] * taps[ky * 3 + kx];
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < PIXELS; i++) vec_store(out + i * c, acc[i]);
-  }
-  for (; ox < d->out_x; ox++, row += c, out += c) {
-    vec acc = start;
-#pragma GCC unroll 9
-    for (int t = 0; t < 9; t++) acc += vec_load(row + ((ptrdiff_t)(t / 3) * d->in_x + t % 3) * c) * taps[t];
-    vec_store(out, acc);
-  }
+void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out) {
+  if (d->kernel_y == 3 && d->kernel_x == 3)
+    forward(d, x, w, bias, out, 3, 3);
+  else
+    forward(d, x, w, bias, out, d->kernel_y, d->kernel_x);
 }
 
-static void forward_3x3(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out) {
+/* Output ox of a row whose window sticks out: rows NULL or columns outside count as zero. */
+TH_INLINE vec edge_3x3(const float *const rows[3], int in_x, ptrdiff_t c, int ix, const vec taps[9], vec acc) {
+#pragma GCC unroll 9
+  for (int t = 0; t < 9; t++) {
+    int x = ix + t % 3;
+    if (rows[t / 3] && x >= 0 && x < in_x) acc += vec_load(rows[t / 3] + x * c) * taps[t];
+  }
+  return acc;
+}
+
+/* PIXELS outputs whose windows lie inside: weights stay in registers, and each input is loaded once. */
+TH_INLINE void inner_3x3(const float *const rows[3], ptrdiff_t c, int ix, const vec taps[9], vec start, float *out) {
+  vec acc[PIXELS];
+#pragma GCC unroll 4
+  for (int i = 0; i < PIXELS; i++) acc[i] = start;
+#pragma GCC unroll 3
+  for (int ky = 0; ky < 3; ky++) {
+    vec x[PIXELS + 2];
+    if (!rows[ky]) continue;
+#pragma GCC unroll 6
+    for (int i = 0; i < PIXELS + 2; i++) x[i] = vec_load(rows[ky] + (ix + i) * c);
+#pragma GCC unroll 3
+    for (int kx = 0; kx < 3; kx++)
+#pragma GCC unroll 4
+      for (int i = 0; i < PIXELS; i++) acc[i] += x[i + kx] * taps[ky * 3 + kx];
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < PIXELS; i++) vec_store(out + i * c, acc[i]);
+}
+
+void TH_KERNEL(depthwise_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
+                              const float *bias, float *out) {
   const ptrdiff_t c = d->channels;
   for (ptrdiff_t ch = 0; ch < c; ch += TH_LANES) {
     vec taps[9], start = bias ? vec_load(bias + ch) : (vec){0};
 #pragma GCC unroll 9
     for (int t = 0; t < 9; t++) taps[t] = vec_load(w + t * c + ch);
-    for (int oy = 0; oy < d->out_y; oy++)
-      forward_row_3x3(d, x + (ptrdiff_t)oy * d->in_x * c + ch, taps, start, out + (ptrdiff_t)oy * d->out_x * c + ch);
+    for (int oy = 0; oy < d->out_y; oy++) {
+      const float *rows[3];
+      float *to = out + (ptrdiff_t)oy * d->out_x * c + ch;
+      for (int ky = 0; ky < 3; ky++) {
+        int y = oy - top + ky;
+        rows[ky] = y >= 0 && y < in_y ? x + (ptrdiff_t)y * d->in_x * c + ch : NULL;
+      }
+      for (int ox = 0; ox < d->out_x;) {
+        int ix = ox - left;
+        if (ix >= 0 && ix + PIXELS + 2 <= d->in_x && ox + PIXELS <= d->out_x) {
+          inner_3x3(rows, c, ix, taps, start, to + ox * c);
+          ox += PIXELS;
+        } else {
+          vec_store(to + ox * c, edge_3x3(rows, d->in_x, c, ix, taps, start));
+          ox++;
+        }
+      }
+    }
   }
-}
-
-void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out) {
-  bool small = d->kernel_y == 3 && d->kernel_x == 3;
-  if (small && d->stride_y == 1 && d->stride_x == 1 && d->dilation_y == 1 && d->dilation_x == 1)
-    forward_3x3(d, x, w, bias, out);
-  else if (small)
-    forward(d, x, w, bias, out, 3, 3);
-  else
-    forward(d, x, w, bias, out, d->kernel_y, d->kernel_x);
 }
 
 /* Sums of a block of `ky_count` x `kx_count` taps over the whole image, one vector of channels. */

@@ -62,6 +62,8 @@ TH_INLINE void transpose8(const float *x, ptrdiff_t x_row, vec8 y[8]) {
 void TH_KERNEL(gemm)(const th_gemm *g);
 void TH_KERNEL(pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed);
 void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out);
+void TH_KERNEL(depthwise_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
+                              const float *bias, float *out);
 void TH_KERNEL(depthwise_weights)(const th_depthwise *d, const float *x, const float *dy, float *dw);
 void TH_KERNEL(depthwise_input)(const th_depthwise *d, const float *dy, const float *w, float *dx);
 void TH_KERNEL(max_pool)(const th_pool *p, const float *x, float *y);

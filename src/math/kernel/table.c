@@ -13,6 +13,7 @@ const th_math TABLE(TH_ISA) = {
     .gemm = TH_KERNEL(gemm),
     .pack = TH_KERNEL(pack),
     .depthwise = TH_KERNEL(depthwise),
+    .depthwise_3x3 = TH_KERNEL(depthwise_3x3),
     .depthwise_weights = TH_KERNEL(depthwise_weights),
     .depthwise_input = TH_KERNEL(depthwise_input),
     .max_pool = TH_KERNEL(max_pool),
