@@ -1,14 +1,14 @@
 /* The codebook constraint: weights that share few values (Han et al. 2016, section 3).
  *
  * A value is scale[channel] * level[index]. Forward looks levels up; backward sums the gradients of a cluster's members
- * onto its level (their equation 2) and lets each member's gradient also move its shadow (straight-through), so that
- * weights can change cluster: at each epoch but those of the last quarter a shadow goes to the cluster whose members'
- * mean shadow is nearest, with an entropy term when rate_lambda > 0 (entropy-constrained quantization, Chou et al.
- * 1989), and the means follow. Means and trained levels are kept apart: what training added to a level does not shift
- * the borders. Sums grow with the population, so SGD divides them by the square root of the count, which makes a level
- * move as much as one weight does; Adam normalizes by itself.
- * With grid_bits the scales are such that levels are integers: forward rounds them, so training sees what is deployed.
- * SPDX-License-Identifier: Apache-2.0 */
+ * onto its level (their equation 2). Without a rate term the assignment stays, as theirs does. With rate_lambda > 0
+ * each member's gradient also moves its shadow (straight-through), and every 32 steps but those of the last quarter a
+ * shadow goes to the cluster whose members' mean shadow is nearest, with an entropy term (entropy-constrained
+ * quantization, Chou et al. 1989), and the means follow. Means and trained levels are kept apart: what training added
+ * to a level does not shift the borders. Sums grow with the population, so SGD divides them by the square root of the
+ * count, which makes a level move as much as one weight does; Adam normalizes by itself. With grid_bits the scales are
+ * such that levels are integers: forward rounds them, so training sees what is deployed. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "train/points.h"
 
 #include <math.h>
@@ -21,7 +21,10 @@
 #define MAX_CLUSTERS 65535
 #define DEFAULT_LLOYD 30
 #define REASSIGN_UNTIL 0.75 /* of the fit */
-#define HEADROOM 0.95f      /* the largest level starts here of the grid's end, so that it can grow */
+#define REASSIGN_STEPS                                                                                             \
+  32                   /* shadows drift by straight-through gradients: left alone for long they lose their cluster \
+                        */
+#define HEADROOM 0.95f /* the largest level starts here of the grid's end, so that it can grow */
 
 typedef struct codebook {
   th_constraint base;
@@ -224,7 +227,9 @@ static void codebook_update(th_constraint *c, const th_optimizer *o) {
 
 static th_status codebook_tick(th_constraint *c, const float *in, int64_t n, const th_tick *t) {
   (void)n;
-  if (t->epoch_begins && t->epoch > 0 && t->progress < REASSIGN_UNTIL) reassign((codebook *)c, in);
+  codebook *b = (codebook *)c;
+  bool due = b->o.rate_lambda > 0 && t->step > 0 && t->step % REASSIGN_STEPS == 0;
+  if (due && t->progress < REASSIGN_UNTIL) reassign(b, in);
   return TH_OK;
 }
 

@@ -25,7 +25,7 @@ static int64_t zeros_in(const float *v, int64_t n) {
 }
 
 static void tick(th_constraint *c, const float *in, int64_t n, double progress, int epoch, const float *grad) {
-  th_tick t = {.progress = progress, .epoch = epoch, .epoch_begins = true, .grad = grad};
+  th_tick t = {.progress = progress, .step = 32 * epoch, .epoch = epoch, .epoch_begins = true, .grad = grad};
   FX_OK(c->cls->tick(c, in, n, &t));
 }
 
@@ -583,8 +583,9 @@ static stacked stack_all(int bits) {
   FX_OK(th_constraints_create(s.g, &s.cs));
   FX_OK(th_mask_create(&(th_mask_options){.sparsity = 0.75f}, s.n, &w->shape, &c));
   FX_OK(th_constraints_add(s.cs, s.tensor, c));
-  FX_OK(th_codebook_create(&(th_codebook_options){.clusters = 9, .zero_pinned = true, .channel_axis = -1}, w->data, s.n,
-                           &w->shape, &c));
+  FX_OK(th_codebook_create(
+      &(th_codebook_options){.clusters = 9, .zero_pinned = true, .channel_axis = -1, .rate_lambda = 0.001f}, w->data,
+      s.n, &w->shape, &c));
   FX_OK(th_constraints_add(s.cs, s.tensor, c));
   FX_OK(th_grid_create(&(th_grid_options){.bits = bits, .symmetric = true, .channel_axis = 0, .freeze_at = 1}, w->data,
                        s.n, &w->shape, &c));
