@@ -18,6 +18,7 @@ typedef struct trial {
   int32_t *labels; /* NULL: none */
   int outputs;     /* elements */
   th_port in, out;
+  float *real; /* one output, dequantized */
 } trial;
 
 static th_status allocate(trial *t, th_model *m, th_arena *arena) {
@@ -32,7 +33,8 @@ static th_status allocate(trial *t, th_model *m, th_arena *arena) {
   t->inputs = TH_ARRAY(arena, uint8_t, n * t->in_bytes);
   t->device = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
   t->host = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
-  return t->inputs && t->device && t->host ? TH_OK : TH_ERR_RESOURCE;
+  t->real = TH_ARRAY(arena, float, t->outputs);
+  return t->inputs && t->device && t->host && t->real ? TH_OK : TH_ERR_RESOURCE;
 }
 
 static void put_inputs(trial *t, const float *x, int64_t elems) {
@@ -74,17 +76,18 @@ static th_status draw_inputs(trial *t, th_model *m, th_arena *arena) {
   return TH_OK;
 }
 
-static int argmax_s8(const int8_t *v, int n) {
-  int best = 0;
-  for (int i = 1; i < n; i++)
-    if (v[i] > v[best]) best = i;
-  return best;
-}
-
 static int64_t count_right(const trial *t) {
   int64_t right = 0;
-  for (int i = 0; i < t->samples; i++)
-    right += argmax_s8((const int8_t *)t->device + (size_t)i * t->out_bytes, t->outputs) == t->labels[i];
+  th_dtype type = th_dtype_from_name(t->out.dtype);
+  float *y = t->real;
+  for (int i = 0; i < t->samples; i++) {
+    const uint8_t *q = t->device + (size_t)i * t->out_bytes;
+    if (type == TH_DTYPE_F32)
+      memcpy(y, q, t->out_bytes);
+    else
+      th_dequantize(q, type, t->outputs, t->out.scale, t->out.zero, y);
+    right += th_argmax(y, t->outputs) == t->labels[i];
+  }
   return right;
 }
 
@@ -103,7 +106,7 @@ static void write_bench(const trial *t, const th_firmware_result *f, const char 
   th_json_add_int(r->json, "different_bytes", different);
   th_buf_printf(&r->text, "%s: %d %s samples, %s output bytes, %s differ from the host's\n", target, t->samples,
                 t->labels ? "test" : "random", th_thousands(a, bytes), different ? th_thousands(b, different) : "none");
-  if (t->labels && strcmp(t->out.dtype, "s8") == 0) {
+  if (t->labels) {
     double accuracy = (double)count_right(t) / t->samples;
     th_json_add_number(r->json, "accuracy", accuracy);
     th_buf_printf(&r->text, "accuracy on the target %.2f %%\n", 100 * accuracy);

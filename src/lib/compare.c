@@ -100,16 +100,9 @@ static void add_errors(comparison *c, int samples) {
   }
 }
 
-static int argmax(const float *v, int n) {
-  int best = 0;
-  for (int i = 1; i < n; i++)
-    if (v[i] > v[best]) best = i;
-  return best;
-}
-
 static void add_answers(comparison *c, int samples, const float *ya, const float *yb, const int32_t *label) {
   for (int i = 0; i < samples; i++) {
-    int a = argmax(ya + i * c->classes, c->classes), b = argmax(yb + i * c->classes, c->classes);
+    int a = th_argmax(ya + i * c->classes, c->classes), b = th_argmax(yb + i * c->classes, c->classes);
     c->agree += a == b;
     c->right[0] += label && a == label[i];
     c->right[1] += label && b == label[i];

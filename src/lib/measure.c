@@ -33,8 +33,7 @@ static th_status check_ports(const th_model *m, const th_dataset *set, int *clas
   return TH_OK;
 }
 
-/* The first of the largest: what argmax means in TFLite too. */
-static int argmax(const float *v, int n) {
+int th_argmax(const float *v, int n) {
   int best = 0;
   for (int i = 1; i < n; i++)
     if (v[i] > v[best]) best = i;
@@ -51,7 +50,7 @@ typedef struct tally {
 static void count_batch(tally *t, int n, const float *y, const int32_t *label, const float *x, int elems) {
   for (int i = 0; i < n; i++) {
     if (t->classes) {
-      int guess = argmax(y + (size_t)i * (size_t)t->outputs, t->outputs);
+      int guess = th_argmax(y + (size_t)i * (size_t)t->outputs, t->outputs);
       t->right += guess == label[i];
       if (t->confusion && guess < t->classes) t->confusion[label[i] * t->classes + guess]++;
     } else {

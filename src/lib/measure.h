@@ -16,6 +16,9 @@ typedef struct th_measure {
 th_status th_measure_run(th_model *model, const th_data *data, th_split_name split, int limit, const th_context *ctx,
                          th_measure *measure);
 
+/* Position of the first of the largest values, as TFLite's argmax; n >= 1. */
+int th_argmax(const float *v, int n);
+
 typedef struct th_footprint {
   int64_t params;      /* weights and biases, batch norm folded into them */
   int64_t weights;     /* elements of the main weight tensors */
