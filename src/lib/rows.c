@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/str.h"
 #include "report/table.h"
 
 th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data, bool coded,
@@ -22,7 +23,8 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
                       .mse = m.mse,
                       .change = m.accuracy - rows->row[0].accuracy,
                       .sparsity = f.sparsity};
-  if (rows->n == 1 && th_graph_is_float(model->graph)) r->bytes = rows->float_bytes, r->change = 0;
+  if (rows->n == 1) r->change = 0;
+  if (th_str_eq(name, TH_ROW_FLOAT32)) r->bytes = rows->float_bytes;
   r->ratio = r->bytes ? (double)rows->float_bytes / (double)r->bytes : 0;
   r->bits_per_weight = f.weights ? (double)f.weight_bits / (double)f.weights : 0;
   return TH_OK;

@@ -23,7 +23,9 @@ typedef struct th_stage_rows {
   uint64_t seed;
 } th_stage_rows;
 
-/* Appends a row. The first one is the float32 network: its bytes are 4 per parameter. `coded`: as th_footprint_of. */
+#define TH_ROW_FLOAT32 "float32" /* the row whose bytes are 4 per parameter, whatever its weights are */
+
+/* Appends a row; ratios are to 4 bytes per parameter of the first. `coded`: as th_footprint_of. */
 th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data, bool coded,
                           const th_context *ctx);
 /* Appends a row of given bytes; the other numbers are those of the row before. */

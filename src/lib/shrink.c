@@ -200,8 +200,8 @@ static th_status run_chain(chain *c) {
   TH_TRY(th_model_clone(c->original, &c->model));
   const th_settings *compile = NULL;
   if (!c->model->untrained)
-    TH_TRY(th_rows_measure(&c->rows, th_graph_is_float(c->model->graph) ? "float32" : "as given", c->model, c->data,
-                           false, c->ctx));
+    TH_TRY(th_rows_measure(&c->rows, th_graph_is_float(c->model->graph) ? TH_ROW_FLOAT32 : "as given", c->model,
+                           c->data, false, c->ctx));
   for (int i = 0; i < c->recipe.n; i++) {
     if (th_settings_stage(c->recipe.stage[i]) == TH_STAGE_COMPILE)
       compile = c->recipe.stage[i];
