@@ -14,7 +14,7 @@ FAILED=0
 # model, smallest ratio of float32 weights to deployed bytes, largest loss of test accuracy in points
 PROMISES=(
   "lenet-5 60 0.5"
-  "ds-cnn-28 12 0.7"
+  "ds-cnn-28-wide 12 0.7"
 )
 
 promise() { # WHAT VALUE OPERATOR LIMIT

@@ -96,17 +96,31 @@ static th_status set(th_recipe *r, const char *name, const char *value) {
   return th_settings_set(r->stage[r->n - 1], name, value);
 }
 
+static bool has_batch_norm(const th_graph *g) {
+  for (int i = 0; i < g->n_nodes; i++)
+    if (!g->nodes[i].dead && g->nodes[i].op == TH_OP_BATCH_NORM) return true;
+  return false;
+}
+
+/* Batch norm rescales every layer, so magnitudes do not compare across layers, and larger steps do no harm. */
+static th_status float_chain(const th_graph *graph, th_recipe *r) {
+  bool normalized = has_batch_norm(graph);
+  TH_TRY(add(r, "prune"));
+  TH_TRY(set(r, "teacher", "self"));
+  TH_TRY(set(r, "scope", normalized ? "layer" : "global"));
+  if (normalized) {
+    TH_TRY(set(r, "sparsity", "0.7"));
+    TH_TRY(set(r, "lr", "0.02"));
+  }
+  TH_TRY(add(r, "cluster"));
+  TH_TRY(set(r, "teacher", "self"));
+  if (normalized) TH_TRY(set(r, "lr", "0.003"));
+  return add(r, "quantize");
+}
+
 th_status th_recipe_default(const th_graph *graph, th_recipe *r) {
   *r = (th_recipe){.seed = 1};
-  th_status status = TH_OK;
-  if (th_graph_is_float(graph)) {
-    static const char *const chain[] = {"prune", "cluster"};
-    for (int i = 0; i < 2 && status == TH_OK; i++) {
-      status = add(r, chain[i]);
-      if (status == TH_OK) status = set(r, "teacher", "self");
-    }
-    if (status == TH_OK) status = add(r, "quantize");
-  }
+  th_status status = th_graph_is_float(graph) ? float_chain(graph, r) : TH_OK;
   if (status == TH_OK) status = add(r, "compile");
   if (status != TH_OK) th_recipe_free(r);
   return status;
