@@ -151,9 +151,5 @@ th_status th_bench(th_model *model, const th_data *data, const th_settings *sett
   th_result *r;
   TH_TRY(th_result_create(&r));
   th_status status = bench_into(model, data, settings, samples, dir, ctx, r);
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

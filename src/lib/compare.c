@@ -224,9 +224,5 @@ th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, c
   th_status status = compare_into(&c, data->set, limit, ctx, r);
   th_eval_close(c.eval[0]);
   th_eval_close(c.eval[1]);
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

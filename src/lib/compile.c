@@ -119,9 +119,5 @@ th_status th_compile(const th_model *model, const th_settings *settings, const c
   th_result *r;
   TH_TRY(th_result_create(&r));
   th_status status = compile_into(model, settings, dir, r);
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

@@ -60,9 +60,5 @@ th_status th_evaluate(th_model *model, const th_data *data, th_split_name split,
     if (classes) write_confusion(r, me.confusion, classes);
     status = th_result_finish(r);
   }
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

@@ -144,9 +144,5 @@ th_status th_model_info(const th_model *model, th_result **result) {
   th_deployed d = {0};
   th_status status = info_of_graph(model, &d, r);
   th_deployed_free(&d);
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

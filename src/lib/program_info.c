@@ -67,9 +67,5 @@ th_status th_model_program_info(const th_model *m, th_result **result) {
   th_result *r;
   TH_TRY(th_result_create(&r));
   th_status status = info_of_program(m, r);
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

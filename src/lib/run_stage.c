@@ -28,9 +28,5 @@ th_status th_stage_run(th_model *model, const th_data *data, const th_settings *
     th_rows_write(&rows, r);
     status = th_result_finish(r);
   }
-  if (status == TH_OK)
-    *result = r;
-  else
-    th_result_free(r);
-  return status;
+  return th_result_give(status, r, result);
 }

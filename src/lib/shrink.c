@@ -224,10 +224,7 @@ th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_
   th_recipe_free(&c->recipe);
   th_model_close(c->model);
   th_arena_destroy(c->arena);
-  if (status == TH_OK)
-    *result = c->result;
-  else
-    th_result_free(c->result);
+  status = th_result_give(status, c->result, result);
   th_free(c);
   return status;
 }

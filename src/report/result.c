@@ -35,6 +35,14 @@ th_status th_result_finish(th_result *r) {
   return th_json_print(r->json, true, &r->printed);
 }
 
+th_status th_result_give(th_status status, th_result *made, th_result **result) {
+  if (status == TH_OK)
+    *result = made;
+  else
+    th_result_free(made);
+  return status;
+}
+
 const char *th_result_json(th_result *r) {
   return th_buf_cstr(&r->printed);
 }

@@ -21,4 +21,8 @@ void th_result_free(th_result *result);
 /* Prints the JSON; TH_ERR_RESOURCE when it or the text did not fit. Call last. */
 th_status th_result_finish(th_result *result);
 
+/* The end of a function that made a result: gives it to the caller when `status` is TH_OK, else frees it. Returns
+ * status. */
+th_status th_result_give(th_status status, th_result *made, th_result **result);
+
 #endif
