@@ -42,15 +42,53 @@ static bool same_size(const th_graph *a, int in_a, const th_graph *b, int in_b) 
   return th_shape_elems(&a->tensors[in_a].shape) == th_shape_elems(&b->tensors[in_b].shape);
 }
 
+/* What a node computes, seen through the activation, batch norm and dropout that one file keeps apart and another fuses
+ * into the layer before. */
+typedef struct layer_kind {
+  const th_node *root; /* the node that does the work */
+  int act;
+} layer_kind;
+
+static bool is_fusible(th_op_id op) {
+  return op == TH_OP_RELU || op == TH_OP_RELU6 || op == TH_OP_BATCH_NORM || op == TH_OP_DROPOUT;
+}
+
+static layer_kind kind_of(const th_graph *g, const th_node *n) {
+  layer_kind k = {n, n->attr[TH_ATTR_ACTIVATION].i};
+  while (is_fusible(n->op)) {
+    if (n->op == TH_OP_RELU) k.act = TH_ACT_RELU;
+    if (n->op == TH_OP_RELU6) k.act = TH_ACT_RELU6;
+    int before = th_graph_producer(g, n->in[0]);
+    if (before < 0) break;
+    n = &g->nodes[before];
+    k.root = n;
+    if (k.act == TH_ACT_NONE) k.act = n->attr[TH_ATTR_ACTIVATION].i;
+  }
+  return k;
+}
+
+/* Half a layer, in a file that keeps its parts apart: the rest follows and tells the same. */
+static bool is_half(const th_graph *g, const th_node *n) {
+  int user = th_graph_only_user(g, n->out[0]);
+  return user >= 0 && is_fusible(g->nodes[user].op);
+}
+
+static bool can_stand_for(const th_graph *a, const th_node *node, const th_graph *b, int i) {
+  const th_node *other = &b->nodes[i];
+  if (other->dead || !same_size(a, node->out[0], b, other->out[0]) || is_half(b, other)) return false;
+  layer_kind ka = kind_of(a, node), kb = kind_of(b, other);
+  return ka.root->op == kb.root->op && ka.act == kb.act;
+}
+
 /* The tensor of b that stands for the output of `node` in a, or -1. Names first; files that keep none are matched in
- * order, by operator and size: *next is where the search in b goes on. */
+ * order, by what is computed and its size: *next is where the search in b goes on. */
 static int partner(const th_graph *a, const th_graph *b, const th_node *node, int *next) {
   int tensor = node->out[0], id = th_graph_find_tensor(b, a->tensors[tensor].name);
   if (same_size(a, tensor, b, id)) return id;
   int other = node_named(b, node->name);
-  if (other >= 0 && same_size(a, tensor, b, b->nodes[other].out[0])) return b->nodes[other].out[0];
+  if (other >= 0 && can_stand_for(a, node, b, other)) return b->nodes[other].out[0];
   for (int i = *next; i < b->n_nodes; i++) {
-    if (b->nodes[i].dead || b->nodes[i].op != node->op || !same_size(a, tensor, b, b->nodes[i].out[0])) continue;
+    if (!can_stand_for(a, node, b, i)) continue;
     *next = i + 1;
     return b->nodes[i].out[0];
   }
@@ -65,9 +103,10 @@ static th_status match_layers(comparison *c, th_arena *arena) {
   int next = 0;
   for (int i = 0; i < a->n_nodes; i++) {
     const th_node *n = &a->nodes[i];
-    int id = n->dead ? -1 : partner(a, b, n, &next);
+    int id = n->dead || is_half(a, n) ? -1 : partner(a, b, n, &next);
     if (id < 0) continue;
-    c->pairs[c->n_pairs++] = (pair){.a = n->out[0], .b = id, .name = n->name, .op = th_op_name(n->op)};
+    const th_node *root = kind_of(a, n).root;
+    c->pairs[c->n_pairs++] = (pair){.a = n->out[0], .b = id, .name = root->name, .op = th_op_name(root->op)};
     int64_t elems = th_shape_elems(&a->tensors[n->out[0]].shape);
     if (elems > largest) largest = elems;
   }
