@@ -43,6 +43,11 @@ typedef struct th_depthwise {
   int kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 } th_depthwise;
 
+/* A relu after affine(), on the way back: dy counts where scale * x + shift > 0. NULL in its place: everywhere. */
+typedef struct th_gate {
+  const float *scale, *shift;
+} th_gate;
+
 /* Pooling of one image; padding takes no part. */
 typedef struct th_pool {
   int in_y, in_x, out_y, out_x, channels;
@@ -83,12 +88,15 @@ typedef struct th_math {
   void (*pack)(const float *b, ptrdiff_t row, ptrdiff_t column, int k, int n, float *packed);
 
   void (*depthwise)(const th_depthwise *d, const float *x, const float *w, const float *bias, float *out);
-  /* The usual case, 3 x 3 with stride and dilation 1, on an image (in_y, in_x, c) that is not padded: `top` and `left`
-   * rows and columns of zeros are thought around it, and as many below and to the right as out_y and out_x need. */
+  /* The usual case, 3 x 3 with dilation 1 and strides 1 or 2, on an image (in_y, in_x, c) that is not padded: `top`
+   * and `left` rows and columns of zeros are thought around it, and as many below and to the right as out_y and out_x
+   * need. */
   void (*depthwise_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
                         const float *bias, float *out);
   /* dw (ky, kx, c) += sum over the image of dy * x */
   void (*depthwise_weights)(const th_depthwise *d, const float *x, const float *dy, float *dw);
+  void (*depthwise_weights_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *dy,
+                                float *dw);
   /* dx (padded image) += dy spread by w */
   void (*depthwise_input)(const th_depthwise *d, const float *dy, const float *w, float *dx);
 
@@ -117,12 +125,13 @@ typedef struct th_math {
   /* sum of (x - shift) and of its square, per channel (=) */
   void (*moments)(const float *x, int64_t rows, int c, const float *shift, float *sum, float *sum2);
   /* sum of dy and of dy * (x - shift), per channel (=) */
-  void (*moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift, float *sum,
-                       float *sum_x);
-  void (*affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y);
+  void (*moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift, const th_gate *gate,
+                       float *sum, float *sum_x);
+  /* y = scale * x + shift, negative values to 0 if `relu` */
+  void (*affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y, bool relu);
   /* dx = or += a * dy + b * x + d, per channel */
   void (*affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
-                      const float *d, float *dx, bool accumulate);
+                      const float *d, const th_gate *gate, float *dx, bool accumulate);
 
   /* y (c x r) = or += transpose of x (r x c); rows x_row and y_row floats apart */
   void (*transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool accumulate);

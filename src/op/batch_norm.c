@@ -52,15 +52,15 @@ static void gather(const th_op_run *r, int chunk, int chunks) {
   th_math_get()->moments(x, rows, c, slot(r, chunk, 1), slot(r, chunk, 2), slot(r, chunk, 3));
 }
 
-/* Joins the sums of one channel: total count, mean, and sum of squared deviations. */
-static double join_moments(const th_op_run *r, int chunks, int ch, double *mean, double *squares) {
+/* Joins the sums of one of c channels: total count, mean, and sum of squared deviations. */
+static double join_moments(const float *slot, int c, int chunks, int ch, double *mean, double *squares) {
   double n = 0;
   *mean = *squares = 0;
-  for (int k = 0; k < chunks; k++) {
-    double rows = slot(r, k, 0)[0];
+  for (int k = 0; k < chunks; k++, slot += 4 * (ptrdiff_t)c) {
+    double rows = slot[0];
     if (rows == 0) continue;
-    double sum = slot(r, k, 2)[ch], part = slot(r, k, 1)[ch] + sum / rows, delta = part - *mean;
-    double part_squares = slot(r, k, 3)[ch] - sum * sum / rows;
+    double sum = slot[2 * c + ch], part = slot[c + ch] + sum / rows, delta = part - *mean;
+    double part_squares = slot[3 * c + ch] - sum * sum / rows;
     *squares += part_squares + delta * delta * (n * rows / (n + rows));
     *mean += delta * (rows / (n + rows));
     n += rows;
@@ -71,8 +71,9 @@ static double join_moments(const th_op_run *r, int chunks, int ch, double *mean,
 static void settle(const th_op_run *r, int chunks) {
   int c = channels(r);
   float momentum = r->node->attr[TH_ATTR_MOMENTUM].f, epsilon = r->node->attr[TH_ATTR_EPSILON].f;
+  const float *slots = slot(r, 0, 0);
   for (int ch = 0; ch < c; ch++) {
-    double mean, squares, n = join_moments(r, chunks, ch, &mean, &squares);
+    double mean, squares, n = join_moments(slots, c, chunks, ch, &mean, &squares);
     double variance = n > 0 && squares > 0 ? squares / n : 0;
     batch_part(r, 0)[ch] = (float)mean;
     batch_part(r, 1)[ch] = (float)(1 / sqrt(variance + (double)epsilon));
@@ -84,29 +85,44 @@ static void settle(const th_op_run *r, int chunks) {
   }
 }
 
-static float inverse_deviation(const th_op_run *r, int ch) {
-  if (r->training) return batch_part(r, 1)[ch];
-  return 1 / sqrtf(r->in[VARIANCE][ch] + r->node->attr[TH_ATTR_EPSILON].f);
+static const float *means(const th_op_run *r) {
+  return r->training ? batch_part(r, 0) : r->in[MEAN];
 }
-static float mean_of(const th_op_run *r, int ch) {
-  return r->training ? batch_part(r, 0)[ch] : r->in[MEAN][ch];
+
+/* 1/deviation of each channel; outside training worked out in `buffer`. */
+static const float *inverse_deviations(const th_op_run *r, float *buffer) {
+  int c = channels(r);
+  float epsilon = r->node->attr[TH_ATTR_EPSILON].f;
+  if (r->training) return batch_part(r, 1);
+  for (int ch = 0; ch < c; ch++) buffer[ch] = 1 / sqrtf(r->in[VARIANCE][ch] + epsilon);
+  return buffer;
+}
+
+/* y = scale x + shift; both, and 1/deviation, in the first 3 c floats of scratch. */
+static th_gate fold(const th_op_run *r) {
+  int c = channels(r);
+  float *scale = r->scratch, *shift = scale + c;
+  const float *inverse = inverse_deviations(r, shift + c), *mean = means(r);
+  for (int ch = 0; ch < c; ch++) {
+    scale[ch] = r->in[GAMMA][ch] * inverse[ch];
+    shift[ch] = r->in[BETA][ch] - mean[ch] * scale[ch];
+  }
+  return (th_gate){scale, shift};
 }
 
 static void forward(const th_op_run *r) {
   int c = channels(r);
   int64_t rows = rows_per_sample(r), at = r->begin * rows * c;
-  float *scale = r->scratch, *shift = r->scratch + c;
-  for (int ch = 0; ch < c; ch++) {
-    scale[ch] = r->in[GAMMA][ch] * inverse_deviation(r, ch);
-    shift[ch] = r->in[BETA][ch] - mean_of(r, ch) * scale[ch];
-  }
-  th_math_get()->affine(r->in[0] + at, th_op_samples(r) * rows, c, scale, shift, r->out[0] + at);
+  th_gate y = fold(r);
+  th_math_get()->affine(r->in[0] + at, th_op_samples(r) * rows, c, y.scale, y.shift, r->out[0] + at, r->relu);
 }
 
 static void backward_gather(const th_op_run *r, int chunk, int chunks) {
   int c = channels(r);
   int64_t rows = rows_per_sample(r), at = r->begin * rows * c;
-  th_math_get()->moments_grad(r->in[0] + at, r->d_out[0] + at, th_op_samples(r) * rows, c, batch_part(r, 0),
+  th_gate y, *gate = NULL;
+  if (r->relu) y = fold(r), gate = &y;
+  th_math_get()->moments_grad(r->in[0] + at, r->d_out[0] + at, th_op_samples(r) * rows, c, batch_part(r, 0), gate,
                               slot(r, chunk, 2), slot(r, chunk, 3));
 }
 
@@ -124,12 +140,13 @@ static void backward_settle(const th_op_run *r, int chunks) {
 }
 
 /* Outside training the statistics are constants, and gamma and beta get their gradients here. */
-static void backward_fixed(const th_op_run *r, const float *x, const float *dy, int64_t rows) {
+static void backward_fixed(const th_op_run *r, const float *x, const float *dy, int64_t rows, const th_gate *gate) {
   int c = channels(r);
-  float *sum = r->scratch + 3 * c, *sum_x = r->scratch + 4 * c;
-  th_math_get()->moments_grad(x, dy, rows, c, r->in[MEAN], sum, sum_x);
+  float *sum = r->scratch + 6 * c, *sum_x = r->scratch + 7 * c;
+  const float *inverse = inverse_deviations(r, r->scratch + 2 * c);
+  th_math_get()->moments_grad(x, dy, rows, c, r->in[MEAN], gate, sum, sum_x);
   for (int ch = 0; ch < c; ch++) {
-    if (r->d_in[GAMMA]) r->d_in[GAMMA][ch] += sum_x[ch] * inverse_deviation(r, ch);
+    if (r->d_in[GAMMA]) r->d_in[GAMMA][ch] += sum_x[ch] * inverse[ch];
     if (r->d_in[BETA]) r->d_in[BETA][ch] += sum[ch];
   }
 }
@@ -137,18 +154,19 @@ static void backward_fixed(const th_op_run *r, const float *x, const float *dy, 
 static void backward(const th_op_run *r) {
   int c = channels(r);
   int64_t rows = rows_per_sample(r), at = r->begin * rows * c;
-  float *a = r->scratch, *b = a + c, *d = b + c;
+  th_gate y = fold(r), *gate = r->relu ? &y : NULL;
+  float *a = r->scratch + 3 * c, *b = a + c, *d = b + c;
+  const float *inverse = inverse_deviations(r, r->scratch + 2 * c), *batch = r->state;
   rows *= th_op_samples(r);
-  if (!r->training) backward_fixed(r, r->in[0] + at, r->d_out[0] + at, rows);
+  if (!r->training) backward_fixed(r, r->in[0] + at, r->d_out[0] + at, rows, gate);
   if (!r->d_in[0]) return;
   /* dx = gamma inv (dy - mean(dy) - (x - mean) inv^2 mean(dy (x - mean))) */
   for (int ch = 0; ch < c; ch++) {
-    float inv = inverse_deviation(r, ch);
-    a[ch] = r->in[GAMMA][ch] * inv;
-    b[ch] = r->training ? -a[ch] * (inv * inv * batch_part(r, 3)[ch]) : 0;
-    d[ch] = r->training ? -a[ch] * batch_part(r, 2)[ch] - b[ch] * batch_part(r, 0)[ch] : 0;
+    a[ch] = y.scale[ch];
+    b[ch] = r->training ? -a[ch] * (inverse[ch] * inverse[ch] * batch[3 * c + ch]) : 0;
+    d[ch] = r->training ? -a[ch] * batch[2 * c + ch] - b[ch] * batch[ch] : 0;
   }
-  th_math_get()->affine_grad(r->in[0] + at, r->d_out[0] + at, rows, c, a, b, d, r->d_in[0] + at,
+  th_math_get()->affine_grad(r->in[0] + at, r->d_out[0] + at, rows, c, a, b, d, gate, r->d_in[0] + at,
                              th_op_accumulates(r, 0));
 }
 
@@ -161,7 +179,7 @@ static size_t state_bytes(const th_graph *g, const th_node *n, int batch) {
 }
 
 static size_t scratch_elems(const th_graph *g, const th_node *n, int samples) {
-  return 5 * (size_t)th_op_last_dim(g, n, 0);
+  return 8 * (size_t)th_op_last_dim(g, n, 0);
 }
 
 static const th_attr_id attrs[] = {TH_ATTR_EPSILON, TH_ATTR_MOMENTUM, TH_ATTR_COUNT};

@@ -11,7 +11,7 @@ typedef struct conv {
   int multiplier, channels; /* channels: out_c rounded up to 16 */
   bool plain_channels;      /* rows need no repeating and no filling up */
   bool plain_image;         /* nor padding */
-  bool usual;               /* 3 x 3, stride 1, rows as they are: a kernel of its own that needs no padded image */
+  bool usual;               /* 3 x 3, stride 1 or 2, rows as they are: kernels of its own need no padded image */
   th_depthwise d;
 } conv;
 
@@ -32,7 +32,7 @@ static conv conv_of(const th_graph *g, const th_node *n) {
                        .stride_x = c.o.stride_x,
                        .dilation_y = c.o.dilation_y,
                        .dilation_x = c.o.dilation_x};
-  c.usual = c.plain_channels && c.o.kernel_y == 3 && c.o.kernel_x == 3 && c.o.stride_y == 1 && c.o.stride_x == 1 &&
+  c.usual = c.plain_channels && c.o.kernel_y == 3 && c.o.kernel_x == 3 && c.o.stride_y <= 2 && c.o.stride_x <= 2 &&
             c.o.dilation_y == 1 && c.o.dilation_x == 1;
   return c;
 }
@@ -131,7 +131,7 @@ static scratch take(const conv *c, const th_node *n, th_op_scratch *s) {
   size_t image = (size_t)th_op_padded_elems(&c->o, c->channels), pixels = (size_t)c->o.out_y * c->o.out_x;
   int border[4];
   scratch f = {0};
-  if (!c->plain_image) f.image = th_op_take(s, image);
+  if (!c->plain_image && !c->usual) f.image = th_op_take(s, image);
   f.weights = th_op_take(s, taps);
   f.bias = th_op_take(s, (size_t)c->channels);
   f.out = th_op_take(s, pixels * (size_t)c->channels);
@@ -145,9 +145,26 @@ static scratch take(const conv *c, const th_node *n, th_op_scratch *s) {
   return f;
 }
 
+static th_depthwise usual(const th_op_geometry *o) {
+  return (th_depthwise){.in_x = o->in_x,
+                        .out_y = o->out_y,
+                        .out_x = o->out_x,
+                        .channels = o->out_c,
+                        .stride_y = o->stride_y,
+                        .stride_x = o->stride_x};
+}
+
 static void usual_convolution(const th_op_geometry *o, const float *x, const float *w, const float *bias, float *y) {
-  th_depthwise d = {.in_x = o->in_x, .out_y = o->out_y, .out_x = o->out_x, .channels = o->out_c};
+  th_depthwise d = usual(o);
   th_math_get()->depthwise_3x3(&d, o->in_y, o->top, o->left, x, w, bias, y);
+}
+
+static void weight_gradient(const conv *c, const scratch *f, const float *x, const float *dy, float *dw) {
+  th_depthwise d = usual(&c->o);
+  if (c->usual)
+    th_math_get()->depthwise_weights_3x3(&d, c->o.in_y, c->o.top, c->o.left, x, dy, dw);
+  else
+    th_math_get()->depthwise_weights(&c->d, prepare_image(c, x, f->image), dy, dw);
 }
 
 static void forward(const th_op_run *r) {
@@ -227,7 +244,7 @@ static void backward(const th_op_run *r) {
         th_op_activation_undo(r->node, r->out[0] + i * out_elems, r->d_out[0] + i * out_elems, f.d_pre, out_elems);
     if (r->d_in[2]) m->column_sums(dy, pixels, c.o.out_c, r->d_in[2]);
     dy = prepare_rows(&c, dy, pixels, f.out);
-    if (r->d_in[1]) m->depthwise_weights(&c.d, prepare_image(&c, r->in[0] + i * in_elems, f.image), dy, d_weights);
+    if (r->d_in[1]) weight_gradient(&c, &f, r->in[0] + i * in_elems, dy, d_weights);
     if (r->d_in[0]) input_gradient(&c, &f, w, dy, r->d_in[0] + i * in_elems, th_op_accumulates(r, 0));
   }
   if (r->d_in[1] && d_weights == f.d_weights) narrow(d_weights, taps, c.channels, c.o.out_c, 1, r->d_in[1], true);

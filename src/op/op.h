@@ -19,6 +19,7 @@ typedef struct th_op_run {
   int begin, end;                 /* samples of the batch handled by this call */
   int batch;                      /* samples in the whole batch */
   bool training;                  /* batch norm uses batch statistics, dropout drops */
+  bool relu;                      /* batch norm: out is that of a relu after it, d_out the gradient after that relu */
   const float *in[TH_MAX_INPUTS]; /* whole-batch bases; constants: their data (batch-less); NULL when absent */
   float *out[TH_MAX_OUTPUTS];
   /* Backward only. Gradients of activations are written (=) over [begin, end) unless `accumulate` bit i is set, then

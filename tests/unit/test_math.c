@@ -139,22 +139,25 @@ static void run_unary(const th_math *m, job *j) {
 
 static void run_channels(const th_math *m, job *j) {
   int rows = 1 + below(j, 50), c = 1 + below(j, 150);
+  bool relu = below(j, 2);
   float *x = numbers(j, rows * c), *dy = numbers(j, rows * c), *p = numbers(j, 3 * c);
   float *sums = j->out, *y = j->out + 5 * c, *dx = y + rows * c;
   double *w = j->want;
   j->n = 5 * c + 2 * rows * c;
+  th_gate relu_gate = {p, p + c}, *gate = relu ? &relu_gate : NULL;
   memset(sums, 0, sizeof(float) * (size_t)c);
   memset(w, 0, sizeof(double) * (size_t)(5 * c));
   m->column_sums(x, rows, c, sums);
   m->moments(x, rows, c, p, sums + c, sums + 2 * c);
-  m->moments_grad(x, dy, rows, c, p, sums + 3 * c, sums + 4 * c);
-  m->affine(x, rows, c, p, p + c, y);
-  m->affine_grad(x, dy, rows, c, p, p + c, p + 2 * c, dx, false);
+  m->moments_grad(x, dy, rows, c, p, gate, sums + 3 * c, sums + 4 * c);
+  m->affine(x, rows, c, p, p + c, y, relu);
+  m->affine_grad(x, dy, rows, c, p, p + c, p + 2 * c, gate, dx, false);
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < c; i++) {
-      double v = (double)x[r * c + i], g = (double)dy[r * c + i], t = v - (double)p[i];
+      double v = (double)x[r * c + i], t = v - (double)p[i], u = v * (double)p[i] + (double)p[c + i];
+      double g = relu && u <= 0 ? 0 : (double)dy[r * c + i];
       w[i] += v, w[c + i] += t, w[2 * c + i] += t * t, w[3 * c + i] += g, w[4 * c + i] += g * t;
-      w[5 * c + r * c + i] = v * (double)p[i] + (double)p[c + i];
+      w[5 * c + r * c + i] = relu && u <= 0 ? 0 : u;
       w[5 * c + (rows + r) * c + i] = g * (double)p[i] + v * (double)p[c + i] + (double)p[2 * c + i];
     }
   free(x), free(dy), free(p);

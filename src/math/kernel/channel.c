@@ -57,15 +57,40 @@ void TH_KERNEL(moments)(const float *x, int64_t rows, int c, const float *shift,
   }
 }
 
+/* What passes the gate: dy where the relu's argument, computed as affine() did, is positive. */
+typedef struct gate_block {
+  vec scale[4], shift[4];
+  bool on;
+} gate_block;
+
+TH_INLINE gate_block gate_load(const th_gate *gate, int ch, int vecs) {
+  gate_block b = {.on = gate != NULL};
+#pragma GCC unroll 4
+  for (int v = 0; v < vecs && gate; v++) {
+    b.scale[v] = vec_load(gate->scale + ch + v * TH_LANES);
+    b.shift[v] = vec_load(gate->shift + ch + v * TH_LANES);
+  }
+  return b;
+}
+TH_INLINE vec vec_where_positive(vec test, vec v) {
+  return (vec)((test > 0) & (ivec)v);
+}
+TH_INLINE vec gate_pass(const gate_block *b, int v, vec x, vec dy) {
+  return b->on ? vec_where_positive(x * b->scale[v] + b->shift[v], dy) : dy;
+}
+TH_INLINE float gate_pass_one(const th_gate *gate, int ch, float x, float dy) {
+  return !gate || x * gate->scale[ch] + gate->shift[ch] > 0 ? dy : 0;
+}
+
 TH_INLINE void moments_grad_block(const float *x, const float *dy, int64_t rows, ptrdiff_t c, const float *shift,
-                                  float *sum, float *sum_x, int vecs) {
+                                  gate_block gate, float *sum, float *sum_x, int vecs) {
   vec a[4], b[4], s[4];
 #pragma GCC unroll 4
   for (int v = 0; v < vecs; v++) a[v] = b[v] = (vec){0}, s[v] = vec_load(shift + v * TH_LANES);
   for (int64_t r = 0; r < rows; r++, x += c, dy += c)
 #pragma GCC unroll 4
     for (int v = 0; v < vecs; v++) {
-      vec g = vec_load(dy + v * TH_LANES), t = vec_load(x + v * TH_LANES) - s[v];
+      vec in = vec_load(x + v * TH_LANES), g = gate_pass(&gate, v, in, vec_load(dy + v * TH_LANES)), t = in - s[v];
       a[v] += g;
       b[v] += g * t;
     }
@@ -73,16 +98,17 @@ TH_INLINE void moments_grad_block(const float *x, const float *dy, int64_t rows,
   for (int v = 0; v < vecs; v++) vec_store(sum + v * TH_LANES, a[v]), vec_store(sum_x + v * TH_LANES, b[v]);
 }
 
-void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift, float *sum,
-                             float *sum_x) {
+TH_INLINE void moments_grad(const float *x, const float *dy, int64_t rows, int c, const float *shift,
+                            const th_gate *gate, float *sum, float *sum_x) {
   int ch = 0;
-  for (; ch + WIDE <= c; ch += WIDE) moments_grad_block(x + ch, dy + ch, rows, c, shift + ch, sum + ch, sum_x + ch, 4);
+  for (; ch + WIDE <= c; ch += WIDE)
+    moments_grad_block(x + ch, dy + ch, rows, c, shift + ch, gate_load(gate, ch, 4), sum + ch, sum_x + ch, 4);
   for (; ch + TH_LANES <= c; ch += TH_LANES)
-    moments_grad_block(x + ch, dy + ch, rows, c, shift + ch, sum + ch, sum_x + ch, 1);
+    moments_grad_block(x + ch, dy + ch, rows, c, shift + ch, gate_load(gate, ch, 1), sum + ch, sum_x + ch, 1);
   for (int i = ch; i < c; i++) {
     float a = 0, b = 0;
     for (int64_t r = 0; r < rows; r++) {
-      float g = dy[r * c + i], t = x[r * c + i] - shift[i];
+      float g = gate_pass_one(gate, i, x[r * c + i], dy[r * c + i]), t = x[r * c + i] - shift[i];
       a += g;
       b += g * t;
     }
@@ -91,26 +117,49 @@ void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int 
   }
 }
 
+void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift,
+                             const th_gate *gate, float *sum, float *sum_x) {
+  if (gate)
+    moments_grad(x, dy, rows, c, shift, gate, sum, sum_x);
+  else
+    moments_grad(x, dy, rows, c, shift, NULL, sum, sum_x);
+}
+
 TH_INLINE void affine_block(const float *x, int64_t rows, ptrdiff_t c, const float *scale, const float *shift, float *y,
-                            int vecs) {
+                            bool relu, int vecs) {
   vec a[4], b[4];
 #pragma GCC unroll 4
   for (int v = 0; v < vecs; v++) a[v] = vec_load(scale + v * TH_LANES), b[v] = vec_load(shift + v * TH_LANES);
   for (int64_t r = 0; r < rows; r++, x += c, y += c)
 #pragma GCC unroll 4
-    for (int v = 0; v < vecs; v++) vec_store(y + v * TH_LANES, vec_load(x + v * TH_LANES) * a[v] + b[v]);
+    for (int v = 0; v < vecs; v++) {
+      vec t = vec_load(x + v * TH_LANES) * a[v] + b[v];
+      vec_store(y + v * TH_LANES, relu ? vec_where_positive(t, t) : t);
+    }
 }
 
-void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y) {
+TH_INLINE void affine(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y,
+                      bool relu) {
   int ch = 0;
-  for (; ch + WIDE <= c; ch += WIDE) affine_block(x + ch, rows, c, scale + ch, shift + ch, y + ch, 4);
-  for (; ch + TH_LANES <= c; ch += TH_LANES) affine_block(x + ch, rows, c, scale + ch, shift + ch, y + ch, 1);
+  for (; ch + WIDE <= c; ch += WIDE) affine_block(x + ch, rows, c, scale + ch, shift + ch, y + ch, relu, 4);
+  for (; ch + TH_LANES <= c; ch += TH_LANES) affine_block(x + ch, rows, c, scale + ch, shift + ch, y + ch, relu, 1);
   for (int64_t r = 0; r < rows && ch < c; r++)
-    for (int i = ch; i < c; i++) y[r * c + i] = x[r * c + i] * scale[i] + shift[i];
+    for (int i = ch; i < c; i++) {
+      float t = x[r * c + i] * scale[i] + shift[i];
+      y[r * c + i] = t > 0 || !relu ? t : 0;
+    }
+}
+
+void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y,
+                       bool relu) {
+  if (relu)
+    affine(x, rows, c, scale, shift, y, true);
+  else
+    affine(x, rows, c, scale, shift, y, false);
 }
 
 TH_INLINE void affine_grad_block(const float *x, const float *dy, int64_t rows, ptrdiff_t c, const float *a,
-                                 const float *b, const float *d, float *dx, bool acc, int vecs) {
+                                 const float *b, const float *d, gate_block gate, float *dx, bool acc, int vecs) {
   vec va[4], vb[4], vd[4];
 #pragma GCC unroll 4
   for (int v = 0; v < vecs; v++) {
@@ -121,25 +170,33 @@ TH_INLINE void affine_grad_block(const float *x, const float *dy, int64_t rows, 
   for (int64_t r = 0; r < rows; r++, x += c, dy += c, dx += c)
 #pragma GCC unroll 4
     for (int v = 0; v < vecs; v++) {
-      vec t = vec_load(x + v * TH_LANES) * vb[v] + vd[v];
-      t = vec_load(dy + v * TH_LANES) * va[v] + t;
+      vec in = vec_load(x + v * TH_LANES), t = in * vb[v] + vd[v];
+      t = gate_pass(&gate, v, in, vec_load(dy + v * TH_LANES)) * va[v] + t;
       vec_store(dx + v * TH_LANES, acc ? vec_load(dx + v * TH_LANES) + t : t);
     }
 }
 
-void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
-                            const float *d, float *dx, bool acc) {
+TH_INLINE void affine_grad(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
+                           const float *d, const th_gate *gate, float *dx, bool acc) {
   int ch = 0;
   for (; ch + WIDE <= c && !acc; ch += WIDE)
-    affine_grad_block(x + ch, dy + ch, rows, c, a + ch, b + ch, d + ch, dx + ch, false, 4);
+    affine_grad_block(x + ch, dy + ch, rows, c, a + ch, b + ch, d + ch, gate_load(gate, ch, 4), dx + ch, false, 4);
   for (; ch + TH_LANES <= c; ch += TH_LANES)
-    affine_grad_block(x + ch, dy + ch, rows, c, a + ch, b + ch, d + ch, dx + ch, acc, 1);
+    affine_grad_block(x + ch, dy + ch, rows, c, a + ch, b + ch, d + ch, gate_load(gate, ch, 1), dx + ch, acc, 1);
   for (int64_t r = 0; r < rows && ch < c; r++)
     for (int i = ch; i < c; i++) {
       float t = x[r * c + i] * b[i] + d[i];
-      t = dy[r * c + i] * a[i] + t;
+      t = gate_pass_one(gate, i, x[r * c + i], dy[r * c + i]) * a[i] + t;
       dx[r * c + i] = acc ? dx[r * c + i] + t : t;
     }
+}
+
+void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
+                            const float *d, const th_gate *gate, float *dx, bool acc) {
+  if (gate)
+    affine_grad(x, dy, rows, c, a, b, d, gate, dx, acc);
+  else
+    affine_grad(x, dy, rows, c, a, b, d, NULL, dx, acc);
 }
 
 TH_INLINE void transpose_block(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool acc) {

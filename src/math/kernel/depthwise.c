@@ -1,6 +1,6 @@
 /* Depthwise convolution: vectors over channels, a few output pixels or kernel taps in registers at a time.
  *
- * Images come padded and with channels a multiple of 16, so there are no borders and no tails here.
+ * Channels are a multiple of 16, so there are no tails here; except for the 3 x 3 kernels, images come padded.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "math/kernel/kernel.h"
 
@@ -50,62 +50,155 @@ void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w,
     forward(d, x, w, bias, out, d->kernel_y, d->kernel_x);
 }
 
-/* Output ox of a row whose window sticks out: rows NULL or columns outside count as zero. */
-TH_INLINE vec edge_3x3(const float *const rows[3], int in_x, ptrdiff_t c, int ix, const vec taps[9], vec acc) {
+/* The rows of a 3 x 3 window at output row oy; NULL: in the border, counts as zero. */
+typedef struct window {
+  const float *row[3];
+  ptrdiff_t c;
+  int in_x;
+} window;
+
+TH_INLINE window window_at(const th_depthwise *d, int in_y, int top, const float *x, int oy) {
+  window w = {.c = d->channels, .in_x = d->in_x};
+#pragma GCC unroll 3
+  for (int ky = 0; ky < 3; ky++) {
+    int y = oy * d->stride_y - top + ky;
+    w.row[ky] = y >= 0 && y < in_y ? x + (ptrdiff_t)y * d->in_x * d->channels : NULL;
+  }
+  return w;
+}
+
+/* One output, whose window may stick out. */
+TH_INLINE vec edge_3x3(const window *in, int ix, const vec taps[9], vec acc) {
 #pragma GCC unroll 9
   for (int t = 0; t < 9; t++) {
     int x = ix + t % 3;
-    if (rows[t / 3] && x >= 0 && x < in_x) acc += vec_load(rows[t / 3] + x * c) * taps[t];
+    if (in->row[t / 3] && x >= 0 && x < in->in_x) acc += vec_load(in->row[t / 3] + x * in->c) * taps[t];
   }
   return acc;
 }
 
 /* PIXELS outputs whose windows lie inside: weights stay in registers, and each input is loaded once. */
-TH_INLINE void inner_3x3(const float *const rows[3], ptrdiff_t c, int ix, const vec taps[9], vec start, float *out) {
+TH_INLINE void inner_3x3(const window *in, int ix, const vec taps[9], vec start, int stride, float *out) {
   vec acc[PIXELS];
 #pragma GCC unroll 4
   for (int i = 0; i < PIXELS; i++) acc[i] = start;
 #pragma GCC unroll 3
   for (int ky = 0; ky < 3; ky++) {
-    vec x[PIXELS + 2];
-    if (!rows[ky]) continue;
-#pragma GCC unroll 6
-    for (int i = 0; i < PIXELS + 2; i++) x[i] = vec_load(rows[ky] + (ix + i) * c);
+    vec x[2 * PIXELS + 1];
+    if (!in->row[ky]) continue;
+#pragma GCC unroll 9
+    for (int i = 0; i < (PIXELS - 1) * stride + 3; i++) x[i] = vec_load(in->row[ky] + (ix + i) * in->c);
 #pragma GCC unroll 3
     for (int kx = 0; kx < 3; kx++)
 #pragma GCC unroll 4
-      for (int i = 0; i < PIXELS; i++) acc[i] += x[i + kx] * taps[ky * 3 + kx];
+      for (int i = 0; i < PIXELS; i++) acc[i] += x[i * stride + kx] * taps[ky * 3 + kx];
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < PIXELS; i++) vec_store(out + i * c, acc[i]);
+  for (int i = 0; i < PIXELS; i++) vec_store(out + i * in->c, acc[i]);
+}
+
+/* One row of outputs, one vector of channels. */
+TH_INLINE void row_3x3(const th_depthwise *d, const window *in, int left, const float *w, vec start, int stride,
+                       float *out) {
+  const ptrdiff_t c = d->channels;
+  vec taps[9];
+#pragma GCC unroll 9
+  for (int t = 0; t < 9; t++) taps[t] = vec_load(w + t * c);
+  for (int ox = 0; ox < d->out_x;) {
+    int ix = ox * stride - left;
+    if (ix >= 0 && ix + (PIXELS - 1) * stride + 3 <= d->in_x && ox + PIXELS <= d->out_x) {
+      inner_3x3(in, ix, taps, start, stride, out + ox * c);
+      ox += PIXELS;
+    } else {
+      vec_store(out + ox * c, edge_3x3(in, ix, taps, start));
+      ox++;
+    }
+  }
+}
+
+/* Row by row, so that memory passes in order. */
+TH_INLINE void image_3x3(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
+                         const float *bias, int stride, float *out) {
+  const ptrdiff_t c = d->channels;
+  for (int oy = 0; oy < d->out_y; oy++, out += d->out_x * c)
+    for (ptrdiff_t ch = 0; ch < c; ch += TH_LANES) {
+      window in = window_at(d, in_y, top, x + ch, oy);
+      row_3x3(d, &in, left, w + ch, bias ? vec_load(bias + ch) : (vec){0}, stride, out + ch);
+    }
 }
 
 void TH_KERNEL(depthwise_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
                               const float *bias, float *out) {
-  const ptrdiff_t c = d->channels;
-  for (ptrdiff_t ch = 0; ch < c; ch += TH_LANES) {
-    vec taps[9], start = bias ? vec_load(bias + ch) : (vec){0};
+  if (d->stride_x == 1)
+    image_3x3(d, in_y, top, left, x, w, bias, 1, out);
+  else
+    image_3x3(d, in_y, top, left, x, w, bias, 2, out);
+}
+
+TH_INLINE void edge_weights_3x3(const window *in, int ix, vec grad, vec acc[9]) {
 #pragma GCC unroll 9
-    for (int t = 0; t < 9; t++) taps[t] = vec_load(w + t * c + ch);
-    for (int oy = 0; oy < d->out_y; oy++) {
-      const float *rows[3];
-      float *to = out + (ptrdiff_t)oy * d->out_x * c + ch;
-      for (int ky = 0; ky < 3; ky++) {
-        int y = oy - top + ky;
-        rows[ky] = y >= 0 && y < in_y ? x + (ptrdiff_t)y * d->in_x * c + ch : NULL;
-      }
-      for (int ox = 0; ox < d->out_x;) {
-        int ix = ox - left;
-        if (ix >= 0 && ix + PIXELS + 2 <= d->in_x && ox + PIXELS <= d->out_x) {
-          inner_3x3(rows, c, ix, taps, start, to + ox * c);
-          ox += PIXELS;
-        } else {
-          vec_store(to + ox * c, edge_3x3(rows, d->in_x, c, ix, taps, start));
-          ox++;
-        }
-      }
-    }
+  for (int t = 0; t < 9; t++) {
+    int x = ix + t % 3;
+    if (in->row[t / 3] && x >= 0 && x < in->in_x) acc[t] += vec_load(in->row[t / 3] + x * in->c) * grad;
   }
+}
+
+/* `count` outputs of a row, of whose windows rows [ky, ky_end) and columns [kx, kx_end) lie in the image. */
+TH_INLINE void inner_weights_3x3(const window *in, const float *dy, int count, int step, int ix, int ky, int ky_end,
+                                 int kx, int kx_end, vec acc[9]) {
+  for (; count > 0; count--, ix += step, dy += in->c) {
+    vec grad = vec_load(dy);
+#pragma GCC unroll 9
+    for (int t = 3 * ky; t < 3 * ky_end; t++)
+      if (t % 3 >= kx && t % 3 < kx_end) acc[t] += vec_load(in->row[t / 3] + (ix + t % 3) * in->c) * grad;
+  }
+}
+
+/* The common borders are compiled each on its own, without branches. */
+TH_INLINE void span_weights_3x3(const window *in, const float *dy, int count, int step, int ix, int kx, int kx_end,
+                                vec acc[9]) {
+  if (!in->row[1] || (!in->row[0] && !in->row[2]))
+    for (; count > 0; count--, ix += step, dy += in->c) edge_weights_3x3(in, ix, vec_load(dy), acc);
+  else if (!in->row[0])
+    inner_weights_3x3(in, dy, count, step, ix, 1, 3, kx, kx_end, acc);
+  else if (!in->row[2])
+    inner_weights_3x3(in, dy, count, step, ix, 0, 2, kx, kx_end, acc);
+  else
+    inner_weights_3x3(in, dy, count, step, ix, 0, 3, kx, kx_end, acc);
+}
+
+TH_INLINE void row_weights_3x3(const th_depthwise *d, const window *in, int left, const float *dy, float *dw) {
+  const ptrdiff_t c = d->channels;
+  const int step = d->stride_x;
+  vec acc[9];
+#pragma GCC unroll 9
+  for (int t = 0; t < 9; t++) acc[t] = vec_load(dw + t * c);
+  for (int ox = 0, ix = -left; ox < d->out_x;) {
+    int count = 1, inside = ix < 0 || ix + 3 > d->in_x ? 0 : (d->in_x - 3 - ix) / step + 1;
+    if (inside) {
+      count = inside < d->out_x - ox ? inside : d->out_x - ox;
+      span_weights_3x3(in, dy, count, step, ix, 0, 3, acc);
+    } else if (ix == -1 && d->in_x > 1) {
+      span_weights_3x3(in, dy, 1, step, ix, 1, 3, acc);
+    } else if (ix >= 0 && ix == d->in_x - 2) {
+      span_weights_3x3(in, dy, 1, step, ix, 0, 2, acc);
+    } else {
+      edge_weights_3x3(in, ix, vec_load(dy), acc);
+    }
+    ox += count, ix += count * step, dy += count * c;
+  }
+#pragma GCC unroll 9
+  for (int t = 0; t < 9; t++) vec_store(dw + t * c, acc[t]);
+}
+
+void TH_KERNEL(depthwise_weights_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x,
+                                      const float *dy, float *dw) {
+  const ptrdiff_t c = d->channels;
+  for (int oy = 0; oy < d->out_y; oy++, dy += d->out_x * c)
+    for (ptrdiff_t ch = 0; ch < c; ch += TH_LANES) {
+      window in = window_at(d, in_y, top, x + ch, oy);
+      row_weights_3x3(d, &in, left, dy + ch, dw + ch);
+    }
 }
 
 /* Sums of a block of `ky_count` x `kx_count` taps over the whole image, one vector of channels. */

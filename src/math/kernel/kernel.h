@@ -15,6 +15,7 @@
 #define TH_KERNEL(name) TH_PASTE(th_, TH_ISA, name) /* th_avx2_gemm */
 
 typedef float vec __attribute__((vector_size(4 * TH_LANES)));
+typedef int32_t ivec __attribute__((vector_size(4 * TH_LANES))); /* what comparing two vec gives: 0 or -1 */
 typedef float vec8 __attribute__((vector_size(32)));
 
 #define TH_INLINE static inline __attribute__((always_inline))
@@ -65,6 +66,8 @@ void TH_KERNEL(depthwise)(const th_depthwise *d, const float *x, const float *w,
 void TH_KERNEL(depthwise_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x, const float *w,
                               const float *bias, float *out);
 void TH_KERNEL(depthwise_weights)(const th_depthwise *d, const float *x, const float *dy, float *dw);
+void TH_KERNEL(depthwise_weights_3x3)(const th_depthwise *d, int in_y, int top, int left, const float *x,
+                                      const float *dy, float *dw);
 void TH_KERNEL(depthwise_input)(const th_depthwise *d, const float *dy, const float *w, float *dx);
 void TH_KERNEL(max_pool)(const th_pool *p, const float *x, float *y);
 void TH_KERNEL(avg_pool)(const th_pool *p, const float *x, float *y);
@@ -81,11 +84,12 @@ void TH_KERNEL(softmax)(float beta, const float *x, float *y, int64_t rows, int 
 void TH_KERNEL(softmax_grad)(float beta, const float *y, const float *dy, float *dx, int64_t rows, int n, bool acc);
 void TH_KERNEL(column_sums)(const float *x, int64_t rows, int c, float *sum);
 void TH_KERNEL(moments)(const float *x, int64_t rows, int c, const float *shift, float *sum, float *sum2);
-void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift, float *sum,
-                             float *sum_x);
-void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y);
+void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift,
+                             const th_gate *gate, float *sum, float *sum_x);
+void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, const float *shift, float *y,
+                       bool relu);
 void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
-                            const float *d, float *dx, bool acc);
+                            const float *d, const th_gate *gate, float *dx, bool acc);
 void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool acc);
 void TH_KERNEL(sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n);
 void TH_KERNEL(adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n);

@@ -15,6 +15,7 @@ const th_math TABLE(TH_ISA) = {
     .depthwise = TH_KERNEL(depthwise),
     .depthwise_3x3 = TH_KERNEL(depthwise_3x3),
     .depthwise_weights = TH_KERNEL(depthwise_weights),
+    .depthwise_weights_3x3 = TH_KERNEL(depthwise_weights_3x3),
     .depthwise_input = TH_KERNEL(depthwise_input),
     .max_pool = TH_KERNEL(max_pool),
     .avg_pool = TH_KERNEL(avg_pool),
