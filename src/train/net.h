@@ -7,7 +7,8 @@
  *   segment   ends where all samples must have arrived: before a batch norm, whose sums are then settled
  *    run      consecutive steps of the same granularity: chunk by chunk (convolutions), or the whole lane at once
  *             (fully connected layers, whose weights are larger than their activations)
- *     step    a node, the gathering half of a batch norm, a fake-quantization grid, or the loss
+ *     step    a node, a batch norm and relu made again, the gathering half of a batch norm, a fake-quantization grid,
+ * or the loss
  *
  * Lanes and chunks follow from the batch size alone and partial sums are added in lane order, so no bit depends on the
  * number of threads.
@@ -38,7 +39,7 @@ typedef struct th_running { /* running mean and variance of a batch norm */
   int64_t elems, at;
 } th_running;
 
-typedef enum th_net_kind { TH_STEP_NODE, TH_STEP_GATHER, TH_STEP_GRID, TH_STEP_LOSS } th_net_kind;
+typedef enum th_net_kind { TH_STEP_NODE, TH_STEP_REMAKE, TH_STEP_GATHER, TH_STEP_GRID, TH_STEP_LOSS } th_net_kind;
 
 typedef struct th_net_step {
   th_net_kind kind;
@@ -46,6 +47,7 @@ typedef struct th_net_step {
   int node, tensor;
   const th_op *op;
   void *state;
+  bool relu;           /* a batch norm that does the relu after it too: that one has no step */
   uint32_t accumulate; /* backward: bits of th_op_run */
 } th_net_step;
 
@@ -71,6 +73,7 @@ typedef struct th_net_tensor {
   float *value;      /* whole batch; flatten and in-place operators share their input's */
   float *seen;       /* what consumers read: value, or its fake-quantized copy */
   const float *data; /* constants */
+  bool passing;      /* kept per lane until the next node has run, made again on the way back */
   int param;         /* index into params, or -1 */
   th_constraint *grid;
   int grid_slot; /* of grid: which parts */
@@ -99,6 +102,7 @@ typedef struct th_net {
   float *shadow, *gradient, *running_values; /* blocks of param_elems, param_elems, running_elems */
   float *lane_gradient[TH_NET_MAX_LANES];    /* lane_elems each */
   float *lane_grad_block[TH_NET_MAX_LANES];  /* local activation gradients */
+  float *lane_value[TH_NET_MAX_LANES];       /* the one passing value */
   float *lane_scratch[TH_NET_MAX_LANES];
   th_grid_part *grid_parts; /* n_grids * lanes */
   int *grids, n_grids;      /* tensors with grids */

@@ -1,14 +1,14 @@
 /* Planning a net: which nodes run, where batches are cut, which buffers are shared. See net.h for the terms.
  *
- * Values of all tensors are kept for backward, except that flatten and reshape share their input's and in-place
- * operators overwrite it. Where gradients live is decided in net_gradients.c.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Values of all tensors are kept for backward, except that flatten and reshape share their input's, in-place operators
+ * overwrite it, and what a batch norm and a relu make for one convolution is made again. Where gradients live is
+ * decided in net_gradients.c. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "train/net_plan.h"
 
 #define LANE_SAMPLES 32         /* enough rows for a fully connected layer to use each weight it loads well */
-#define CHUNK_BYTES (256 << 10) /* activations of one chunk at one node: a part of the L2 cache */
+#define CHUNK_BYTES (384 << 10) /* activations of one chunk at one node: a part of the L2 cache */
 #define NEUTRAL_BYTES (8 << 10) /* nodes this small per sample adopt the granularity of their neighbour */
 #define MAX_BATCH 65536
 
@@ -205,6 +205,42 @@ static bool shares_value(const th_planner *p, int node) {
          may_be_overwritten(p->g, n->in[0]);
 }
 
+/* Whether a node is a batch norm whose result only an in-place relu sees: one pass over memory does both. */
+static bool takes_relu(const th_planner *p, int node) {
+  const th_node *n = &p->g->nodes[node];
+  int user = n->op == TH_OP_BATCH_NORM ? th_graph_only_user(p->g, n->out[0]) : -1;
+  return user >= 0 && p->needed[user] && p->g->nodes[user].op == TH_OP_RELU && shares_value(p, user);
+}
+
+static bool is_taken_relu(const th_planner *p, int node) {
+  const th_node *n = &p->g->nodes[node];
+  int producer = n->op == TH_OP_RELU ? th_graph_producer(p->g, n->in[0]) : -1;
+  return producer >= 0 && takes_relu(p, producer);
+}
+
+static int64_t sample_bytes(const th_planner *p, const th_node *n) {
+  int64_t elems = 0;
+  for (int k = 0; k < n->n_in; k++)
+    if (n->in[k] >= 0 && !p->net->tensors[n->in[k]].data) elems += p->net->tensors[n->in[k]].elems;
+  for (int o = 0; o < n->n_out; o++) elems += p->net->tensors[n->out[o]].elems;
+  return elems * (int64_t)sizeof(float);
+}
+
+/* Whether what a batch norm and its relu make goes to one convolution alone, the next node to run: then it is kept for
+ * a chunk only and made again on the way back, which costs less than its way to memory and back. */
+static bool makes_passing(const th_planner *p, int node) {
+  const th_graph *g = p->g;
+  if (!takes_relu(p, node)) return false;
+  int relu = th_graph_only_user(g, g->nodes[node].out[0]), made = g->nodes[relu].out[0];
+  int user = th_graph_only_user(g, made);
+  if (user < 0 || !p->needed[user] || p->net->tensors[made].grid) return false;
+  for (int i = node + 1; i < user; i++)
+    if (i != relu && p->needed[i]) return false;
+  const th_node *n = &g->nodes[user];
+  return (n->op == TH_OP_CONV2D || n->op == TH_OP_DEPTHWISE_CONV2D) && n->in[0] == made &&
+         sample_bytes(p, &g->nodes[node]) > NEUTRAL_BYTES && sample_bytes(p, n) > NEUTRAL_BYTES;
+}
+
 static bool is_alias(const th_planner *p, const th_node *n) {
   bool same = n->op == TH_OP_FLATTEN || n->op == TH_OP_RESHAPE || (n->op == TH_OP_DROPOUT && !p->training);
   return same && !p->net->tensors[n->in[0]].data && !p->net->tensors[n->out[0]].grid;
@@ -239,6 +275,8 @@ static th_status place_values(th_planner *p) {
       th_net_tensor *out = &net->tensors[n->out[o]];
       out->wants_grad = grads;
       if (shared) out->root = in->root;
+      out->passing = makes_passing(p, i) || (shared && in->passing);
+      if (out->passing) continue;
       if (p->alias[i]) {
         out->value = in->value;
         out->seen = in->seen;
@@ -251,14 +289,6 @@ static th_status place_values(th_planner *p) {
 }
 
 /* --- steps, runs, segments --- */
-
-static int64_t sample_bytes(const th_planner *p, const th_node *n) {
-  int64_t elems = 0;
-  for (int k = 0; k < n->n_in; k++)
-    if (n->in[k] >= 0 && !p->net->tensors[n->in[k]].data) elems += p->net->tensors[n->in[k]].elems;
-  for (int o = 0; o < n->n_out; o++) elems += p->net->tensors[n->out[o]].elems;
-  return elems * (int64_t)sizeof(float);
-}
 
 static void push(th_net_sweep *s, th_net_kind kind, int node, int tensor, const th_op *op, bool wide) {
   s->steps[s->n_steps++] = (th_net_step){.kind = kind, .wide = wide, .node = node, .tensor = tensor, .op = op};
@@ -277,16 +307,34 @@ static bool step_is_wide(const th_planner *p, const th_net_sweep *s, int node) {
   return false;
 }
 
+static void push_node(th_planner *p, th_net_sweep *s, int node) {
+  const th_op *op = th_op_get(p->g->nodes[node].op);
+  bool relu = takes_relu(p, node);
+  if (is_taken_relu(p, node)) return;
+  if (p->training && op->gather) {
+    push(s, TH_STEP_GATHER, node, -1, op, false);
+    s->steps[s->n_steps - 1].relu = relu;
+  }
+  push(s, TH_STEP_NODE, node, -1, op, step_is_wide(p, s, node));
+  s->steps[s->n_steps - 1].relu = relu;
+}
+
 static void list_forward(th_planner *p) {
   th_net_sweep *s = &p->net->forward;
   if (p->net->tensors[p->net->input].grid) push(s, TH_STEP_GRID, -1, p->net->input, NULL, false);
   for (int i = 0; i < p->g->n_nodes; i++) {
     if (!p->needed[i] || p->alias[i]) continue;
-    const th_op *op = th_op_get(p->g->nodes[i].op);
-    if (p->training && op->gather) push(s, TH_STEP_GATHER, i, -1, op, false);
-    push(s, TH_STEP_NODE, i, -1, op, step_is_wide(p, s, i));
+    push_node(p, s, i);
     push_grids(p, s, &p->g->nodes[i]);
   }
+}
+
+static void push_remake(th_planner *p, th_net_sweep *s, int node) {
+  const th_net_tensor *in = &p->net->tensors[p->g->nodes[node].in[0]];
+  if (!in->passing || is_taken_relu(p, node)) return;
+  int maker = th_graph_producer(p->g, in->root);
+  push(s, TH_STEP_REMAKE, maker, -1, th_op_get(p->g->nodes[maker].op), false);
+  s->steps[s->n_steps - 1].relu = true;
 }
 
 static th_status list_backward(th_planner *p) {
@@ -298,8 +346,8 @@ static th_status list_backward(th_planner *p) {
     const th_op *op = th_op_get(n->op);
     if (!op->backward) return th_fail(TH_ERR_INPUT, "%s (%s): cannot be trained through", n->name, th_op_name(n->op));
     push_grids(p, s, n);
-    if (op->gather) push(s, TH_STEP_GATHER, i, -1, op, false);
-    push(s, TH_STEP_NODE, i, -1, op, step_is_wide(p, s, i));
+    push_remake(p, s, i);
+    push_node(p, s, i);
   }
   return TH_OK;
 }
@@ -388,10 +436,15 @@ static size_t scratch_need(const th_planner *p, const th_net_sweep *s) {
 static th_status give_lanes(th_planner *p) {
   th_net *net = p->net;
   size_t a = scratch_need(p, &net->forward), b = scratch_need(p, &net->backward);
+  int64_t passing = 0;
+  for (int t = 0; t < p->g->n_tensors; t++)
+    if (net->tensors[t].passing && net->tensors[t].elems * p->chunk_max > passing)
+      passing = net->tensors[t].elems * p->chunk_max;
   for (int l = 0; l < net->lanes; l++) {
     net->lane_scratch[l] = th_plan_floats(p, (int64_t)(a > b ? a : b));
+    net->lane_value[l] = th_plan_floats(p, passing);
     net->lane_gradient[l] = th_plan_floats(p, l ? net->lane_elems : 0); /* lane 0 adds to the common gradient */
-    if (!net->lane_scratch[l] || !net->lane_gradient[l]) return th_plan_no_memory();
+    if (!net->lane_value[l] || !net->lane_scratch[l] || !net->lane_gradient[l]) return th_plan_no_memory();
   }
   int parts = net->n_grids * net->lanes;
   net->grid_parts = TH_ARRAY(net->arena, th_grid_part, parts ? parts : 1);

@@ -25,6 +25,13 @@ static int split(int begin, int count, int i, int parts) {
   return begin + (int)((int64_t)count * i / parts);
 }
 
+/* A value as a whole-batch base, of which only [begin, end) may exist. */
+static float *value_of(const th_net *net, int tensor, const range *r, bool seen) {
+  const th_net_tensor *t = &net->tensors[tensor];
+  if (t->passing) return net->lane_value[r->lane] - (int64_t)r->begin * t->elems;
+  return seen ? t->seen : t->value;
+}
+
 static th_op_run bind(const walk *w, const th_net_step *s, const range *r) {
   const th_net *net = w->net;
   const th_node *n = &net->graph->nodes[s->node];
@@ -34,12 +41,13 @@ static th_op_run bind(const walk *w, const th_net_step *s, const range *r) {
                    .end = r->end,
                    .batch = w->samples,
                    .training = w->training,
+                   .relu = s->relu,
                    .state = s->state,
                    .scratch = net->lane_scratch[r->lane],
                    .rng = th_rng_init(w->seed, w->step << 16 | (uint64_t)(s->node & 0xffff))};
   for (int k = 0; k < n->n_in; k++)
-    if (n->in[k] >= 0) run.in[k] = net->tensors[n->in[k]].seen;
-  for (int o = 0; o < n->n_out; o++) run.out[o] = net->tensors[n->out[o]].value;
+    if (n->in[k] >= 0) run.in[k] = value_of(net, n->in[k], r, true);
+  for (int o = 0; o < n->n_out; o++) run.out[o] = value_of(net, n->out[o], r, false);
   return run;
 }
 
@@ -99,6 +107,11 @@ static void walk_step(walk *w, const th_net_step *s, const range *r) {
       (w->backward ? s->op->backward_gather : s->op->gather)(&run, r->slot, chunks);
       return;
     }
+    case TH_STEP_REMAKE: {
+      th_op_run run = bind(w, s, r);
+      s->op->forward(&run);
+      return;
+    }
     case TH_STEP_NODE: {
       /* A batch norm's parameters got their gradients when its sums were settled. */
       int which = WITH_ACTIVATIONS | (s->op->backward_settle ? 0 : WITH_LANE_PARAMS);
@@ -122,10 +135,13 @@ static th_status walk_lane(void *arg, int lane, int thread) {
   for (int i = w->segment->first; i < w->segment->last; i++) {
     const th_net_run *run = &w->sweep->runs[i];
     if (run->wide) walk_run(w, run, (range){lane, lane * parts, begin, end});
-    for (int c = 0; c < parts && !run->wide; c++)
+    for (int k = 0; k < parts && !run->wide; k++) {
+      /* There and back again: the last run's end is still in the cache. */
+      int c = i & 1 ? parts - 1 - k : k;
       walk_run(w, run,
                (range){lane, lane * parts + c, split(begin, end - begin, c, parts),
                        split(begin, end - begin, c + 1, parts)});
+    }
   }
   return TH_OK;
 }

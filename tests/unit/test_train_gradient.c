@@ -100,6 +100,43 @@ static void of_a_net_with_kinks_and_dropout(void **state) {
   bench_close(&b);
 }
 
+static th_graph *separable_net(th_op_id activation) {
+  fx_net b = fx_begin();
+  for (int layer = 0; layer < 3; layer++) {
+    if (layer == 1)
+      fx_depthwise(&b);
+    else
+      fx_conv(&b, 32, 3);
+    fx_batch_norm(&b, 0.9f);
+    th_node *n = fx_node(&b, activation, NULL, 0);
+    n->attr[TH_ATTR_ALPHA].f = 0;
+    fx_infer(&b, n);
+  }
+  fx_dense(&b, CLASSES);
+  return fx_end(&b, 6);
+}
+
+static int count_passing(const bench *b) {
+  int n = 0;
+  for (int t = 0; t < b->g->n_tensors; t++) n += b->net->tensors[t].passing;
+  return n;
+}
+
+/* A leaky relu that leaks nothing is a relu, but one that takes its own pass and is kept for the way back. */
+static void of_relus_made_by_batch_norms(void **state) {
+  bench made = bench_open(separable_net(TH_OP_RELU), NULL), apart = bench_open(separable_net(TH_OP_LEAKY_RELU), NULL);
+  assert_int_equal(count_passing(&made), 4);
+  assert_int_equal(count_passing(&apart), 0);
+  backward(&made);
+  backward(&apart);
+  assert_int_equal(made.net->param_elems, apart.net->param_elems);
+  for (int64_t i = 0; i < made.net->param_elems; i++)
+    assert_true(made.net->gradient[i] == apart.net->gradient[i]); /* 0 may be -0 */
+  check_all(&made, 0.03);
+  bench_close(&made);
+  bench_close(&apart);
+}
+
 static void with_a_teacher(void **state) {
   bench b = bench_open(fx_residual(TH_OP_TANH, CLASSES, false, 4), NULL);
   float teacher[BATCH * CLASSES];
@@ -289,6 +326,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(of_a_smooth_residual_net),
       cmocka_unit_test(of_a_net_with_kinks_and_dropout),
+      cmocka_unit_test(of_relus_made_by_batch_norms),
       cmocka_unit_test(with_a_teacher),
       cmocka_unit_test(over_several_lanes),
       cmocka_unit_test(loss_follows_its_formulas),
