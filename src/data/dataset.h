@@ -59,6 +59,8 @@ th_status th_dataset_open_in(const char *spec, const char *const *dirs, int n_di
 th_status th_dataset_open(const char *spec, uint64_t seed, th_dataset **dataset); /* no further folders */
 void th_dataset_close(th_dataset *dataset);                                       /* accepts NULL */
 int th_dataset_sample_elems(const th_dataset *d);
+/* Depends on samples, labels, splits, normalization and augmentation: equal for the same data, different for other. */
+uint64_t th_dataset_hash(const th_dataset *d);
 
 /* x: n samples of float, y: n labels (either may be NULL). `which` are positions within the split. `augment` NULL: as
  * is. Sample i draws from stream th_rng_init(seed, epoch << 32 | which[i]). Safe to call from several threads. */

@@ -257,6 +257,8 @@ th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, c
                      th_result **result) {
   TH_TRY(th_model_need_graph(a, "compare"));
   TH_TRY(th_model_need_graph(b, "compare"));
+  TH_TRY(th_model_need_trained(a, "compare"));
+  TH_TRY(th_model_need_trained(b, "compare"));
   th_result *r;
   TH_TRY(th_result_create(&r));
   comparison c = {.model = {a, b}};

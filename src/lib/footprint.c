@@ -73,13 +73,12 @@ static th_status footprint_of_float(const th_graph *g, th_footprint *f) {
   return status;
 }
 
-static th_status footprint_of_program(const th_graph *g, bool coded, th_footprint *f) {
+static th_status footprint_of_program(const th_graph *g, const th_encode_options *coders, th_footprint *f) {
   th_op_cost cost = th_op_cost_all(g);
   f->params = cost.params;
   f->macs = cost.macs;
-  th_encode_options raw_only = {.coders = 1u << THR_CODER_RAW};
   th_deployed d;
-  TH_TRY(th_deploy(g, coded ? NULL : &raw_only, &d));
+  TH_TRY(th_deploy(g, coders, &d));
   int64_t zeros = 0;
   for (int i = 0; i < d.program->n_steps; i++) {
     const th_program_step *s = &d.program->steps[i];
@@ -112,7 +111,9 @@ static th_status footprint_of_folded(const th_graph *g, th_footprint *f) {
   return status;
 }
 
-th_status th_footprint_of(const th_graph *g, bool coded, th_footprint *f) {
+const th_encode_options th_raw_only = {.coders = 1u << THR_CODER_RAW};
+
+th_status th_footprint_of(const th_graph *g, const th_encode_options *coders, th_footprint *f) {
   *f = (th_footprint){0};
-  return th_graph_is_float(g) ? footprint_of_folded(g, f) : footprint_of_program(g, coded, f);
+  return th_graph_is_float(g) ? footprint_of_folded(g, f) : footprint_of_program(g, coders, f);
 }

@@ -125,7 +125,7 @@ static th_status info_of_graph(const th_model *m, th_deployed *d, th_result *r) 
   const th_graph *g = m->graph;
   th_footprint f;
   if (!th_graph_is_float(g)) TH_TRY(th_deploy(g, NULL, d));
-  TH_TRY(th_footprint_of(g, true, &f));
+  TH_TRY(th_footprint_of(g, NULL, &f));
   if (m->untrained) f.bytes = 4 * f.params, f.sparsity = 0; /* its weights are not known yet */
   write_totals(m, d, &f, r);
   th_json *layers = th_json_add_array(r->json, "layers");

@@ -95,6 +95,7 @@ static th_status run_batches(th_model *m, const th_dataset *set, th_split_id spl
 
 th_status th_measure_run(th_model *model, const th_data *data, th_split_name name, int limit, const th_context *ctx,
                          th_measure *measure) {
+  TH_TRY(th_model_need_trained(model, "evaluation"));
   const th_dataset *set = data->set;
   th_split_id split = split_of(name);
   int count = set->split[split].count;

@@ -3,6 +3,7 @@
 #ifndef TH_LIB_MEASURE_H
 #define TH_LIB_MEASURE_H
 
+#include "encode/encode.h"
 #include "lib/model.h"
 
 typedef struct th_measure {
@@ -28,9 +29,11 @@ typedef struct th_footprint {
   double sparsity; /* zeros among the weights */
 } th_footprint;
 
+extern const th_encode_options th_raw_only; /* no coder but raw */
+
 /* Float graphs: 4 bytes per parameter; a tensor with zeros counts as the smaller of that and a bitmap with its
  * survivors; a tensor whose values lie on an int8 grid (clustered) counts as the best coder makes it, scales included.
- * Integer graphs: the .thim program with raw weights, or with the best coder per tensor when `coded`. */
-th_status th_footprint_of(const th_graph *g, bool coded, th_footprint *footprint);
+ * Integer graphs: the .thim program, its weights coded as `coders` says (NULL: the smallest of each tensor). */
+th_status th_footprint_of(const th_graph *g, const th_encode_options *coders, th_footprint *footprint);
 
 #endif

@@ -145,6 +145,7 @@ static th_status to_thim(const th_model *m, th_buf *out) {
 
 th_status th_model_save(const th_model *m, const char *path) {
   TH_TRY(th_model_need_graph(m, "saving"));
+  TH_TRY(th_model_need_trained(m, "saving"));
   const char *extension = th_path_extension(path);
   th_buf out = {0};
   th_status status;
@@ -174,6 +175,12 @@ th_status th_model_need_graph(const th_model *m, const char *who) {
   if (m->graph) return TH_OK;
   return th_fail(TH_ERR_INPUT,
                  "%s: a deployed program; %s needs the model it was made from (.tflite, or .thim of kind graph)",
+                 m->path, who);
+}
+
+th_status th_model_need_trained(const th_model *m, const char *who) {
+  if (!m->untrained) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "%s: an architecture without trained weights; %s needs a trained model (thimble train)",
                  m->path, who);
 }
 

@@ -22,6 +22,8 @@ th_status th_model_from_graph(th_graph *graph, const char *format, th_model **mo
 void th_model_replace_graph(th_model *model, th_graph *graph); /* takes the graph, destroys the old one */
 /* Refuses a program, in words that tell what is needed instead: "prune needs ...". */
 th_status th_model_need_graph(const th_model *model, const char *who);
+/* Refuses an architecture text whose weights nobody has trained. */
+th_status th_model_need_trained(const th_model *model, const char *who);
 /* Refuses an integer graph where a float one is needed. */
 th_status th_model_need_float(const th_model *model, const char *who);
 int64_t th_model_port_elems(const th_port *port);

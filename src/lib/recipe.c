@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "format/yaml.h"
 #include "lib/model.h"
+#include "op/op.h"
 
 #define LARGEST_RECIPE ((size_t)1 << 20)
 
@@ -102,28 +103,72 @@ static bool has_batch_norm(const th_graph *g) {
   return false;
 }
 
+/* What small networks can spare is less: measured on networks of 2 thousand to 400 thousand parameters. */
+static const char *default_sparsity(int64_t params, bool normalized) {
+  if (params < 5000) return "0.2";
+  if (params < 20000) return "0.4";
+  if (params < 50000 || normalized) return "0.6";
+  return "0.8";
+}
+
 /* Batch norm rescales every layer, so magnitudes do not compare across layers, and larger steps do no harm. */
-static th_status float_chain(const th_graph *graph, th_recipe *r) {
-  bool normalized = has_batch_norm(graph);
+static th_status float_chain(const th_model *model, th_recipe *r) {
+  bool normalized = has_batch_norm(model->graph);
+  if (model->untrained) TH_TRY(add(r, "train"));
   TH_TRY(add(r, "prune"));
   TH_TRY(set(r, "teacher", "self"));
+  TH_TRY(set(r, "sparsity", default_sparsity(th_op_cost_all(model->graph).params, normalized)));
   TH_TRY(set(r, "scope", normalized ? "layer" : "global"));
-  if (normalized) {
-    TH_TRY(set(r, "sparsity", "0.7"));
-    TH_TRY(set(r, "lr", "0.02"));
-  }
+  if (normalized) TH_TRY(set(r, "lr", "0.02"));
   TH_TRY(add(r, "cluster"));
   TH_TRY(set(r, "teacher", "self"));
   if (normalized) TH_TRY(set(r, "lr", "0.003"));
   return add(r, "quantize");
 }
 
-th_status th_recipe_default(const th_graph *graph, th_recipe *r) {
+th_status th_recipe_default(const th_model *model, th_recipe *r) {
   *r = (th_recipe){.seed = 1};
-  th_status status = th_graph_is_float(graph) ? float_chain(graph, r) : TH_OK;
+  th_status status = th_graph_is_float(model->graph) ? float_chain(model, r) : TH_OK;
   if (status == TH_OK) status = add(r, "compile");
   if (status != TH_OK) th_recipe_free(r);
   return status;
+}
+
+/* --- checking --- */
+
+static th_status refuse(int i, th_stage_id stage, const char *why) {
+  return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): %s", i + 1, th_stage_name((int)stage), why);
+}
+
+static th_status check_teacher(int i, const th_settings *s) {
+  if (!th_settings_has(s, "teacher")) return TH_OK;
+  const char *path = th_settings_text(s, "teacher");
+  if (!*path || th_str_eq(path, "self") || th_file_exists(path)) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): teacher %s does not exist", i + 1,
+                 th_stage_name((int)th_settings_stage(s)), path);
+}
+
+th_status th_recipe_check(const th_recipe *r, const th_model *model) {
+  bool is_float = th_graph_is_float(model->graph), trained = !model->untrained;
+  if (r->n == 0) return th_fail(TH_ERR_INPUT, "recipe: the list of stages is empty");
+  for (int i = 0; i < r->n; i++) {
+    th_stage_id stage = th_settings_stage(r->stage[i]);
+    TH_TRY(check_teacher(i, r->stage[i]));
+    if (stage == TH_STAGE_COMPILE) {
+      if (is_float) return refuse(i, stage, "needs an integer model; quantize comes before it");
+      if (i != r->n - 1) return refuse(i, stage, "must be the last stage");
+      continue;
+    }
+    if (!is_float) return refuse(i, stage, "needs a float model, and here it is integer already");
+    bool fits = stage == TH_STAGE_TRAIN || stage == TH_STAGE_DISTILL;
+    if (!trained && !fits) return refuse(i, stage, "needs a trained model; train or distill comes first");
+    if (!trained && th_settings_has(r->stage[i], "teacher") &&
+        th_str_eq(th_settings_text(r->stage[i], "teacher"), "self"))
+      return refuse(i, stage, "teacher self is not trained yet");
+    trained = true;
+    is_float = stage != TH_STAGE_QUANTIZE;
+  }
+  return TH_OK;
 }
 
 /* --- printing --- */

@@ -25,8 +25,11 @@ typedef struct th_recipe {
 
 /* Every setting is checked while reading; errors name file, line and the nearest known word. */
 th_status th_recipe_read(const char *path, th_recipe *recipe);
-/* The default chain for a model: prune, cluster, quantize, compile; a model that is integer already is only coded. */
-th_status th_recipe_default(const th_graph *graph, th_recipe *recipe);
+/* The default chain for a model: prune (the less, the smaller the network), cluster, quantize, compile; an architecture
+ * is trained first; a model that is integer already is only coded. */
+th_status th_recipe_default(const th_model *model, th_recipe *recipe);
+/* Can these stages run one after another on this model? Says which cannot and why, before any work. */
+th_status th_recipe_check(const th_recipe *recipe, const th_model *model);
 /* All settings that differ from their defaults, so that reading it back gives the same recipe. */
 void th_recipe_print(const th_recipe *recipe, th_buf *text);
 void th_recipe_free(th_recipe *recipe);

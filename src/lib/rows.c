@@ -7,11 +7,11 @@
 #include "base/str.h"
 #include "report/table.h"
 
-th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data, bool coded,
+th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data,
                           const th_context *ctx) {
   th_footprint f;
   th_measure m = {0};
-  TH_TRY(th_footprint_of(model->graph, coded, &f));
+  TH_TRY(th_footprint_of(model->graph, &th_raw_only, &f));
   TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
   if (rows->n == 0) rows->float_bytes = 4 * f.params;
   th_stage_row *r = &rows->row[rows->n++];

@@ -25,8 +25,8 @@ typedef struct th_stage_rows {
 
 #define TH_ROW_FLOAT32 "float32" /* the row whose bytes are 4 per parameter, whatever its weights are */
 
-/* Appends a row; ratios are to 4 bytes per parameter of the first. `coded`: as th_footprint_of. */
-th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data, bool coded,
+/* Appends a row; ratios are to 4 bytes per parameter of the first. Weights of integer models count raw. */
+th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data,
                           const th_context *ctx);
 /* Appends a row of given bytes; the other numbers are those of the row before. */
 void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double seconds);

@@ -14,6 +14,7 @@ static th_status open_eval(th_model *m) {
 
 th_status th_model_run(th_model *m, int samples, const void *const *inputs, void *const *outputs) {
   if (!m->graph) return th_thim_run(m->program, samples, inputs, outputs);
+  TH_TRY(th_model_need_trained(m, "a run"));
   TH_TRY(open_eval(m));
   return th_eval_run(m->eval, samples, inputs, outputs);
 }

@@ -8,11 +8,11 @@
 
 static th_status run_and_measure(th_model *model, const th_data *data, const th_settings *s, const th_context *ctx,
                                  th_stage_rows *rows) {
-  if (!model->untrained) TH_TRY(th_rows_measure(rows, "before", model, data, false, ctx));
+  if (!model->untrained) TH_TRY(th_rows_measure(rows, "before", model, data, ctx));
   double begin = th_clock_seconds();
   th_status status = th_stage_apply(model, data, NULL, s, ctx);
   if (status != TH_OK) return status;
-  TH_TRY(th_rows_measure(rows, th_stage_name((int)th_settings_stage(s)), model, data, false, ctx));
+  TH_TRY(th_rows_measure(rows, th_stage_name((int)th_settings_stage(s)), model, data, ctx));
   rows->row[rows->n - 1].seconds = th_clock_seconds() - begin;
   return TH_OK;
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "lib/compile.h"
+#include "lib/data.h"
 #include "lib/recipe.h"
 #include "lib/rows.h"
 #include "lib/stages.h"
@@ -23,6 +24,7 @@ typedef struct chain {
   th_arena *arena;
   th_recipe recipe;
   th_model *model; /* as it is after the last stage */
+  th_graph *self;  /* what teacher=self means: the network as it came in, or as its first training left it */
   th_stage_rows rows;
   th_result *result;
 } chain;
@@ -40,7 +42,7 @@ static th_status read_recipe(chain *c) {
   if (o->recipe)
     TH_TRY(th_recipe_read(o->recipe, &c->recipe));
   else
-    TH_TRY(th_recipe_default(c->original->graph, &c->recipe));
+    TH_TRY(th_recipe_default(c->original, &c->recipe));
   if (o->seed) c->recipe.seed = o->seed;
   c->rows.seed = c->recipe.seed;
   for (int i = 0; i < c->recipe.n; i++) {
@@ -58,13 +60,25 @@ static const char *stage_file(chain *c, int i, const char *extension) {
   return th_arena_printf(c->arena, "%s/%02d-%s%s", c->stage_dir, i + 1, name, extension);
 }
 
-/* A stage's saved graph counts only if it was made by this very recipe from this very model. */
+/* What a teacher file holds; 0 when the stage has none or it is the network itself. */
+static uint64_t teacher_hash(chain *c, const th_settings *s) {
+  if (!th_settings_has(s, "teacher")) return 0;
+  const char *path = th_settings_text(s, "teacher");
+  uint8_t *data;
+  size_t size;
+  if (!*path || th_str_eq(path, "self") || th_file_read(c->arena, path, TH_FILE_LIMIT, &data, &size) != TH_OK) return 0;
+  return th_hash64(data, size);
+}
+
+/* A stage's saved graph counts only if it was made by this very recipe from this very model, data and teachers. */
 static uint64_t fingerprint(chain *c, int upto) {
   th_buf text = {0};
   th_recipe first = c->recipe;
   first.n = upto + 1;
   th_recipe_print(&first, &text);
   th_graph_print(c->original->graph, 0, &text);
+  th_buf_u64(&text, th_dataset_hash(c->data->set));
+  for (int i = 0; i <= upto; i++) th_buf_u64(&text, teacher_hash(c, c->recipe.stage[i]));
   uint64_t h = th_hash64(text.data, text.size);
   th_buf_free(&text);
   return h;
@@ -110,7 +124,7 @@ static th_status apply_stage(chain *c, int i) {
     TH_TRY(th_settings_set(s, "checkpoint", checkpoint));
     TH_TRY(th_settings_set(s, "resume", c->options->resume ? "true" : "false"));
   }
-  th_status status = th_stage_apply(c->model, c->data, c->original->graph, s, c->ctx);
+  th_status status = th_stage_apply(c->model, c->data, c->self, s, c->ctx);
   if (own) {
     TH_TRY(th_settings_set(s, "checkpoint", ""));
     TH_TRY(th_settings_set(s, "resume", "false"));
@@ -127,7 +141,8 @@ static th_status run_stage(chain *c, int i) {
     TH_TRY(save_stage(c, i));
   }
   double seconds = th_clock_seconds() - begin;
-  TH_TRY(th_rows_measure(&c->rows, name, c->model, c->data, false, c->ctx));
+  if (!c->self) TH_TRY(th_graph_clone(c->model->graph, &c->self));
+  TH_TRY(th_rows_measure(&c->rows, name, c->model, c->data, c->ctx));
   c->rows.row[c->rows.n - 1].seconds = seconds;
   return TH_OK;
 }
@@ -167,7 +182,8 @@ static th_status write_outputs(chain *c, const th_settings *compile) {
     th_rows_repeat(&c->rows, "encode", bytes, th_clock_seconds() - begin);
     th_stage_row *row = &c->rows.row[c->rows.n - 1];
     th_footprint f;
-    TH_TRY(th_footprint_of(c->model->graph, true, &f));
+    th_encode_options coders = th_compile_coders(compile);
+    TH_TRY(th_footprint_of(c->model->graph, &coders, &f));
     row->bits_per_weight = f.weights ? (double)f.weight_bits / (double)f.weights : 0;
   } else {
     TH_TRY(write_model(c, "model.thim", outputs));
@@ -180,13 +196,27 @@ static th_status write_outputs(chain *c, const th_settings *compile) {
   return status;
 }
 
+#define MUCH_LOST 0.02 /* of accuracy: more than most users would give for bytes */
+
+static void warn_of_loss(const chain *c) {
+  const th_stage_row *last = &c->rows.row[c->rows.n - 1];
+  if (!(last->change < -MUCH_LOST)) return;
+  th_log(
+      c->ctx, TH_LOG_WARN,
+      "accuracy fell by %.1f points: ask for less sparsity or more clusters, or give the stages more epochs (a recipe "
+      "can; start from recipe.yaml)",
+      -100 * last->change);
+}
+
 static th_status write_report(chain *c) {
   th_rows_write(&c->rows, c->result);
   TH_TRY(th_result_finish(c->result));
   const char *json = th_result_json(c->result), *path = th_path_join(c->arena, c->dir, "report.json");
   if (!path) return TH_ERR_RESOURCE;
-  th_buf_printf(&c->result->text, "\nwritten to %s: model.thim, model.tflite, firmware/, report.json, recipe.yaml\n",
-                c->dir);
+  bool deployed = th_json_get(th_json_get(c->result->json, "outputs"), "firmware") != NULL;
+  th_buf_printf(&c->result->text, "\nwritten to %s: model.thim, %sreport.json, recipe.yaml\n", c->dir,
+                deployed ? "model.tflite, firmware/, " : "");
+  warn_of_loss(c);
   return th_file_write(path, json, strlen(json));
 }
 
@@ -196,12 +226,14 @@ static th_status run_chain(chain *c) {
   c->stage_dir = th_path_join(c->arena, c->dir, "stages");
   if (!c->stage_dir) return TH_ERR_RESOURCE;
   TH_TRY(read_recipe(c));
+  TH_TRY(th_recipe_check(&c->recipe, c->original));
   TH_TRY(th_dir_create(c->stage_dir));
   TH_TRY(th_model_clone(c->original, &c->model));
+  if (!c->model->untrained) TH_TRY(th_graph_clone(c->model->graph, &c->self));
   const th_settings *compile = NULL;
   if (!c->model->untrained)
     TH_TRY(th_rows_measure(&c->rows, th_graph_is_float(c->model->graph) ? TH_ROW_FLOAT32 : "as given", c->model,
-                           c->data, false, c->ctx));
+                           c->data, c->ctx));
   for (int i = 0; i < c->recipe.n; i++) {
     if (th_settings_stage(c->recipe.stage[i]) == TH_STAGE_COMPILE)
       compile = c->recipe.stage[i];
@@ -223,6 +255,7 @@ th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_
   if (status == TH_OK) status = run_chain(c);
   th_recipe_free(&c->recipe);
   th_model_close(c->model);
+  th_graph_destroy(c->self);
   th_arena_destroy(c->arena);
   status = th_result_give(status, c->result, result);
   th_free(c);

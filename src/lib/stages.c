@@ -306,10 +306,19 @@ static th_status check_data(const th_model *m, const th_data *data) {
                  th_shape_text(&data->set->shape, shape));
 }
 
+/* An architecture text can be trained or taught, nothing else; and it cannot teach itself. */
+static th_status check_trained(const th_model *m, const th_settings *s) {
+  th_stage_id stage = th_settings_stage(s);
+  if (!m->untrained) return TH_OK;
+  if (stage != TH_STAGE_TRAIN && stage != TH_STAGE_DISTILL) return th_model_need_trained(m, th_stage_name((int)stage));
+  return th_str_eq(th_settings_text(s, "teacher"), "self") ? th_model_need_trained(m, "teacher self") : TH_OK;
+}
+
 th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *self, const th_settings *settings,
                          const th_context *ctx) {
   const char *name = th_stage_name((int)th_settings_stage(settings));
   TH_TRY(th_model_need_float(model, name));
+  TH_TRY(check_trained(model, settings));
   TH_TRY(check_data(model, data));
   job *j = th_alloc(sizeof *j);
   if (!j) return TH_ERR_RESOURCE;

@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "lib/model.h"
 #include "lib/recipe.h"
+#include "read/arch.h"
 #include "report/result.h"
 #include "report/table.h"
 
@@ -111,6 +113,41 @@ static void bad_recipes_name_their_line(void **state) {
   expect_error(th_recipe_read("/nonexistent/recipe.yaml", &r), "/nonexistent/recipe.yaml");
 }
 
+/* Stages that cannot follow each other are refused before any work. */
+static void order_is_checked(void **state) {
+  static const struct {
+    const char *text, *message;
+  } cases[] = {
+      {"stages: []\n", "empty"},
+      {"stages: [quantize, prune]\n", "stage 2 (prune): needs a float model"},
+      {"stages: [compile, quantize]\n", "stage 1 (compile): needs an integer model"},
+      {"stages: [quantize, compile, compile]\n", "stage 2 (compile): must be the last"},
+      {"stages:\n  - prune: {teacher: /nonexistent.thim}\n", "teacher /nonexistent.thim does not exist"},
+  };
+  static const char net[] = "input 4\nfully_connected 2 name=fc\nsoftmax\n";
+  th_graph *g;
+  th_model *m;
+  assert_int_equal(th_read_arch_text(net, sizeof net - 1, "net", &g), TH_OK);
+  assert_int_equal(th_model_from_graph(g, "thim", &m), TH_OK);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    th_recipe r;
+    assert_int_equal(read_text(cases[i].text, &r), TH_OK);
+    expect_error(th_recipe_check(&r, m), cases[i].message);
+    th_recipe_free(&r);
+  }
+  th_recipe r;
+  assert_int_equal(read_text("stages: [prune, cluster, quantize, compile]\n", &r), TH_OK);
+  assert_int_equal(th_recipe_check(&r, m), TH_OK);
+  m->untrained = true;
+  expect_error(th_recipe_check(&r, m), "stage 1 (prune): needs a trained model");
+  th_recipe_free(&r);
+  assert_int_equal(th_recipe_default(m, &r), TH_OK); /* trains first */
+  assert_int_equal(th_recipe_check(&r, m), TH_OK);
+  assert_int_equal(th_settings_stage(r.stage[0]), TH_STAGE_TRAIN);
+  th_recipe_free(&r);
+  th_model_close(m);
+}
+
 static void tables_align(void **state) {
   th_arena *a = th_arena_create();
   th_buf b = {0};
@@ -147,6 +184,7 @@ int main(void) {
       cmocka_unit_test(every_default_is_valid),
       cmocka_unit_test(recipes_read_back_what_they_print),
       cmocka_unit_test(bad_recipes_name_their_line),
+      cmocka_unit_test(order_is_checked),
       cmocka_unit_test(tables_align),
       cmocka_unit_test(results_answer_by_path),
   };
