@@ -81,6 +81,9 @@ void th_rows_write(const th_stage_rows *rows, th_result *result) {
     print_row(&rows->row[i], t);
   }
   th_table_print(t, &result->text);
+  th_buf_printf(&result->text,
+                "bytes: float32 4 per parameter; float with zeros a bitmap and the rest; clustered its values coded; "
+                "quantize raw int8; encode the whole model.thim\n");
   th_json_add_int(result->json, "seed", (int64_t)rows->seed);
 }
 
