@@ -2,6 +2,8 @@
  *
  * One job at a time: the caller publishes (fn, arg, chunks), wakes the workers, takes chunks itself from the shared
  * counter, and waits until all workers have left the job. Which thread takes which chunk varies; results must not.
+ * Training is thousands of short jobs a second with hardly a pause, and going to sleep and being woken costs more than
+ * many of them: both sides look for a while before they sleep.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/parallel.h"
 
@@ -19,9 +21,9 @@ typedef struct pool {
   pthread_mutex_t job_lock; /* serializes callers */
   int workers;              /* started so far: threads 1..workers */
   int wanted;               /* threads to use, caller included; 0: one per processor */
-  unsigned generation;
-  int busy; /* workers still in the job */
-  int use;  /* workers with number <= use take part */
+  atomic_uint generation;
+  atomic_int busy; /* workers still in the job */
+  int use;         /* workers with number <= use take part */
   th_chunk_fn *fn;
   void *arg;
   int chunks;
@@ -71,12 +73,21 @@ static void take_chunks(pool *p, int thread) {
   inside = false;
 }
 
+#define SPINS 2000 /* about 50 microseconds: longer than the gap between two jobs of one training step */
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
 static void *worker(void *number) {
   pool *p = &the_pool;
   int thread = (int)(long)number;
   unsigned seen = 0;
-  pthread_mutex_lock(&p->lock);
   for (;;) {
+    for (int i = 0; i < SPINS && atomic_load_explicit(&p->generation, memory_order_acquire) == seen; i++) relax();
+    pthread_mutex_lock(&p->lock);
     while (p->generation == seen || thread > p->use) {
       seen = p->generation;
       pthread_cond_wait(&p->wake, &p->lock);
@@ -84,8 +95,10 @@ static void *worker(void *number) {
     seen = p->generation;
     pthread_mutex_unlock(&p->lock);
     take_chunks(p, thread);
+    if (atomic_fetch_sub(&p->busy, 1) > 1) continue;
     pthread_mutex_lock(&p->lock);
-    if (--p->busy == 0) pthread_cond_signal(&p->idle);
+    pthread_cond_signal(&p->idle);
+    pthread_mutex_unlock(&p->lock);
   }
   return NULL;
 }
@@ -129,6 +142,7 @@ th_status th_parallel_for(int chunks, th_chunk_fn *fn, void *arg) {
   pthread_cond_broadcast(&p->wake);
   pthread_mutex_unlock(&p->lock);
   take_chunks(p, 0);
+  for (int i = 0; i < SPINS && atomic_load_explicit(&p->busy, memory_order_acquire); i++) relax();
   pthread_mutex_lock(&p->lock);
   while (p->busy) pthread_cond_wait(&p->idle, &p->lock);
   p->use = 0;
