@@ -3,7 +3,7 @@
  *   "THCKPT1\n"  u64 fingerprint  u64 payload bytes  payload  u64 FNV-1a of the payload
  *
  * The fingerprint hashes the graph as it was at the beginning (weights included), the options, the data set's identity
- * and the shape of the constraints: a checkpoint of another run is left alone and training starts anew.
+ * and the shape of the constraints: a checkpoint of another run is refused and stays as it is.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -179,10 +179,11 @@ static th_status read_checkpoint(th_fit *f, const uint8_t *data, size_t size, ui
   const uint8_t *payload = th_reader_take(&r, (size_t)bytes);
   if (!payload || th_reader_u64(&r) != th_hash64(payload, (size_t)bytes))
     return th_fail(TH_ERR_INPUT, "%s: damaged checkpoint: its checksum differs", path);
-  if (hash != wanted) {
-    th_log(f->o->ctx, TH_LOG_WARN, "%s is of another run (model, data or settings differ): starting anew", path);
-    return TH_OK;
-  }
+  if (hash != wanted)
+    return th_fail(TH_ERR_INPUT,
+                   "%s is of another run (model, data or settings differ); remove it, or leave out --resume, to start "
+                   "anew",
+                   path);
   th_reader state = th_reader_init(payload, (size_t)bytes, path);
   TH_TRY(get_state(f, &state));
   *found = true;

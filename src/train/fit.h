@@ -49,6 +49,6 @@ void th_fit_shuffle(th_fit *f);                                                 
 void th_fit_save_kept(const th_fit *f, const float *weights, th_buf *b);
 th_status th_fit_load_kept(th_fit *f);
 th_status th_fit_write(th_fit *f);               /* to o->checkpoint, when there is one */
-th_status th_fit_resume(th_fit *f, bool *found); /* when asked and it fits */
+th_status th_fit_resume(th_fit *f, bool *found); /* when asked; refuses that of another run */
 
 #endif

@@ -34,7 +34,7 @@ typedef struct th_train_options {
   const th_augment *augment;
   uint64_t seed;
   const char *checkpoint; /* file written after each epoch and on interruption; NULL: none */
-  bool resume;            /* start from it when it exists and fits (same graph, options and data) */
+  bool resume;            /* start from it when it exists; it must fit (same graph, options, data) */
   /* distillation: alpha * T^2 * KL(teacher || student at T) + (1 - alpha) * cross entropy (Hinton et al. 2015, eq. 2-4)
    */
   const th_graph *teacher; /* NULL: none; float or integer graph with the same number of outputs */

@@ -133,9 +133,10 @@ static void twice_interrupted_still_the_same(void **state) {
 static void a_checkpoint_of_another_run_is_left_alone(void **state) {
   th_dataset d = fx_dataset(300, 80, CLASSES, 1.5f);
   unlink(path);
-  uint64_t whole = fit(&d, PLAIN, -1, false, false, TH_OK);
+  uint64_t whole = fit(&d, CLUSTERED, -1, false, false, TH_OK);
   fit(&d, CLUSTERED, 4, false, true, TH_ERR_INTERRUPTED);
-  assert_true(fit(&d, PLAIN, -1, true, true, TH_OK) == whole);
+  fit(&d, PLAIN, -1, true, true, TH_ERR_INPUT);
+  assert_true(fit(&d, CLUSTERED, -1, true, true, TH_OK) == whole); /* it still serves its own run */
   fx_dataset_free(&d);
 }
 
