@@ -2,8 +2,8 @@
  *
  *   "THCKPT1\n"  u64 fingerprint  u64 payload bytes  payload  u64 FNV-1a of the payload
  *
- * The fingerprint hashes the graph as it was at the beginning (weights included), the options, the data set's identity
- * and the shape of the constraints: a checkpoint of another run is refused and stays as it is.
+ * The fingerprint hashes the graph as it was at the beginning (weights included), the options, the data set (samples
+ * included) and the shape of the constraints: a checkpoint of another run is refused and stays as it is.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -69,6 +69,14 @@ static void describe_options(const th_train_options *o, th_buf *text) {
                   a->erase);
 }
 
+static void describe_store(const th_dataset *d, const th_store *store, th_buf *text) {
+  size_t samples = (size_t)store->count * (size_t)th_dataset_sample_elems(d) * th_dtype_bytes(store->dtype);
+  uint64_t values = store->samples ? th_hash64(store->samples, samples) : 0;
+  uint64_t labels = store->labels ? th_hash64(store->labels, (size_t)store->count * sizeof *store->labels) : 0;
+  th_buf_printf(text, " %d %d %llx %llx", store->count, store->dtype, (unsigned long long)values,
+                (unsigned long long)labels);
+}
+
 static void describe_data(const th_dataset *d, th_buf *text) {
   char shape[TH_SHAPE_TEXT];
   th_buf_printf(text, "%s %s %d", d->name ? d->name : "", th_shape_text(&d->shape, shape), d->classes);
@@ -77,12 +85,15 @@ static void describe_data(const th_dataset *d, th_buf *text) {
     uint64_t hash = split->index ? th_hash64(split->index, (size_t)split->count * sizeof *split->index) : 0;
     th_buf_printf(text, " %d:%llx", split->count, (unsigned long long)hash);
   }
-  const th_store *store = &d->store[0];
-  uint64_t labels = store->labels ? th_hash64(store->labels, (size_t)store->count * sizeof *store->labels) : 0;
-  th_buf_printf(text, " %d %llx %a\n", store->count, (unsigned long long)labels, (double)d->scale);
+  for (int i = 0; i < 2; i++) describe_store(d, &d->store[i], text);
+  th_buf_printf(text, " %a", (double)d->scale);
+  for (int c = 0; c < d->channels; c++) th_buf_printf(text, " %a %a", (double)d->mean[c], (double)d->std[c]);
+  th_buf_printf(text, "\n");
 }
 
-static th_status fingerprint(const th_fit *f, uint64_t *hash) {
+/* Made once per fit: nothing that it covers changes while training, and it reads all samples. */
+static th_status fingerprint(th_fit *f) {
+  if (f->has_fingerprint) return TH_OK;
   th_buf text = {0};
   th_status status = th_graph_print(f->graph, 0, &text);
   if (status == TH_OK && f->o->teacher) status = th_graph_print(f->o->teacher, 0, &text);
@@ -90,7 +101,8 @@ static th_status fingerprint(const th_fit *f, uint64_t *hash) {
   describe_data(f->data, &text);
   if (f->o->constraints) th_constraints_describe(f->o->constraints, &text);
   if (status == TH_OK) status = th_buf_status(&text);
-  *hash = status == TH_OK ? th_hash64(text.data, text.size) : 0;
+  f->fingerprint = status == TH_OK ? th_hash64(text.data, text.size) : 0;
+  f->has_fingerprint = status == TH_OK;
   th_buf_free(&text);
   return status;
 }
@@ -149,12 +161,11 @@ static th_status get_state(th_fit *f, th_reader *r) {
 
 th_status th_fit_write(th_fit *f) {
   if (!f->o->checkpoint) return TH_OK;
-  uint64_t hash;
-  TH_TRY(fingerprint(f, &hash));
+  TH_TRY(fingerprint(f));
   th_buf payload = {0}, file = {0};
   put_state(f, &payload);
   th_buf_append(&file, magic, sizeof magic);
-  th_buf_u64(&file, hash);
+  th_buf_u64(&file, f->fingerprint);
   th_buf_u64(&file, payload.size);
   th_buf_append(&file, payload.data, payload.size);
   th_buf_u64(&file, th_hash64(payload.data, payload.size));
@@ -166,7 +177,7 @@ th_status th_fit_write(th_fit *f) {
   return status;
 }
 
-static th_status read_checkpoint(th_fit *f, const uint8_t *data, size_t size, uint64_t wanted, bool *found) {
+static th_status read_checkpoint(th_fit *f, const uint8_t *data, size_t size, bool *found) {
   const char *path = f->o->checkpoint;
   th_reader r = th_reader_init(data, size, path);
   const uint8_t *head = th_reader_take(&r, sizeof magic);
@@ -179,7 +190,7 @@ static th_status read_checkpoint(th_fit *f, const uint8_t *data, size_t size, ui
   const uint8_t *payload = th_reader_take(&r, (size_t)bytes);
   if (!payload || th_reader_u64(&r) != th_hash64(payload, (size_t)bytes))
     return th_fail(TH_ERR_INPUT, "%s: damaged checkpoint: its checksum differs", path);
-  if (hash != wanted)
+  if (hash != f->fingerprint)
     return th_fail(TH_ERR_INPUT,
                    "%s is of another run (model, data or settings differ); remove it, or leave out --resume, to start "
                    "anew",
@@ -193,13 +204,12 @@ static th_status read_checkpoint(th_fit *f, const uint8_t *data, size_t size, ui
 th_status th_fit_resume(th_fit *f, bool *found) {
   *found = false;
   if (!f->o->resume || !f->o->checkpoint || !th_file_exists(f->o->checkpoint)) return TH_OK;
-  uint64_t wanted;
-  TH_TRY(fingerprint(f, &wanted));
+  TH_TRY(fingerprint(f));
   th_arena_pos mark = th_arena_mark(f->arena);
   uint8_t *data;
   size_t size;
   th_status status = th_file_read(f->arena, f->o->checkpoint, TH_FILE_LIMIT, &data, &size);
-  if (status == TH_OK) status = read_checkpoint(f, data, size, wanted, found);
+  if (status == TH_OK) status = read_checkpoint(f, data, size, found);
   th_arena_release(f->arena, mark);
   return status;
 }

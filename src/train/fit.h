@@ -33,6 +33,9 @@ typedef struct th_fit {
   double best_loss, best_accuracy, last_accuracy;
   bool has_gradient; /* dv below is of the last step */
 
+  uint64_t fingerprint; /* of the run, for the checkpoint; made when first needed */
+  bool has_fingerprint;
+
   /* by tensor, for the constraints: shadow, projected value, gradient of the value in the last step */
   float **shadows, **values, **dv;
   int32_t *order, *labels;

@@ -140,6 +140,23 @@ static void a_checkpoint_of_another_run_is_left_alone(void **state) {
   fx_dataset_free(&d);
 }
 
+/* One sample's value, or the normalization, is enough to make it another run. */
+static void other_samples_are_another_run(void **state) {
+  th_dataset d = fx_dataset(300, 80, CLASSES, 1.5f);
+  unlink(path);
+  uint64_t whole = fit(&d, PLAIN, -1, false, false, TH_OK);
+  fit(&d, PLAIN, 4, false, true, TH_ERR_INTERRUPTED);
+  float *x = (float *)(uintptr_t)d.store[0].samples, kept = x[299 * FX_ELEMS];
+  x[299 * FX_ELEMS] += 1.0f;
+  fit(&d, PLAIN, -1, true, true, TH_ERR_INPUT);
+  x[299 * FX_ELEMS] = kept;
+  d.mean[0] = 0.5f;
+  fit(&d, PLAIN, -1, true, true, TH_ERR_INPUT);
+  d.mean[0] = 0.0f;
+  assert_true(fit(&d, PLAIN, -1, true, true, TH_OK) == whole);
+  fx_dataset_free(&d);
+}
+
 static void damage_is_noticed(void **state) {
   th_dataset d = fx_dataset(300, 80, CLASSES, 1.5f);
   th_arena *arena = th_arena_create();
@@ -185,6 +202,7 @@ int main(void) {
       cmocka_unit_test(resumed_runs_give_the_same_bytes),
       cmocka_unit_test(twice_interrupted_still_the_same),
       cmocka_unit_test(a_checkpoint_of_another_run_is_left_alone),
+      cmocka_unit_test(other_samples_are_another_run),
       cmocka_unit_test(damage_is_noticed),
       cmocka_unit_test(an_interrupted_graph_is_usable),
   };
