@@ -48,7 +48,7 @@ static th_status check_data(const th_fit *f) {
     return th_fail(TH_ERR_INPUT, "graph %s takes %s, data set %s has samples of %s", g->name,
                    th_shape_text(&g->tensors[g->inputs[0]].shape, a), d->name, th_shape_text(&d->shape, b));
   int64_t outputs = f->net->tensors[f->net->logits].elems;
-  if (d->classes && outputs != d->classes)
+  if (d->classes && outputs < d->classes) /* more outputs are fine: a class may be missing from the data */
     return th_fail(TH_ERR_INPUT, "graph %s has %lld outputs, data set %s has %d classes", g->name, (long long)outputs,
                    d->name, d->classes);
   if (outputs > MAX_LABELLED_OUTPUTS && d->classes)

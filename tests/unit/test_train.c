@@ -343,6 +343,18 @@ static void refused(th_graph *g, const th_dataset *d, const th_train_options *o,
   th_error_clear();
 }
 
+/* Data without the last classes trains a net that has outputs for them. */
+static void more_outputs_than_classes_train(void **state) {
+  th_dataset d = fx_dataset(200, 80, CLASSES, 0.5f);
+  th_graph *g = fx_mlp(16, CLASSES + 3, 1);
+  th_train_options o = options(4);
+  th_train_result result;
+  FX_OK(th_train_run(g, &d, &o, &result));
+  assert_true(result.val_accuracy > 0.9);
+  th_graph_destroy(g);
+  fx_dataset_free(&d);
+}
+
 static void bad_input_is_refused(void **state) {
   th_dataset d = fx_dataset(64, 16, CLASSES, 1.0f);
   th_graph *g = fx_mlp(8, CLASSES, 1);
@@ -351,8 +363,10 @@ static void bad_input_is_refused(void **state) {
   other.shape = th_shape_make(1, 10);
   refused(g, &other, &o, TH_ERR_INPUT, "1x6x6x2");
   other = d;
-  other.classes = 3;
-  refused(g, &other, &o, TH_ERR_INPUT, "3 classes");
+  other.classes = CLASSES + 1;
+  char words[32];
+  snprintf(words, sizeof words, "%d classes", other.classes);
+  refused(g, &other, &o, TH_ERR_INPUT, words);
   other = d;
   other.split[TH_SPLIT_TRAIN].count = 0;
   refused(g, &other, &o, TH_ERR_INPUT, "no training samples");
@@ -384,6 +398,7 @@ int main(void) {
       cmocka_unit_test(optimizers_follow_their_formulas),
       cmocka_unit_test(schedules_follow_their_formulas),
       cmocka_unit_test(first_weights_have_the_right_spread),
+      cmocka_unit_test(more_outputs_than_classes_train),
       cmocka_unit_test(bad_input_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
