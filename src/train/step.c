@@ -105,7 +105,7 @@ th_status th_fit_step(th_fit *f) {
   TH_TRY(th_net_forward(f->net, f->batch, true, f->o->seed, step));
   TH_TRY(th_net_backward(f->net, &f->loss, f->o->seed, step, &f->sum));
   if (!isfinite(f->sum.loss - before))
-    return th_fail(TH_ERR_USAGE,
+    return th_fail(TH_ERR_INPUT,
                    "%s: the loss is no longer a number in epoch %d; a lower learning rate than %g may help",
                    f->graph->name, f->epoch + 1, (double)f->o->lr);
   TH_TRY(update_all(f));

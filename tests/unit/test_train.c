@@ -374,7 +374,7 @@ static void bad_input_is_refused(void **state) {
   other.classes = 0;
   refused(g, &other, &o, TH_ERR_INPUT, "no labels");
   o.lr = 1e30f;
-  refused(g, &d, &o, TH_ERR_USAGE, "learning rate");
+  refused(g, &d, &o, TH_ERR_INPUT, "learning rate");
   o = options(1);
   th_graph *teacher = fx_mlp(8, 5, 1);
   o.teacher = teacher;
