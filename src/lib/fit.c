@@ -88,13 +88,15 @@ static bool listed(const th_weight *list, int n, int tensor) {
   return false;
 }
 
-int th_weights_list(const th_graph *g, th_weight *list) {
+th_status th_weights_list(const th_graph *g, th_weight *list, int *count) {
   int n = 0;
-  for (int i = 0; i < g->n_nodes && n < TH_MAX_WEIGHTS; i++) {
+  for (int i = 0; i < g->n_nodes; i++) {
     const th_node *node = &g->nodes[i];
     int input = th_op_weight_input(node->op);
     const th_tensor *t = node->dead || input < 0 ? NULL : th_node_in(g, node, input);
     if (!t || !t->data || t->dtype != TH_DTYPE_F32 || listed(list, n, node->in[input])) continue;
+    if (n == TH_MAX_WEIGHTS)
+      return th_fail(TH_ERR_INPUT, "graph %s has more than %d layers with weights", g->name, TH_MAX_WEIGHTS);
     th_weight w = {.node = i, .tensor = node->in[input], .axis = th_op_weight_axis(node->op)};
     w.is_depthwise = node->op == TH_OP_DEPTHWISE_CONV2D;
     w.is_dense = node->op == TH_OP_FULLY_CONNECTED;
@@ -104,7 +106,8 @@ int th_weights_list(const th_graph *g, th_weight *list) {
     w.sparsity = w.elems ? (double)zeros / (double)w.elems : 0;
     list[n++] = w;
   }
-  return n;
+  *count = n;
+  return TH_OK;
 }
 
 /* Channel of element i along `axis`. */

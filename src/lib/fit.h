@@ -28,8 +28,8 @@ typedef struct th_weight {
   int64_t elems;
 } th_weight;
 #define TH_MAX_WEIGHTS 512
-/* All float weight tensors, each once; returns how many (at most TH_MAX_WEIGHTS). */
-int th_weights_list(const th_graph *g, th_weight *list);
+/* All float weight tensors, each once. TH_ERR_INPUT when there are more than TH_MAX_WEIGHTS. */
+th_status th_weights_list(const th_graph *g, th_weight *list, int *count);
 
 /* Distinct values of a float tensor in units of its grid (th_quant); 0 when it has no grid or more than 256. */
 int th_weight_levels(const th_tensor *t);

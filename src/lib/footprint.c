@@ -57,9 +57,9 @@ static th_status float_weight_bits(const th_graph *g, const th_weight *w, int64_
 static th_status footprint_of_float(const th_graph *g, th_footprint *f) {
   th_weight *list = th_alloc(TH_MAX_WEIGHTS * sizeof *list);
   if (!list) return TH_ERR_RESOURCE;
-  int n = th_weights_list(g, list);
+  int n = 0;
   int64_t zeros = 0;
-  th_status status = TH_OK;
+  th_status status = th_weights_list(g, list, &n);
   for (int i = 0; i < n && status == TH_OK; i++) {
     int64_t bits = 0;
     status = float_weight_bits(g, &list[i], &bits);

@@ -130,7 +130,7 @@ static th_status prune_whole_channels(job *j) {
   int removed;
   TH_TRY(th_prune_channels(j->g, &o, &removed));
   th_log(j->ctx, TH_LOG_INFO, "prune: %d channels removed", removed);
-  j->n_weights = th_weights_list(j->g, j->weights);
+  TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
   return run_constrained(j, keep_zeros);
 }
 
@@ -146,8 +146,7 @@ static th_status stage_prune(job *j) {
 static th_status fold(job *j) {
   th_pass_options o = {.ctx = j->ctx, .verify = true};
   TH_TRY(th_pass_run(j->g, "drop_identity,fold_bn,fuse_activation,dead", &o));
-  j->n_weights = th_weights_list(j->g, j->weights);
-  return TH_OK;
+  return th_weights_list(j->g, j->weights, &j->n_weights);
 }
 
 static th_status add_codebook(job *j, const th_weight *w, th_constraints *cs) {
@@ -277,7 +276,7 @@ static th_status stage_quantize(job *j) {
 /* --- all --- */
 
 static th_status run_job(job *j) {
-  j->n_weights = th_weights_list(j->g, j->weights);
+  TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
   switch (th_settings_stage(j->s)) {
     case TH_STAGE_TRAIN:
       return stage_train(j);
