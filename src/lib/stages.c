@@ -122,16 +122,38 @@ static th_status add_masks(job *j, th_constraints *cs) {
   return th_settings_choice(j->s, "scope") == 1 ? th_mask_group(masks, n) : TH_OK;
 }
 
-static th_status prune_whole_channels(job *j) {
+/* Channels go at once and never come back, so the settings of growing masks would be ignored. */
+static th_status check_channel_settings(const job *j) {
+  static const char *const of_masks[] = {"schedule", "grow-until", "regrow", "depthwise", "block", "keep"};
+  for (size_t i = 0; i < sizeof of_masks / sizeof *of_masks; i++)
+    if (!th_settings_is_default(j->s, of_masks[i]))
+      return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity channel", of_masks[i]);
+  return TH_OK;
+}
+
+static th_status remove_channels(job *j, bool *skip) {
+  const char *names = th_settings_text(j->s, "skip");
+  for (int i = 0; i < j->n_weights; i++) {
+    int node = j->weights[i].node;
+    skip[node] = in_list(names, j->g->nodes[node].name);
+  }
   th_prune_channels_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
                                  .global = th_settings_choice(j->s, "scope") == 1,
                                  .norm = TH_CHANNEL_L1,
-                                 .min_channels = 1};
+                                 .min_channels = 1,
+                                 .skip = skip};
   int removed;
   TH_TRY(th_prune_channels(j->g, &o, &removed));
   th_log(j->ctx, TH_LOG_INFO, "prune: %d channels removed", removed);
-  TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
-  return run_constrained(j, keep_zeros);
+  return th_weights_list(j->g, j->weights, &j->n_weights);
+}
+
+static th_status prune_whole_channels(job *j) {
+  TH_TRY(check_channel_settings(j));
+  bool *skip = th_alloc((size_t)j->g->n_nodes * sizeof *skip);
+  th_status status = skip ? remove_channels(j, skip) : TH_ERR_RESOURCE;
+  th_free(skip);
+  return status == TH_OK ? run_constrained(j, keep_zeros) : status;
 }
 
 static th_status stage_prune(job *j) {

@@ -109,9 +109,18 @@ static th_status choose(th_arena *arena, const th_channels *c, double **score, c
   return TH_OK;
 }
 
+/* A layer's channels are those of everything its output is joined with, so a residual partner is spared as well. */
+static void freeze_skipped(const th_graph *g, const bool *skip, th_channels *c) {
+  for (int i = 0; i < g->n_nodes; i++) {
+    int space = !skip[i] || g->nodes[i].dead ? -1 : c->map[g->nodes[i].out[0]].space;
+    if (space >= 0) c->frozen[space] = true;
+  }
+}
+
 static th_status prune(th_graph *g, th_arena *arena, const th_prune_channels_options *o, int *gone) {
   th_channels c;
   TH_TRY(th_channels_find(g, arena, &c));
+  if (o->skip) freeze_skipped(g, o->skip, &c);
   double **score = score_all(g, arena, &c, o->norm);
   bool **keep = TH_ARRAY(arena, bool *, c.n_spaces + 1);
   if (!score || !keep) return TH_ERR_RESOURCE;

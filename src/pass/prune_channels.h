@@ -15,6 +15,7 @@ typedef struct th_prune_channels_options {
   bool global;    /* one ranking over all layers (scores divided by their layer's mean), else the fraction per layer */
   th_channel_norm norm;
   int min_channels; /* stay in every layer; at least 1 */
+  const bool *skip; /* by node: the channels of its output stay, wherever else they go; NULL: no such node */
 } th_prune_channels_options;
 
 /* Float graphs. The outputs of the last layer stay. `removed` (may be NULL): how many channels went. Ties go to the

@@ -1,10 +1,10 @@
 /* Runs every tests/pass/<name>.case: a graph in, passes by name, the graph that must come out.
  *
  * A case file is
- *   passes fold_bn,dead        names for th_pass_run; "quantize", "quantize narrow", "quantize few", "prune 0.5" and
- * "prune 0.5 global" stand alone in <graph text> out <graph text>               or one line: error <part of the
- * message> Both sides are compared in their printed form, so layout does not matter. SPDX-License-Identifier:
- * Apache-2.0 */
+ *   passes fold_bn,dead        names for th_pass_run; "quantize", "quantize narrow", "quantize few", "prune 0.5",
+ * "prune 0.5 global" and "prune 0.5 skip NODE" stand alone in <graph text> out <graph text>               or one line:
+ * error <part of the message> Both sides are compared in their printed form, so layout does not matter.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,11 @@ static th_status run_passes(th_graph *g, const char *passes) {
   if (th_str_eq(passes, "quantize narrow")) return th_quantize(g, &(th_quantize_options){.bias_error = 0.0625f});
   if (th_str_eq(passes, "quantize few")) return th_quantize(g, &(th_quantize_options){.few_scales = true});
   if (sscanf(passes, "prune %f", &sparsity) == 1) {
-    th_prune_channels_options o = {.sparsity = sparsity, .global = th_str_ends(passes, "global")};
+    bool skip[64] = {false};
+    const char *spared = strstr(passes, " skip ");
+    assert_true(g->n_nodes <= 64);
+    for (int i = 0; spared && i < g->n_nodes; i++) skip[i] = th_str_eq(g->nodes[i].name, spared + 6);
+    th_prune_channels_options o = {.sparsity = sparsity, .global = th_str_ends(passes, "global"), .skip = skip};
     return th_prune_channels(g, &o, NULL);
   }
   return th_pass_run(g, passes, &(th_pass_options){.verify = true});
