@@ -284,10 +284,23 @@ static th_status add_qat(job *j, th_constraints *cs) {
   return add_activation_grids(j, cs);
 }
 
+/* Checkpoint and resume are not among them: the callers set these for every stage. */
+static void warn_of_unused_settings(const job *j) {
+  static const char *const of_training[] = {
+      "range",           "epochs",       "batch",       "optimizer", "lr",          "momentum",
+      "nesterov",        "weight-decay", "lr-schedule", "warmup",    "step-epochs", "step-factor",
+      "label-smoothing", "augment",      "keep-best",   "teacher",   "temperature", "alpha"};
+  for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++)
+    if (!th_settings_is_default(j->s, of_training[i]))
+      th_log(j->ctx, TH_LOG_WARN, "quantize: %s is ignored: method ptq does not train", of_training[i]);
+}
+
 static th_status stage_quantize(job *j) {
+  bool trains = th_settings_choice(j->s, "method") == 1;
+  if (!trains) warn_of_unused_settings(j);
   TH_TRY(fold(j));
   TH_TRY(calibrate(j));
-  if (th_settings_choice(j->s, "method") == 1) TH_TRY(run_constrained(j, add_qat));
+  if (trains) TH_TRY(run_constrained(j, add_qat));
   th_quantize_options o = {.weight_range = TH_WEIGHT_RANGE_MSE,
                            .per_channel_fc = th_settings_flag(j->s, "dense-channels"),
                            .bias_error = (float)th_settings_number(j->s, "bias-error"),
