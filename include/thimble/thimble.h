@@ -26,6 +26,10 @@
 #define THIMBLE_VERSION "0.1.0"
 const char *th_version(void);
 
+/* How many threads the library uses from now on, in the whole process; 0, as at the beginning: one per processor. No
+ * result depends on it. Not while another function of the library runs. */
+void th_set_threads(int threads);
+
 /* --- results: what a function found out, as JSON for programs and as tables for people --- */
 
 typedef struct th_result th_result;

@@ -40,7 +40,6 @@ typedef struct th_context {
   void *user;
   void (*log)(void *user, th_log_level level, const char *message);
   bool (*progress)(void *user, const th_progress *progress); /* false: please stop */
-  int threads;                                               /* 0: as many as the machine has */
 } th_context;
 
 #endif

@@ -51,7 +51,8 @@ static th_status run_parsed(cli *c, const void *options, const opt_group *groups
   if (c->common.help) return cli_help_command(c, groups, n_groups);
   TH_TRY(check_words(c->command, n_words));
   cli_progress_begin(&c->progress, c->common.quiet, c->common.verbose);
-  c->context = (th_context){&c->progress, cli_progress_log, cli_progress_update, c->common.threads};
+  c->context = (th_context){&c->progress, cli_progress_log, cli_progress_update};
+  th_set_threads(c->common.threads);
   th_status status = c->command->spec->run(c, options, n_words, words);
   cli_progress_end(&c->progress);
   return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/str.h"
 #include "lib/deploy.h"
 #include "op/op.h"
@@ -17,6 +18,10 @@
 
 const char *th_version(void) {
   return THIMBLE_VERSION;
+}
+
+void th_set_threads(int threads) {
+  th_parallel_set_threads(threads);
 }
 
 /* --- making --- */
