@@ -11,6 +11,8 @@
 #include "report/table.h"
 #include "write/firmware.h"
 
+#define MOST_BYTES ((size_t)1 << 30) /* of all samples */
+
 typedef struct trial {
   int samples;
   size_t in_bytes, out_bytes;
@@ -21,6 +23,14 @@ typedef struct trial {
   float *real; /* one output, dequantized */
 } trial;
 
+/* Inputs as real numbers and as the model takes them, outputs of both sides, label and position. */
+static th_status check_room(const trial *t, const char *path) {
+  size_t each = t->in_bytes + (size_t)th_model_port_elems(&t->in) * sizeof(float) + 2 * t->out_bytes + 8;
+  if ((size_t)t->samples <= MOST_BYTES / each) return TH_OK;
+  return th_fail(TH_ERR_RESOURCE, "%s: %d samples need more than 1 GiB of memory; at most %zu can be run", path,
+                 t->samples, MOST_BYTES / each);
+}
+
 static th_status allocate(trial *t, th_model *m, th_arena *arena) {
   if (th_model_inputs(m) != 1 || th_model_outputs(m) != 1)
     return th_fail(TH_ERR_INPUT, "%s: bench takes models with one input and one output", m->path);
@@ -29,6 +39,7 @@ static th_status allocate(trial *t, th_model *m, th_arena *arena) {
   t->in_bytes = t->in.bytes;
   t->out_bytes = t->out.bytes;
   t->outputs = (int)th_model_port_elems(&t->out);
+  TH_TRY(check_room(t, m->path));
   size_t n = (size_t)t->samples;
   t->inputs = TH_ARRAY(arena, uint8_t, n * t->in_bytes);
   t->device = TH_ARRAY(arena, uint8_t, n * t->out_bytes);
