@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "lib/compile.h"
 
+#include <strings.h>
+
 #include "base/file.h"
 #include "base/str.h"
 #include "encode/program.h"
@@ -11,10 +13,34 @@
 #include "write/csource.h"
 #include "write/thim.h"
 
+enum { LONGEST_NAME = 63 };
+
 static th_status need_integer(const th_model *m) {
   TH_TRY(th_model_need_graph(m, "compile"));
   if (!th_graph_is_float(m->graph)) return TH_OK;
   return th_fail(TH_ERR_INPUT, "%s: a float model; quantize it first (thimble quantize, or thimble shrink)", m->path);
+}
+
+static bool is_identifier(const char *name) {
+  size_t n = 0;
+  for (; name[n]; n++) {
+    char c = name[n];
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter && (n == 0 || !((c >= '0' && c <= '9') || c == '_'))) return false;
+  }
+  return n >= 1 && n <= LONGEST_NAME;
+}
+
+th_status th_compile_check_name(const th_settings *compile) {
+  static const char *const taken[] = {"main", "startup", "semihost", "rt"};
+  const char *name = th_settings_text(compile, "name");
+  if (!is_identifier(name))
+    return th_fail(TH_ERR_USAGE, "name: '%s' is no C identifier (a letter, then letters, digits and _; at most %d)",
+                   name, LONGEST_NAME);
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    if (strcasecmp(name, taken[i]) == 0) /* files are named in lower case */
+      return th_fail(TH_ERR_USAGE, "name: '%s' is taken by another file of the project; choose another name", name);
+  return TH_OK;
 }
 
 th_encode_options th_compile_coders(const th_settings *compile) {
@@ -38,6 +64,7 @@ th_status th_compile_blob(const th_model *model, const th_settings *compile, con
 }
 
 th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir) {
+  TH_TRY(th_compile_check_name(compile));
   TH_TRY(need_integer(model));
   th_encode_options o = th_compile_coders(compile);
   th_deployed d;
@@ -115,6 +142,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
 
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *ctx,
                      th_result **result) {
+  TH_TRY(th_compile_check_name(settings));
   TH_TRY(need_integer(model));
   th_result *r;
   TH_TRY(th_result_create(&r));

@@ -49,6 +49,7 @@ static th_status read_recipe(chain *c) {
     th_settings *s = c->recipe.stage[i];
     if (th_settings_has(s, "seed") && th_settings_is_default(s, "seed")) TH_TRY(set_number(s, "seed", c->recipe.seed));
     if (o->target && th_settings_has(s, "target")) TH_TRY(th_settings_set(s, "target", o->target));
+    if (th_settings_stage(s) == TH_STAGE_COMPILE) TH_TRY(th_compile_check_name(s));
   }
   return TH_OK;
 }
