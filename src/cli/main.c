@@ -1,5 +1,6 @@
 /* The thimble program: finds the command, fills its options from the tables, runs it, and turns the first error into a
  * message and an exit code (docs: thimble help). SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,6 +125,7 @@ static th_status run(cli *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  signal(SIGXFSZ, SIG_IGN); /* so that a limit on file sizes is an error of write(), as a full disk is */
   cli c = {.common = {.seed = {1, false}}};
   th_status status = flush_output(run(&c, argc, argv));
   if (status != TH_OK) print_error(c.command, status);
