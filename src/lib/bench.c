@@ -60,9 +60,8 @@ static th_status fetch_inputs(trial *t, th_model *m, const th_data *data, th_are
   const th_dataset *set = data->set;
   int elems = th_dataset_sample_elems(set);
   if (t->samples > set->split[TH_SPLIT_TEST].count) t->samples = set->split[TH_SPLIT_TEST].count;
+  TH_TRY(th_measure_check(m, set, &t->outputs));
   TH_TRY(allocate(t, m, arena));
-  if (th_model_port_elems(&t->in) != elems)
-    return th_fail(TH_ERR_INPUT, "%s: input shape %s does not fit the samples of %s", m->path, t->in.shape, set->name);
   size_t n = (size_t)t->samples;
   float *x = TH_ARRAY(arena, float, n *(size_t)elems);
   int32_t *which = TH_ARRAY(arena, int32_t, n);

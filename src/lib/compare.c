@@ -235,10 +235,7 @@ static th_status compare_into(comparison *c, const th_dataset *set, int limit, c
   int count = set->split[TH_SPLIT_TEST].count;
   if (limit > 0 && limit < count) count = limit;
   for (int m = 0; m < 2; m++) {
-    th_port in = th_model_input(c->model[m], 0);
-    if (th_model_port_elems(&in) != th_dataset_sample_elems(set))
-      return th_fail(TH_ERR_INPUT, "%s: input shape %s does not fit the samples of %s", c->model[m]->path, in.shape,
-                     set->name);
+    TH_TRY(th_measure_check(c->model[m], set, &c->classes));
     TH_TRY(th_eval_open(c->model[m]->graph, true, &c->eval[m]));
   }
   th_port a = th_model_output(c->model[0], 0), b = th_model_output(c->model[1], 0);

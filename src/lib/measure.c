@@ -17,7 +17,7 @@ static const char *split_text(th_split_name name) {
   return name == TH_ON_TEST ? "test" : name == TH_ON_VALIDATION ? "validation" : "training";
 }
 
-static th_status check_ports(const th_model *m, const th_dataset *set, int *classes) {
+th_status th_measure_check(const th_model *m, const th_dataset *set, int *outputs) {
   if (th_model_inputs(m) != 1 || th_model_outputs(m) != 1)
     return th_fail(TH_ERR_INPUT, "%s: %d inputs and %d outputs; evaluation needs one of each", m->path,
                    th_model_inputs(m), th_model_outputs(m));
@@ -27,9 +27,9 @@ static th_status check_ports(const th_model *m, const th_dataset *set, int *clas
   if (wanted != got)
     return th_fail(TH_ERR_INPUT, "%s: input %s has shape %s, samples of %s have %s", m->path, in.name, in.shape,
                    set->name, th_shape_text(&set->shape, shape));
-  *classes = (int)th_model_port_elems(&out);
-  if (set->classes && *classes < set->classes)
-    return th_fail(TH_ERR_INPUT, "%s: %d outputs, %s has %d classes", m->path, *classes, set->name, set->classes);
+  *outputs = (int)th_model_port_elems(&out);
+  if (set->classes && *outputs < set->classes)
+    return th_fail(TH_ERR_INPUT, "%s: %d outputs, %s has %d classes", m->path, *outputs, set->name, set->classes);
   return TH_OK;
 }
 
@@ -102,7 +102,7 @@ th_status th_measure_run(th_model *model, const th_data *data, th_split_name nam
   if (limit > 0 && limit < count) count = limit;
   if (!count) return th_fail(TH_ERR_INPUT, "%s: the %s split is empty", set->name, split_text(name));
   tally t = {.classes = set->classes, .confusion = measure->confusion};
-  TH_TRY(check_ports(model, set, &t.outputs));
+  TH_TRY(th_measure_check(model, set, &t.outputs));
   th_arena *arena = th_arena_create();
   if (!arena) return TH_ERR_RESOURCE;
   th_status status = run_batches(model, set, split, count, ctx, &t, arena);

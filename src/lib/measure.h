@@ -3,6 +3,7 @@
 #ifndef TH_LIB_MEASURE_H
 #define TH_LIB_MEASURE_H
 
+#include "data/dataset.h"
 #include "encode/encode.h"
 #include "lib/model.h"
 
@@ -16,6 +17,10 @@ typedef struct th_measure {
 /* Runs the first `limit` (0: all) samples of a split through the model's own arithmetic. */
 th_status th_measure_run(th_model *model, const th_data *data, th_split_name split, int limit, const th_context *ctx,
                          th_measure *measure);
+
+/* One input that takes a sample of the set, one output with a value for each of its classes; or TH_ERR_INPUT. *outputs:
+ * elements of the output. */
+th_status th_measure_check(const th_model *model, const th_dataset *set, int *outputs);
 
 /* Position of the first of the largest values, as TFLite's argmax; n >= 1. */
 int th_argmax(const float *v, int n);
