@@ -178,9 +178,11 @@ bool th_graph_is_float(const th_graph *g) {
 
 th_status th_model_need_graph(const th_model *m, const char *who) {
   if (m->graph) return TH_OK;
-  return th_fail(TH_ERR_INPUT,
-                 "%s: a deployed program; %s needs the model it was made from (.tflite, or .thim of kind graph)",
-                 m->path, who);
+  return th_fail(
+      TH_ERR_INPUT,
+      "%s: a deployed program; %s needs the model it was made from (.tflite, or .thim of kind graph); beside "
+      "the model.thim of a shrink lies model.tflite, which serves",
+      m->path, who);
 }
 
 th_status th_model_need_trained(const th_model *m, const char *who) {
