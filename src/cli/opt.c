@@ -112,6 +112,14 @@ static bool switched_off(const opt_group *groups, int n_groups, const char *name
   return true;
 }
 
+/* The word after an option is its value unless it looks like the next option; -1 is a number, - a file name. A value
+ * that begins with a dash can be given as --name=-value. */
+static const char *next_word(int argc, char **argv, int i) {
+  const char *word = i + 1 < argc ? argv[i + 1] : NULL;
+  if (!word || word[0] != '-' || !word[1]) return word;
+  return strchr("0123456789.", word[1]) ? word : NULL;
+}
+
 /* Handles argv[*i], a long option; moves *i on when the value is the next word. */
 static th_status parse_long(const opt_group *groups, int n_groups, int argc, char **argv, int *i) {
   const char *name = argv[*i] + 2;
@@ -125,8 +133,8 @@ static th_status parse_long(const opt_group *groups, int n_groups, int argc, cha
   }
   if (is_flag(m.row) && value) return th_fail(TH_ERR_USAGE, "--%s takes no value", m.row->name);
   if (!is_flag(m.row) && !value) {
-    if (*i + 1 >= argc) return th_fail(TH_ERR_USAGE, "--%s needs a value: %s", m.row->name, m.row->arg);
-    value = argv[++*i];
+    value = next_word(argc, argv, (*i)++);
+    if (!value) return th_fail(TH_ERR_USAGE, "--%s needs a value: %s", m.row->name, m.row->arg);
   }
   return set_value(m.group, m.row, value);
 }
@@ -141,8 +149,9 @@ static th_status parse_letters(const opt_group *groups, int n_groups, int argc, 
       continue;
     }
     if (p[1]) return set_value(m.group, m.row, p + 1);
-    if (*i + 1 >= argc) return th_fail(TH_ERR_USAGE, "-%c needs a value: %s", *p, m.row->arg);
-    return set_value(m.group, m.row, argv[++*i]);
+    const char *value = next_word(argc, argv, (*i)++);
+    if (!value) return th_fail(TH_ERR_USAGE, "-%c needs a value: %s", *p, m.row->arg);
+    return set_value(m.group, m.row, value);
   }
   return TH_OK;
 }

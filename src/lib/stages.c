@@ -54,7 +54,8 @@ static th_status stage_train(job *j) {
 }
 
 static th_status stage_distill(job *j) {
-  if (!j->fit.teacher) return th_fail(TH_ERR_USAGE, "distill: no teacher is given");
+  if (!j->fit.teacher)
+    return th_fail(TH_ERR_USAGE, "distill: no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
   return run_constrained(j, keep_zeros);
 }
 
