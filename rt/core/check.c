@@ -57,6 +57,7 @@ static int check_conv2d(const thr_conv2d_params *p, int depthwise, use *u) {
 }
 
 static int check_fully_connected(const thr_fully_connected_params *p, use *u) {
+  if (p->in_n > THR_FULLY_CONNECTED_MOST || p->out_n > THR_FULLY_CONNECTED_MOST) return 0;
   u->in[0] = volume(p->in_n, 1, 1);
   u->out = volume(p->out_n, 1, 1);
   return in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);

@@ -37,8 +37,10 @@ typedef struct thr_conv2d_params { /* also pooling windows use the geometry part
   thr_requant requant;
 } thr_conv2d_params;
 
+#define THR_FULLY_CONNECTED_MOST ((int32_t)1 << 24)
+
 typedef struct thr_fully_connected_params {
-  int32_t in_n, out_n;
+  int32_t in_n, out_n; /* at most the number above, so that steps of THR_DECODE_CHUNK stay within 32 bits */
   int32_t in_zero, out_zero, lo, hi;
   thr_weights weights;
   thr_bias bias;

@@ -220,6 +220,9 @@ th_status th_lower_fully_connected(th_lowering *l, int node) {
   if (d.w->shape.rank != 2 || th_shape_elems(&d.x->shape) != p->in_n || th_shape_elems(&d.y->shape) != p->out_n)
     return TH_LOWER_FAIL(n, "%s and %s do not fit weights of %d x %d", d.x->name, d.y->name, (int)p->out_n,
                          (int)p->in_n);
+  if (p->in_n > THR_FULLY_CONNECTED_MOST || p->out_n > THR_FULLY_CONNECTED_MOST)
+    return TH_LOWER_FAIL(n, "weights of %d x %d, at most 2^24 inputs and outputs can be run", (int)p->out_n,
+                         (int)p->in_n);
   TH_TRY(set_requant(l, &d, s, &p->requant));
   TH_TRY(set_bias(l, &d, s, &p->bias));
   return set_weights(s, d.w->data, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_n, &p->weights);

@@ -391,6 +391,31 @@ static void test_refusals(void **state) {
   th_error_clear();
 }
 
+/* A kernel that goes through a row in chunks counts in 32 bits. */
+static void test_longest_dense_row(void **state) {
+  fixture *f = *state;
+  thr_model m;
+  assert_int_equal(thr_open(&m, f->blob.data, f->blob.size), THR_OK);
+  thr_cursor c = {m.blob + m.steps_at, m.blob + m.blob_bytes, 0};
+  int seen = 0;
+  for (int i = 0; i < m.steps; i++) {
+    thr_parsed_step parsed;
+    assert_int_equal(thr_step_parse(&m, &c, &parsed), THR_OK);
+    if (parsed.step.kernel != THR_KERNEL_FULLY_CONNECTED_S8) continue;
+    seen++;
+    thr_model large = m;
+    large.arena_bytes = INT32_MAX;
+    parsed.in[0] = (thr_operand){NULL, 0};
+    parsed.out = (uint32_t)1 << 25;
+    parsed.scratch = (uint32_t)1 << 26;
+    parsed.step.p.fully_connected.in_n = 1 << 24;
+    assert_int_equal(thr_step_check(&large, &parsed), THR_OK);
+    parsed.step.p.fully_connected.in_n++;
+    assert_int_equal(thr_step_check(&large, &parsed), THR_ERR_MALFORMED);
+  }
+  assert_true(seen > 0);
+}
+
 /* --- graphs --- */
 
 static void assert_same_graph(const th_graph *a, const th_graph *b) {
@@ -536,6 +561,7 @@ int main(void) {
       cmocka_unit_test(test_random_damage_of_the_records),
       cmocka_unit_test(test_every_length_truncated),
       cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_longest_dense_row),
       cmocka_unit_test(test_graph_comes_back),
       cmocka_unit_test(test_odd_floats_come_back),
       cmocka_unit_test(test_damaged_graphs_are_refused),
