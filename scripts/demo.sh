@@ -26,6 +26,22 @@ promise() { # WHAT VALUE OPERATOR LIMIT
   fi
 }
 
+# Steps of generated source are called sSTEP_LAYER, their tables sSTEP_LAYER_PART; a .tflite file does not keep the
+# names of layers.
+without_names() { # FILE
+  sed -E 's/\bs([0-9]+)_\w+_(weights|table|bias|mult|shift|index)\b/s\1.\2/g; s/\bs([0-9]+)_\w+/s\1/g; s|^/\* \S+ \*/$||' "$1"
+}
+
+same() { # WHAT FILE FILE [NAME]
+  local names=${4:-$2 and $3}
+  if cmp -s "$2" "$3"; then
+    printf 'ok    %s: %s are the same\n' "$1" "$names"
+  else
+    printf 'FAIL  %s: %s differ\n' "$1" "$names"
+    FAILED=1
+  fi
+}
+
 demo_one() { # MODEL RATIO POINTS
   local model=$1 ratio=$2 points=$3 dir=$OUT/$1 recipe=()
   [ ! -f "recipes/$model.yaml" ] || recipe=(--recipe "recipes/$model.yaml")
@@ -35,6 +51,10 @@ demo_one() { # MODEL RATIO POINTS
   "$THIMBLE" bench "$dir/model.tflite" --data "$DATA" -n "$SAMPLES" -o "$dir/bench" --json >"$dir/bench.json"
   jq -r '"flash \(.flash_bytes) bytes, RAM \(.ram_bytes) bytes, stack \(.stack_bytes) bytes, \(.instructions) instructions per image, accuracy \(.accuracy)"' \
     "$dir/bench.json"
+  "$THIMBLE" compile "$dir/model.tflite" --as thim -o "$dir/again" --quiet >"$dir/again.txt"
+  same "$model, what is benched is what is shipped" "$dir/model.thim" "$dir/again/model.thim"
+  same "$model, what is benched is what is shipped (names of layers aside)" \
+    <(without_names "$dir/firmware/model.c") <(without_names "$dir/bench/model.c") "model.c of firmware/ and bench/"
   promise "$model ratio" "$(jq '.stages[-1].ratio' "$dir/report.json")" ">=" "$ratio"
   promise "$model points lost" \
     "$(jq '(.stages[0].accuracy - .stages[-1].accuracy) * 10000 | round / 100' "$dir/report.json")" "<=" "$points"
