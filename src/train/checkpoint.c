@@ -69,28 +69,6 @@ static void describe_options(const th_train_options *o, th_buf *text) {
                   a->erase);
 }
 
-static void describe_store(const th_dataset *d, const th_store *store, th_buf *text) {
-  size_t samples = (size_t)store->count * (size_t)th_dataset_sample_elems(d) * th_dtype_bytes(store->dtype);
-  uint64_t values = store->samples ? th_hash64(store->samples, samples) : 0;
-  uint64_t labels = store->labels ? th_hash64(store->labels, (size_t)store->count * sizeof *store->labels) : 0;
-  th_buf_printf(text, " %d %d %llx %llx", store->count, store->dtype, (unsigned long long)values,
-                (unsigned long long)labels);
-}
-
-static void describe_data(const th_dataset *d, th_buf *text) {
-  char shape[TH_SHAPE_TEXT];
-  th_buf_printf(text, "%s %s %d", d->name ? d->name : "", th_shape_text(&d->shape, shape), d->classes);
-  for (int s = 0; s < TH_SPLIT_COUNT; s++) {
-    const th_split *split = &d->split[s];
-    uint64_t hash = split->index ? th_hash64(split->index, (size_t)split->count * sizeof *split->index) : 0;
-    th_buf_printf(text, " %d:%llx", split->count, (unsigned long long)hash);
-  }
-  for (int i = 0; i < 2; i++) describe_store(d, &d->store[i], text);
-  th_buf_printf(text, " %a", (double)d->scale);
-  for (int c = 0; c < d->channels; c++) th_buf_printf(text, " %a %a", (double)d->mean[c], (double)d->std[c]);
-  th_buf_printf(text, "\n");
-}
-
 /* Made once per fit: nothing that it covers changes while training, and it reads all samples. */
 static th_status fingerprint(th_fit *f) {
   if (f->has_fingerprint) return TH_OK;
@@ -98,7 +76,7 @@ static th_status fingerprint(th_fit *f) {
   th_status status = th_graph_print(f->graph, 0, &text);
   if (status == TH_OK && f->o->teacher) status = th_graph_print(f->o->teacher, 0, &text);
   describe_options(f->o, &text);
-  describe_data(f->data, &text);
+  th_buf_printf(&text, "data %016llx\n", (unsigned long long)th_dataset_hash(f->data));
   if (f->o->constraints) th_constraints_describe(f->o->constraints, &text);
   if (status == TH_OK) status = th_buf_status(&text);
   f->fingerprint = status == TH_OK ? th_hash64(text.data, text.size) : 0;
