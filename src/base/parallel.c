@@ -137,7 +137,8 @@ th_status th_parallel_for(int chunks, th_chunk_fn *fn, void *arg) {
   start_workers(p, threads - 1);
   p->fn = fn, p->arg = arg, p->chunks = chunks, p->status = TH_OK, p->message[0] = '\0';
   atomic_store(&p->next, 0);
-  p->use = p->busy = threads - 1 < p->workers ? threads - 1 : p->workers;
+  p->use = threads - 1 < p->workers ? threads - 1 : p->workers;
+  atomic_store(&p->busy, p->use);
   p->generation++;
   pthread_cond_broadcast(&p->wake);
   pthread_mutex_unlock(&p->lock);
