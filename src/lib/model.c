@@ -12,7 +12,7 @@
 #include "op/op.h"
 #include "pass/pass.h"
 #include "read/arch.h"
-#include "read/tflite.h"
+#include "read/read.h"
 #include "write/tflite.h"
 #include "write/thim.h"
 
@@ -73,45 +73,28 @@ th_status th_model_clone(const th_model *m, th_model **copy) {
 
 /* --- reading --- */
 
-static bool looks_like_text(const uint8_t *data, size_t size) {
-  for (size_t i = 0; i < size && i < 512; i++)
-    if (data[i] == 0 || (data[i] < 32 && data[i] != '\n' && data[i] != '\r' && data[i] != '\t')) return false;
-  return size > 0;
-}
-
-static th_status unknown_format(const char *path, const uint8_t *data, size_t size) {
-  if (size > 8 && !memcmp(data, "\x89HDF\r\n\x1a\n", 8))
-    return th_fail(TH_ERR_INPUT,
-                   "%s: a Keras (HDF5) file; this version reads .tflite, .thim and architecture texts: convert it to "
-                   ".tflite first",
-                   path);
-  if (size > 4 && !memcmp(data, "PK\3\4", 4))
-    return th_fail(TH_ERR_INPUT,
-                   "%s: a zip archive (Keras v3?); this version reads .tflite, .thim and architecture texts: convert "
-                   "it to .tflite first",
-                   path);
-  if (th_str_ends(path, ".onnx"))
-    return th_fail(
-        TH_ERR_INPUT,
-        "%s: an ONNX file; this version reads .tflite, .thim and architecture texts: convert it to .tflite first",
-        path);
-  return th_fail(TH_ERR_INPUT, "%s: not a model: neither .tflite, nor .thim, nor an architecture text", path);
+static th_status unknown_format(const char *path) {
+  th_buf formats = {0};
+  for (int i = 0; th_model_reader_at(i); i++) th_buf_printf(&formats, ", %s", th_model_reader_at(i)->what);
+  th_status status = th_buf_status(&formats);
+  if (status == TH_OK)
+    status = th_fail(TH_ERR_INPUT, "%s: not a model in a format that is read: .thim%.*s", path, (int)formats.size,
+                     (const char *)formats.data);
+  th_buf_free(&formats);
+  return status;
 }
 
 static th_status read_any(th_model *m, const char *path, const uint8_t *data, size_t size) {
   m->file_bytes = size;
-  if (th_read_tflite_probe(data, size)) {
-    m->format = "tflite";
-    return th_read_tflite_bytes(data, size, path, &m->graph);
-  }
   if (th_thim_probe(data, size)) {
     m->format = "thim";
     return th_read_thim(data, size, path, &m->graph, &m->program);
   }
-  if (!looks_like_text(data, size)) return unknown_format(path, data, size);
-  m->format = "architecture";
-  m->untrained = true;
-  return th_read_arch_text((const char *)data, size, path, &m->graph);
+  const th_model_reader *reader = th_model_reader_find(data, size);
+  if (!reader) return unknown_format(path);
+  m->format = reader->format;
+  m->untrained = reader->read == th_read_arch_bytes;
+  return reader->read(data, size, path, &m->graph);
 }
 
 th_status th_model_open(const char *path, th_model **model) {

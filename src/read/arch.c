@@ -492,11 +492,11 @@ static th_status read_text(builder *b, const char *text, size_t size, const char
   return build_all(b, copy, what);
 }
 
-th_status th_read_arch_text(const char *text, size_t size, const char *what, th_graph **graph) {
+th_status th_read_arch_bytes(const uint8_t *data, size_t size, const char *what, th_graph **graph) {
   *graph = NULL;
   builder b = {.scratch = th_arena_create(), .last = -1};
   if (!b.scratch) return TH_ERR_RESOURCE;
-  th_status status = read_text(&b, text, size, what);
+  th_status status = read_text(&b, (const char *)data, size, what);
   th_arena_destroy(b.scratch);
   if (status == TH_OK)
     *graph = b.g;
@@ -512,19 +512,13 @@ th_status th_read_arch(const char *path, th_graph **graph) {
   th_arena *arena = th_arena_create();
   if (!arena) return TH_ERR_RESOURCE;
   th_status status = th_file_read(arena, path, MAX_TEXT, &data, &size);
-  if (status == TH_OK) status = th_read_arch_text((const char *)data, size, path, graph);
+  if (status == TH_OK) status = th_read_arch_bytes(data, size, path, graph);
   th_arena_destroy(arena);
   return status;
 }
 
 bool th_read_arch_probe(const uint8_t *data, size_t size) {
-  size_t i = 0;
-  while (i < size && (strchr(" \t\r\n", data[i]) || data[i] == '#')) {
-    if (data[i] == 0) return false;
-    if (data[i] == '#')
-      while (i < size && data[i] != '\n') ++i;
-    else
-      ++i;
-  }
-  return size - i > 6 && (memcmp(data + i, "input ", 6) == 0 || memcmp(data + i, "model ", 6) == 0);
+  for (size_t i = 0; i < size && i < 512; ++i)
+    if (data[i] == 0 || (data[i] < 32 && data[i] != '\n' && data[i] != '\r' && data[i] != '\t')) return false;
+  return size > 0;
 }

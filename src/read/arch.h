@@ -14,11 +14,10 @@
 #include "ir/graph.h"
 
 /* `what` names the text in messages ("file:line: ..."); its base name without extension names the graph. */
-th_status th_read_arch_text(const char *text, size_t size, const char *what, th_graph **graph);
+th_status th_read_arch_bytes(const uint8_t *data, size_t size, const char *what, th_graph **graph);
 th_status th_read_arch(const char *path, th_graph **graph);
 
-/* True when the bytes look like an architecture text: the first word of the first line that is not a comment is
- * "input" or "model". */
+/* True for any text: what is wrong with one is said by line. */
 bool th_read_arch_probe(const uint8_t *data, size_t size);
 
 #endif

@@ -127,7 +127,7 @@ static void order_is_checked(void **state) {
   static const char net[] = "input 4\nfully_connected 2 name=fc\nsoftmax\n";
   th_graph *g;
   th_model *m;
-  assert_int_equal(th_read_arch_text(net, sizeof net - 1, "net", &g), TH_OK);
+  assert_int_equal(th_read_arch_bytes((const uint8_t *)net, sizeof net - 1, "net", &g), TH_OK);
   assert_int_equal(th_model_from_graph(g, "thim", &m), TH_OK);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     th_recipe r;
