@@ -2,8 +2,9 @@
  * most 2^31 before it is multiplied, so nothing here can wrap.
  *
  * Two kinds of conditions: the ranges for which kernels are defined (positive sizes and strides, shift counts, values
- * that fit int8), and room: the bytes that a kernel reads and writes, from its parameters alone, against arena and
- * blob. SPDX-License-Identifier: Apache-2.0 */
+ * that fit the type of the elements), and room: what a kernel reads and writes, from its parameters alone, against
+ * arena and blob. Kernels of one operator differ only in the types of their elements, which kernels.def gives.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "fields.h"
 #include "parse.h"
 
@@ -11,19 +12,19 @@ typedef struct span { /* of the arena */
   uint64_t begin, bytes;
 } span;
 
-typedef struct use {              /* what a step touches */
-  uint64_t in[2], out, out_begin; /* bytes; out_begin: untouched bytes before the first written one */
-  uint32_t align;                 /* of input 0 / of the output */
-  uint32_t out_align;
-  int in_place; /* output may be an input */
+typedef struct use { /* what a step touches, in elements */
+  uint64_t in[THR_STEP_INPUTS], out;
+  uint64_t out_begin;                            /* untouched elements before the first written one */
+  uint32_t in_bytes[THR_STEP_INPUTS], out_bytes; /* of an element; by kernels.def unless a check says otherwise */
+  uint32_t in_type, out_type;
 } use;
 
 #define MOST_BYTES ((uint64_t)INT32_MAX)
 #define MOST_IN 1073741824 /* rows or columns of an input; with kernel, dilation and padding added still 32 bits */
 #define MOST_OUT 65535     /* rows or columns of an output: times a 16-bit stride still fits 32 bits */
 
-static int in_s8(int32_t v) {
-  return v >= -128 && v <= 127;
+static int in_range(int32_t v, uint32_t dtype) {
+  return v >= thr_dtype_lo(dtype) && v <= thr_dtype_hi(dtype);
 }
 static int good_shift(int32_t v) {
   return v >= -31 && v <= 30;
@@ -31,8 +32,11 @@ static int good_shift(int32_t v) {
 static int positive(int32_t v) {
   return v > 0;
 }
-static int good_clamp(int32_t lo, int32_t hi) {
-  return in_s8(lo) && in_s8(hi) && lo <= hi;
+static int good_clamp(int32_t lo, int32_t hi, const use *u) {
+  return in_range(lo, u->out_type) && in_range(hi, u->out_type) && lo <= hi;
+}
+static int good_zeros(int32_t in_zero, int32_t out_zero, const use *u) {
+  return in_range(in_zero, u->in_type) && in_range(out_zero, u->out_type);
 }
 
 /* a * b * c, or more than MOST_BYTES when a factor is not positive or the product is larger. */
@@ -53,14 +57,14 @@ static int check_conv2d(const thr_conv2d_params *p, int depthwise, use *u) {
   if (depthwise ? p->out_c % p->in_c != 0 : p->in_c % p->groups != 0 || p->out_c % p->groups != 0) return 0;
   u->in[0] = volume(p->in_y, p->in_x, p->in_c);
   u->out = volume(p->out_y, p->out_x, p->out_c);
-  return in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+  return good_zeros(p->in_zero, p->out_zero, u) && good_clamp(p->lo, p->hi, u);
 }
 
 static int check_fully_connected(const thr_fully_connected_params *p, use *u) {
   if (p->in_n > THR_FULLY_CONNECTED_MOST || p->out_n > THR_FULLY_CONNECTED_MOST) return 0;
   u->in[0] = volume(p->in_n, 1, 1);
   u->out = volume(p->out_n, 1, 1);
-  return in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+  return good_zeros(p->in_zero, p->out_zero, u) && good_clamp(p->lo, p->hi, u);
 }
 
 static int check_pool2d(const thr_pool2d_params *p, use *u) {
@@ -69,10 +73,10 @@ static int check_pool2d(const thr_pool2d_params *p, use *u) {
   if ((int64_t)p->kernel_y * p->kernel_x > 1 << 23) return 0; /* the sum of a window fits 32 bits */
   u->in[0] = volume(p->in_y, p->in_x, p->c);
   u->out = volume(p->out_y, p->out_x, p->c);
-  return good_clamp(p->lo, p->hi);
+  return good_clamp(p->lo, p->hi, u);
 }
 
-/* Bytes of an operand read with these strides. */
+/* Elements of an operand read with these strides. */
 static uint64_t strided(const int32_t dim[4], const int32_t stride[4]) {
   uint64_t last = 0;
   for (int i = 0; i < 4; i++) {
@@ -89,10 +93,10 @@ static int check_elementwise(const thr_elementwise_params *p, use *u) {
   u->out *= (uint64_t)p->dim[3];
   u->in[0] = strided(p->dim, p->stride_a);
   u->in[1] = strided(p->dim, p->stride_b);
-  u->in_place = 1;
   for (int i = 0; i < 3; i++)
     if (!good_shift(p->shift[i])) return 0;
-  return p->left_shift <= 30 && in_s8(p->a_zero) && in_s8(p->b_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+  return p->left_shift <= 30 && in_range(p->b_zero, u->in_type) && good_zeros(p->a_zero, p->out_zero, u) &&
+         good_clamp(p->lo, p->hi, u);
 }
 
 static int check_softmax(const thr_softmax_params *p, use *u) {
@@ -102,19 +106,18 @@ static int check_softmax(const thr_softmax_params *p, use *u) {
 
 static int check_unary(const thr_unary_params *p, thr_kernel_id kernel, use *u) {
   u->in[0] = u->out = volume(p->n, 1, 1);
-  u->in_place = 1;
   for (int i = 0; i < 2; i++) {
     if (!good_shift(p->shift[i])) return 0;
     if (kernel == THR_KERNEL_HARD_SWISH_S8 && (p->mult[i] < INT16_MIN || p->mult[i] > INT16_MAX)) return 0;
   }
-  return p->radius >= 0 && in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+  return p->radius >= 0 && good_zeros(p->in_zero, p->out_zero, u) && good_clamp(p->lo, p->hi, u);
 }
 
 static int check_mean(const thr_mean_params *p, use *u) {
   u->in[0] = volume(p->y, p->x, p->c);
   if (u->in[0] > MOST_BYTES) return 0;
   u->out = (uint64_t)(p->over_y ? 1 : p->y) * (uint64_t)(p->over_x ? 1 : p->x) * (uint64_t)(p->over_c ? 1 : p->c);
-  return good_shift(p->shift) && in_s8(p->in_zero) && in_s8(p->out_zero) && good_clamp(p->lo, p->hi);
+  return good_shift(p->shift) && good_zeros(p->in_zero, p->out_zero, u) && good_clamp(p->lo, p->hi, u);
 }
 
 static int check_copy(const thr_copy_params *p, use *u) {
@@ -133,22 +136,19 @@ static int check_pad(const thr_pad_params *p, use *u) {
     u->out *= (uint64_t)p->before[i] + (uint64_t)p->in[i] + (uint64_t)p->after[i];
     if (u->in[0] > MOST_BYTES || u->out > MOST_BYTES) return 0;
   }
-  return in_s8(p->value);
+  return in_range(p->value, u->out_type);
 }
 
-static int check_quantize(const thr_quantize_params *p, thr_kernel_id kernel, use *u) {
-  const int to_s8 = kernel == THR_KERNEL_QUANTIZE_F32_S8;
-  u->in[0] = volume(p->n, to_s8 ? 4 : 1, 1);
-  u->out = volume(p->n, to_s8 ? 1 : 4, 1);
-  u->align = to_s8 ? 4 : 1;
-  u->out_align = to_s8 ? 1 : 4;
-  return in_s8(p->zero) && p->scale > 1e-30f && p->scale < 1e30f;
+static int check_quantize(const thr_quantize_params *p, use *u) {
+  u->in[0] = u->out = volume(p->n, 1, 1);
+  return in_range(p->zero, u->in_type == THR_DTYPE_F32 ? u->out_type : u->in_type) && p->scale > 1e-30f &&
+         p->scale < 1e30f;
 }
 
 static int check_params(const thr_step *s, use *u) {
   switch (thr_kernel_params(s->kernel)) {
     case THR_PARAMS_conv2d:
-      return check_conv2d(&s->p.conv2d, s->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8, u);
+      return check_conv2d(&s->p.conv2d, thr_step_is_depthwise(s), u);
     case THR_PARAMS_fully_connected:
       return check_fully_connected(&s->p.fully_connected, u);
     case THR_PARAMS_pool2d:
@@ -166,7 +166,7 @@ static int check_params(const thr_step *s, use *u) {
     case THR_PARAMS_pad:
       return check_pad(&s->p.pad, u);
     case THR_PARAMS_quantize:
-      return check_quantize(&s->p.quantize, s->kernel, u);
+      return check_quantize(&s->p.quantize, u);
     case THR_PARAMS_NONE:
       break;
   }
@@ -196,25 +196,32 @@ static int in_arena(const thr_model *model, span s, uint32_t align) {
 
 /* Outputs may overwrite inputs only where the kernel allows it, and then exactly. */
 static int check_room(const thr_model *model, const thr_parsed_step *parsed, const use *u) {
-  const span out = {parsed->out + u->out_begin, u->out};
+  const thr_kernel_row *about = thr_kernel_about(parsed->step.kernel);
+  const span out = {parsed->out + u->out_begin * u->out_bytes, u->out * u->out_bytes};
   const span scratch = {parsed->scratch, thr_step_scratch_bytes(&parsed->step)};
-  if (!in_arena(model, out, u->out_align) || !in_arena(model, scratch, 1) || !apart(out, scratch)) return 0;
+  const uint32_t scratch_align = scratch.bytes > 0 && about->scratch_align > 1 ? about->scratch_align : 1;
+  if (!in_arena(model, out, u->out_bytes) || !in_arena(model, scratch, scratch_align) || !apart(out, scratch)) return 0;
   for (uint32_t i = 0; i < parsed->inputs; i++) {
-    const span in = {parsed->in[i].offset, u->in[i]};
+    const span in = {parsed->in[i].offset, u->in[i] * u->in_bytes[i]};
     if (parsed->in[i].data) {
-      if (u->in[i] != parsed->in[i].offset || u->align != 1) return 0;
+      if (in.bytes != parsed->in[i].offset) return 0;
       continue;
     }
-    if (!in_arena(model, in, u->align) || !apart(in, scratch)) return 0;
-    const int same = u->in_place && in.begin == out.begin && in.bytes == out.bytes;
+    if (!in_arena(model, in, u->in_bytes[i]) || !apart(in, scratch)) return 0;
+    const int same = about->over && in.begin == out.begin && in.bytes == out.bytes;
     if (!same && !apart(in, out)) return 0;
   }
   return 1;
 }
 
 thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed) {
-  use u = {{0, 0}, 0, 0, 1, 1, 0};
-  if (!check_params(&parsed->step, &u)) return THR_ERR_MALFORMED;
+  const thr_kernel_row *about = thr_kernel_about(parsed->step.kernel);
+  const uint32_t in_bytes = thr_dtype_bytes(about->in_type);
+  use u = {{0, 0, 0, 0}, 0, 0, {in_bytes, in_bytes, in_bytes, in_bytes}, 0, about->in_type, about->out_type};
+  u.out_bytes = thr_dtype_bytes(about->out_type);
+  if (!check_params(&parsed->step, &u) || u.out > MOST_BYTES) return THR_ERR_MALFORMED;
+  for (uint32_t i = 0; i < parsed->inputs; i++)
+    if (u.in[i] > MOST_BYTES) return THR_ERR_MALFORMED;
   if (parsed->weighted && !check_requant(parsed)) return THR_ERR_MALFORMED;
   return check_room(model, parsed, &u) ? THR_OK : THR_ERR_MALFORMED;
 }

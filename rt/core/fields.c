@@ -13,27 +13,55 @@ static const thr_field fields[] = {
 #undef THR_FIELD
 };
 
-thr_params_id thr_kernel_params(thr_kernel_id kernel) {
-  switch (kernel) {
-#define THR_KERNEL(id, name, params, n_in, scratch) \
-  case THR_KERNEL_##id:                             \
-    return THR_PARAMS_##params;
+static const thr_kernel_row kernels[THR_KERNEL_COUNT] = {
+    {THR_PARAMS_NONE, 0, 0, 0, 0, 0},
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
+  {THR_PARAMS_##params, n_in, scratch, THR_DTYPE_##t_in, THR_DTYPE_##t_out, over},
 #include "../kernel/kernels.def"
 #undef THR_KERNEL
-    default:
-      return THR_PARAMS_NONE;
-  }
+};
+
+const thr_kernel_row *thr_kernel_about(thr_kernel_id kernel) {
+  return &kernels[(uint32_t)kernel < THR_KERNEL_COUNT ? kernel : THR_KERNEL_NONE];
+}
+
+thr_params_id thr_kernel_params(thr_kernel_id kernel) {
+  return (thr_params_id)thr_kernel_about(kernel)->params;
 }
 
 uint32_t thr_kernel_inputs(thr_kernel_id kernel) {
-  switch (kernel) {
-#define THR_KERNEL(id, name, params, n_in, scratch) \
-  case THR_KERNEL_##id:                             \
-    return n_in;
-#include "../kernel/kernels.def"
-#undef THR_KERNEL
+  return thr_kernel_about(kernel)->inputs;
+}
+
+uint32_t thr_dtype_bytes(uint32_t dtype) {
+  switch (dtype) {
+    case THR_DTYPE_S8:
+    case THR_DTYPE_U8:
+      return 1;
+    case THR_DTYPE_S16:
+      return 2;
+    case THR_DTYPE_S32:
+    case THR_DTYPE_F32:
+      return 4;
     default:
       return 0;
+  }
+}
+
+int32_t thr_dtype_lo(uint32_t dtype) {
+  return dtype == THR_DTYPE_S8 ? INT8_MIN : dtype == THR_DTYPE_S16 ? INT16_MIN : dtype == THR_DTYPE_S32 ? INT32_MIN : 0;
+}
+
+int32_t thr_dtype_hi(uint32_t dtype) {
+  switch (dtype) {
+    case THR_DTYPE_S8:
+      return INT8_MAX;
+    case THR_DTYPE_U8:
+      return UINT8_MAX;
+    case THR_DTYPE_S16:
+      return INT16_MAX;
+    default:
+      return dtype == THR_DTYPE_S32 ? INT32_MAX : 0;
   }
 }
 

@@ -31,8 +31,21 @@ typedef enum thr_params_id {
   THR_PARAMS_NONE
 } thr_params_id;
 
-thr_params_id thr_kernel_params(thr_kernel_id kernel); /* THR_PARAMS_NONE for unknown kernels */
+/* A row of kernels.def. */
+typedef struct thr_kernel_row {
+  uint8_t params, inputs, scratch_align;
+  uint8_t in_type, out_type; /* THR_DTYPE_* */
+  uint8_t over;              /* the output may lie exactly over an input */
+} thr_kernel_row;
+
+const thr_kernel_row *thr_kernel_about(thr_kernel_id kernel); /* params is THR_PARAMS_NONE for unknown kernels */
+thr_params_id thr_kernel_params(thr_kernel_id kernel);        /* likewise */
 uint32_t thr_kernel_inputs(thr_kernel_id kernel);
+
+uint32_t thr_dtype_bytes(uint32_t dtype); /* of one element; 0 for unknown types */
+/* Smallest and largest value of an integer type; 0 and 0 for others. */
+int32_t thr_dtype_lo(uint32_t dtype);
+int32_t thr_dtype_hi(uint32_t dtype);
 
 /* Rows of one struct, in mask order. */
 const thr_field *thr_fields(thr_params_id params, uint32_t *count);

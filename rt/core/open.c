@@ -1,6 +1,7 @@
 /* Opening a blob: the one place that judges it. Layout: docs/format.md. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "fields.h"
 #include "parse.h"
 
 thr_status thr_header_check(const uint8_t *blob, size_t bytes, uint8_t kind) {
@@ -34,7 +35,7 @@ static thr_status check_io(thr_model *m, thr_cursor *c) {
     const thr_status status = thr_io_parse(c, &info, &offset);
     if (status != THR_OK) return status;
     if ((uint64_t)offset + info.bytes > m->arena_bytes) return THR_ERR_MALFORMED;
-    if (info.dtype == THR_DTYPE_F32 && offset % 4u != 0) return THR_ERR_MALFORMED;
+    if (offset % thr_dtype_bytes(info.dtype) != 0) return THR_ERR_MALFORMED;
   }
   m->steps_at = (uint32_t)(c->at - m->blob);
   return THR_OK;

@@ -38,18 +38,14 @@ static void parse_fields(thr_cursor *c, const thr_field *field, uint32_t count, 
   }
 }
 
-static int is_conv(const thr_step *step) {
-  return step->kernel == THR_KERNEL_CONV2D_S8 || step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
-}
-
 void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_elems) {
   int64_t n = 0, row = 0;
-  if (is_conv(step)) {
+  if (thr_kernel_params(step->kernel) == THR_PARAMS_conv2d) {
     const thr_conv2d_params *p = &step->p.conv2d;
     n = p->out_c;
     row = (int64_t)p->kernel_y * p->kernel_x;
-    if (step->kernel == THR_KERNEL_CONV2D_S8) row = p->groups > 0 ? row * (p->in_c / p->groups) : 0;
-  } else if (step->kernel == THR_KERNEL_FULLY_CONNECTED_S8) {
+    if (!thr_step_is_depthwise(step)) row = p->groups > 0 ? row * (p->in_c / p->groups) : 0;
+  } else if (thr_kernel_params(step->kernel) == THR_PARAMS_fully_connected) {
     n = step->p.fully_connected.out_n;
     row = step->p.fully_connected.in_n;
   }
@@ -58,19 +54,41 @@ void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_el
   *row_elems = sane ? (uint32_t)row : 0;
 }
 
+int thr_step_is_depthwise(const thr_step *step) {
+  return step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
+}
+
 thr_weights *thr_step_weights(thr_step *step) {
-  if (is_conv(step)) return &step->p.conv2d.weights;
-  return step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &step->p.fully_connected.weights : NULL;
+  switch (thr_kernel_params(step->kernel)) {
+    case THR_PARAMS_conv2d:
+      return &step->p.conv2d.weights;
+    case THR_PARAMS_fully_connected:
+      return &step->p.fully_connected.weights;
+    default:
+      return NULL;
+  }
 }
 
 thr_bias *thr_step_bias(thr_step *step) {
-  if (is_conv(step)) return &step->p.conv2d.bias;
-  return step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &step->p.fully_connected.bias : NULL;
+  switch (thr_kernel_params(step->kernel)) {
+    case THR_PARAMS_conv2d:
+      return &step->p.conv2d.bias;
+    case THR_PARAMS_fully_connected:
+      return &step->p.fully_connected.bias;
+    default:
+      return NULL;
+  }
 }
 
 thr_requant *thr_step_requant(thr_step *step) {
-  if (is_conv(step)) return &step->p.conv2d.requant;
-  return step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &step->p.fully_connected.requant : NULL;
+  switch (thr_kernel_params(step->kernel)) {
+    case THR_PARAMS_conv2d:
+      return &step->p.conv2d.requant;
+    case THR_PARAMS_fully_connected:
+      return &step->p.fully_connected.requant;
+    default:
+      return NULL;
+  }
 }
 
 static const uint8_t *take_product(thr_cursor *c, uint32_t a, uint32_t b) {
@@ -102,12 +120,13 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   w->data = thr_cursor_take(c, w->bytes);
 }
 
-/* The byte that describes bias and requantization: bits 0-1 bias width, 2-6 bias shift, 7 pairs are indexed. */
+/* The byte that describes bias and requantization: bits 0-1 bias width (thr_bias_width), 2-6 bias shift, 7 pairs are
+ * indexed. */
 static void parse_channels(const thr_model *model, thr_cursor *c, uint32_t rows, thr_parsed_step *parsed) {
   thr_bias *bias = thr_step_bias(&parsed->step);
   thr_requant *requant = thr_step_requant(&parsed->step);
   const uint32_t form = thr_cursor_u8(c);
-  bias->width = (uint8_t)((form & 3u) == 3u ? 4u : form & 3u);
+  bias->width = (uint8_t)thr_bias_width(form & 3u, thr_kernel_about(parsed->step.kernel)->in_type);
   bias->shift = (uint8_t)(form >> 2 & 31u);
   bias->data = take_product(c, rows, bias->width);
   const uint32_t first = thr_cursor_varint(c), pairs = thr_cursor_varint(c);
@@ -121,10 +140,12 @@ static void parse_channels(const thr_model *model, thr_cursor *c, uint32_t rows,
   requant->per_channel = pairs > 1u && !requant->index;
 }
 
-static thr_operand parse_operand(thr_cursor *c) {
+static thr_operand parse_operand(const thr_model *model, thr_cursor *c, uint32_t elem_bytes) {
   const uint32_t v = thr_cursor_varint(c);
   thr_operand operand = {NULL, v >> 1};
-  if (v & 1u) operand.data = thr_cursor_take(c, v >> 1);
+  if (!(v & 1u)) return operand;
+  thr_cursor_take(c, thr_operand_padding(elem_bytes, (size_t)(c->at - model->blob)));
+  operand.data = thr_cursor_take(c, v >> 1);
   return operand;
 }
 
@@ -136,12 +157,13 @@ thr_status thr_step_parse(const thr_model *model, thr_cursor *c, thr_parsed_step
   if (c->bad) return THR_ERR_MALFORMED;
   if (params == THR_PARAMS_NONE) return THR_ERR_KERNEL;
   parsed->inputs = thr_kernel_inputs(parsed->step.kernel);
-  for (uint32_t i = 0; i < parsed->inputs; i++) parsed->in[i] = parse_operand(c);
+  const uint32_t elem_bytes = thr_dtype_bytes(thr_kernel_about(parsed->step.kernel)->in_type);
+  for (uint32_t i = 0; i < parsed->inputs; i++) parsed->in[i] = parse_operand(model, c, elem_bytes);
   parsed->out = thr_cursor_varint(c);
   uint32_t count, rows, row_elems;
   const thr_field *fields = thr_fields(params, &count);
   parse_fields(c, fields, count, &parsed->step.p);
-  if (parsed->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8) parsed->step.p.conv2d.groups = parsed->step.p.conv2d.in_c;
+  if (thr_step_is_depthwise(&parsed->step)) parsed->step.p.conv2d.groups = parsed->step.p.conv2d.in_c;
   parsed->weighted = thr_step_weights(&parsed->step) != NULL;
   if (parsed->weighted) {
     thr_step_weight_rows(&parsed->step, &rows, &row_elems);
@@ -158,8 +180,8 @@ thr_status thr_io_parse(thr_cursor *c, thr_io_info *info, uint32_t *offset) {
   *offset = thr_cursor_varint(c);
   info->dtype = (uint8_t)thr_cursor_u8(c);
   info->rank = (uint8_t)thr_cursor_u8(c);
-  if (info->rank > 4 || (info->dtype != THR_DTYPE_S8 && info->dtype != THR_DTYPE_F32)) return THR_ERR_MALFORMED;
-  bytes = info->dtype == THR_DTYPE_F32 ? 4 : 1;
+  bytes = thr_dtype_bytes(info->dtype);
+  if (info->rank > 6 || bytes == 0) return THR_ERR_MALFORMED;
   for (uint32_t i = 0; i < info->rank; i++) {
     const uint32_t dim = thr_cursor_varint(c);
     info->dim[i] = (int32_t)dim;

@@ -13,16 +13,30 @@ typedef struct thr_operand {
 
 typedef struct thr_parsed_step {
   thr_step step;
-  thr_operand in[2];
+  thr_operand in[THR_STEP_INPUTS];
   uint32_t inputs, out, scratch; /* arena offsets */
   uint32_t pairs;                /* of multiplier and shift */
   thr_coder coder;
   uint8_t weighted; /* step has weights, bias, requant */
 } thr_parsed_step;
 
+/* The 0 to 3 zero bytes before a constant operand that begins `at` bytes into the blob, so that its elements are
+ * aligned.
+ */
+static inline uint32_t thr_operand_padding(uint32_t elem_bytes, size_t at) {
+  return elem_bytes > 1 ? (uint32_t)(-at & (elem_bytes - 1u)) : 0;
+}
+
+/* The bytes that a bias of width code 0 to 3 takes per row: 0, 1, 2, 4; with 16-bit inputs 0, 2, 4, 8. */
+static inline uint32_t thr_bias_width(uint32_t code, uint32_t in_type) {
+  const uint32_t bytes = code == 3u ? 4u : code;
+  return in_type == THR_DTYPE_S16 && code > 0 ? code == 1u ? 2u : 2u * bytes : bytes;
+}
+
 /* Weight rows (one per output channel) and elements per row; 0 and 0 when the step has no weights or no sane geometry.
  */
 void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_elems);
+int thr_step_is_depthwise(const thr_step *step);
 thr_weights *thr_step_weights(thr_step *step); /* NULL when it has none; likewise the next two */
 thr_bias *thr_step_bias(thr_step *step);
 thr_requant *thr_step_requant(thr_step *step);

@@ -14,7 +14,7 @@ static thr_cursor cursor_at(const thr_model *m, uint32_t at) {
 }
 
 static void run_parsed(const thr_parsed_step *parsed, uint8_t *arena) {
-  const void *in[2] = {NULL, NULL};
+  const void *in[THR_STEP_INPUTS] = {NULL, NULL, NULL, NULL};
   for (uint32_t i = 0; i < parsed->inputs; i++)
     in[i] = parsed->in[i].data ? parsed->in[i].data : arena + parsed->in[i].offset;
   thr_step_run(&parsed->step, in, arena + parsed->out, arena + parsed->scratch);

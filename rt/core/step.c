@@ -7,15 +7,22 @@
 
 #define CALL_1_0(name, params) thr_##name(&step->p.params, in[0], out)
 #define CALL_1_1(name, params) thr_##name(&step->p.params, in[0], out, scratch)
+#define CALL_1_4(name, params) CALL_1_1(name, params)
 #define CALL_2_0(name, params) thr_##name(&step->p.params, in[0], in[1], out)
+#define CALL_2_1(name, params) thr_##name(&step->p.params, in[0], in[1], out, scratch)
+#define CALL_2_4(name, params) CALL_2_1(name, params)
+#define CALL_3_0(name, params) thr_##name(&step->p.params, in[0], in[1], in[2], out)
+#define CALL_3_1(name, params) thr_##name(&step->p.params, in[0], in[1], in[2], out, scratch)
+#define CALL_3_4(name, params) CALL_3_1(name, params)
 #define SCRATCH_0(name, params) 0
 #define SCRATCH_1(name, params) thr_##name##_scratch_bytes(&step->p.params)
+#define SCRATCH_4(name, params) SCRATCH_1(name, params)
 
 void thr_step_run(const thr_step *step, const void *const *in, void *out, void *scratch) {
   switch (step->kernel) {
-#define THR_KERNEL(id, name, params, n_in, has_scratch) \
-  case THR_KERNEL_##id:                                 \
-    CALL_##n_in##_##has_scratch(name, params);          \
+#define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) \
+  case THR_KERNEL_##id:                                                    \
+    CALL_##n_in##_##has_scratch(name, params);                             \
     break;
 #include "../kernel/kernels.def"
 #undef THR_KERNEL
@@ -27,8 +34,8 @@ void thr_step_run(const thr_step *step, const void *const *in, void *out, void *
 
 uint32_t thr_step_scratch_bytes(const thr_step *step) {
   switch (step->kernel) {
-#define THR_KERNEL(id, name, params, n_in, has_scratch) \
-  case THR_KERNEL_##id:                                 \
+#define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) \
+  case THR_KERNEL_##id:                                                    \
     return SCRATCH_##has_scratch(name, params);
 #include "../kernel/kernels.def"
 #undef THR_KERNEL

@@ -33,7 +33,7 @@ typedef struct thr_io_info {
   uint32_t bytes;
   uint8_t dtype; /* THR_DTYPE_* */
   uint8_t rank;
-  int32_t dim[4];
+  int32_t dim[6];
   float scale; /* real = scale * (q - zero) */
   int32_t zero;
 } thr_io_info;
@@ -64,7 +64,7 @@ const char *thr_status_text(thr_status status);
  */
 typedef enum thr_kernel_id {
   THR_KERNEL_NONE,
-#define THR_KERNEL(id, name, params, n_in, scratch) THR_KERNEL_##id,
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) THR_KERNEL_##id,
 #include "../kernel/kernels.def"
 #undef THR_KERNEL
   THR_KERNEL_COUNT
@@ -86,6 +86,9 @@ typedef struct thr_step {
   } p;
 } thr_step;
 
+enum { THR_STEP_INPUTS = 4 }; /* at most, of one step */
+
+/* `in` has an entry for each input of the kernel. */
 void thr_step_run(const thr_step *step, const void *const *in, void *out, void *scratch);
 uint32_t thr_step_scratch_bytes(const thr_step *step);
 

@@ -19,8 +19,8 @@ typedef struct thr_requant {
   uint8_t per_channel;
 } thr_requant;
 
-/* Bias of channel c: a little-endian signed integer of `width` bytes (0: no bias, 1, 2 or 4) shifted left by `shift`.
- */
+/* Bias of channel c: a little-endian signed integer of `width` bytes (0: no bias, 1, 2, 4, or 8 for
+ * kernels that say so) shifted left by `shift`. */
 typedef struct thr_bias {
   const uint8_t *data;
   uint8_t width, shift;

@@ -35,19 +35,27 @@ typedef struct job {
   void *out[PORTS_MAX];
 } job;
 
+static size_t value_bytes(const th_port *port) {
+  if (th_str_eq(port->dtype, "f32") || th_str_eq(port->dtype, "s32")) return 4;
+  return th_str_eq(port->dtype, "s16") ? 2 : 1;
+}
+
 /* float32 values for an integer input are quantized with its scale: q = round half away(x / scale) + zero. */
 static th_status quantize(cli *c, const npy_view *view, const th_port *port, const void **data, size_t *bytes) {
-  size_t n = view->bytes / sizeof(float);
-  int8_t *q = TH_ARRAY(c->arena, int8_t, n);
+  size_t n = view->bytes / sizeof(float), width = value_bytes(port);
+  uint8_t *q = TH_ARRAY(c->arena, uint8_t, n * width);
+  double most = ldexp(1, 8 * (int)width - 1), least = -most;
   if (!q) return th_error_status();
+  if (th_str_eq(port->dtype, "u8")) most = 256, least = 0;
   for (size_t i = 0; i < n; i++) {
     float x;
     memcpy(&x, view->data + i * sizeof x, sizeof x);
-    float v = roundf(x / port->scale) + (float)port->zero;
-    q[i] = (int8_t)fminf(fmaxf(v, -128), 127);
+    double v = (double)roundf(x / port->scale) + port->zero;
+    int64_t whole = v > least ? (int64_t)(v < most - 1 ? v : most - 1) : (int64_t)least; /* a NaN gives the least */
+    for (size_t k = 0; k < width; k++) q[i * width + k] = (uint8_t)((uint64_t)whole >> 8 * k);
   }
   *data = q;
-  *bytes = n;
+  *bytes = n * width;
   return TH_OK;
 }
 
@@ -58,7 +66,7 @@ static th_status load_npy(cli *c, const char *path, const uint8_t *file, size_t 
   *data = view.data;
   *bytes = view.bytes;
   if (th_str_eq(view.dtype, port->dtype)) return TH_OK;
-  if (th_str_eq(view.dtype, "f32") && th_str_eq(port->dtype, "s8") && port->scale > 0)
+  if (th_str_eq(view.dtype, "f32") && !th_str_eq(port->dtype, "f32") && port->scale > 0)
     return quantize(c, &view, port, data, bytes);
   return th_fail(TH_ERR_INPUT, "%s: holds %s, input '%s' wants %s", path, view.dtype, port->name, port->dtype);
 }
@@ -120,11 +128,6 @@ static double value_at(const th_port *port, const void *data, size_t k) {
   else
     v = th_str_eq(type, "s8") ? (int8_t)p[k] : p[k];
   return port->scale > 0 ? (double)port->scale * (v - port->zero) : v;
-}
-
-static size_t value_bytes(const th_port *port) {
-  if (th_str_eq(port->dtype, "f32") || th_str_eq(port->dtype, "s32")) return 4;
-  return th_str_eq(port->dtype, "s16") ? 2 : 1;
 }
 
 static void describe_text(const job *j, int i, th_buf *out) {

@@ -2,42 +2,31 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "encode/program.h"
 
-static thr_conv2d_params *conv_of(th_program_step *s) {
-  bool conv = s->step.kernel == THR_KERNEL_CONV2D_S8 || s->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
-  return conv ? &s->step.p.conv2d : NULL;
-}
-
-static thr_fully_connected_params *dense_of(th_program_step *s) {
-  return s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &s->step.p.fully_connected : NULL;
-}
-
-thr_weights *th_step_weights(th_program_step *s) {
-  return conv_of(s) ? &conv_of(s)->weights : dense_of(s) ? &dense_of(s)->weights : NULL;
-}
-
-thr_bias *th_step_bias(th_program_step *s) {
-  return conv_of(s) ? &conv_of(s)->bias : dense_of(s) ? &dense_of(s)->bias : NULL;
-}
-
-thr_requant *th_step_requant(th_program_step *s) {
-  return conv_of(s) ? &conv_of(s)->requant : dense_of(s) ? &dense_of(s)->requant : NULL;
-}
+#include "../../rt/core/fields.h"
+#include "../../rt/core/parse.h"
 
 /* Zero bits that all biases end with; 31 when all are 0. */
-static int common_shift(const int32_t *bias, uint32_t n) {
-  uint32_t bits = 0;
-  for (uint32_t i = 0; i < n; i++) bits |= (uint32_t)bias[i];
-  return bits ? __builtin_ctz(bits) : 31;
+static int common_shift(const int64_t *bias, uint32_t n) {
+  uint64_t bits = 0;
+  for (uint32_t i = 0; i < n; i++) bits |= (uint64_t)bias[i];
+  if (bits == 0) return 31;
+  const int zeros = __builtin_ctzll(bits);
+  return zeros > 30 ? 30 : zeros;
 }
 
-static int needed_width(const int32_t *bias, uint32_t n, int shift) {
-  int width = 1;
-  for (uint32_t i = 0; i < n; i++) {
-    int32_t v = bias[i] / (1 << shift); /* exact: the low bits are zero */
-    if (v < INT8_MIN || v > INT8_MAX) width = width < 2 ? 2 : width;
-    if (v < INT16_MIN || v > INT16_MAX) width = 4;
+static bool fits(int64_t v, uint32_t width) {
+  const int64_t limit = width == 8 ? INT64_MAX : ((int64_t)1 << (8 * width - 1)) - 1;
+  return v <= limit && v >= -limit - 1;
+}
+
+/* The narrowest of the kernel's widths that holds all biases without their low zero bits. */
+static uint32_t needed_width(const int64_t *bias, uint32_t n, int shift, uint32_t in_type) {
+  for (uint32_t code = 1; code < 3; code++) {
+    bool all = true;
+    for (uint32_t i = 0; i < n && all; i++) all = fits(bias[i] / ((int64_t)1 << shift), thr_bias_width(code, in_type));
+    if (all) return thr_bias_width(code, in_type);
   }
-  return width;
+  return thr_bias_width(3, in_type);
 }
 
 /* Little-endian whatever this machine is. A full-width bias keeps shift 0. */
@@ -48,31 +37,32 @@ static th_status narrow_bias(th_arena *arena, th_program_step *s, thr_bias *bias
     *bias = (thr_bias){0};
     return TH_OK;
   }
-  int width = needed_width(s->bias, s->bias_count, shift);
-  if (width == 4) shift = 0;
-  uint8_t *data = TH_ARRAY(arena, uint8_t, s->bias_count * (uint32_t)width);
+  const uint32_t in_type = thr_kernel_about(s->step.kernel)->in_type;
+  const uint32_t width = needed_width(s->bias, s->bias_count, shift, in_type);
+  if (width == thr_bias_width(3, in_type)) shift = 0;
+  uint8_t *data = TH_ARRAY(arena, uint8_t, s->bias_count * width);
   if (!data) return TH_ERR_RESOURCE;
   for (uint32_t i = 0; i < s->bias_count; i++) {
-    uint32_t v = (uint32_t)(s->bias[i] / (1 << shift));
-    for (int k = 0; k < width; k++) data[i * (uint32_t)width + (uint32_t)k] = (uint8_t)(v >> 8 * k);
+    const uint64_t v = (uint64_t)(s->bias[i] / ((int64_t)1 << shift)); /* exact: the low bits are zero */
+    for (uint32_t k = 0; k < width; k++) data[i * width + k] = (uint8_t)(v >> 8 * k);
   }
   *bias = (thr_bias){data, (uint8_t)width, (uint8_t)shift};
   return TH_OK;
 }
 
 static th_status encode_step(th_arena *arena, const th_encode_options *o, th_program_step *s, th_step_bytes *bytes) {
-  thr_weights *weights = th_step_weights(s);
+  thr_weights *weights = thr_step_weights(&s->step);
   *bytes = (th_step_bytes){.coder = THR_CODER_RAW};
   if (!weights) return TH_OK;
   th_coded coded;
   TH_TRY(th_encode_best(arena, o, s->weights, s->weight_count, &coded));
   *weights = th_coded_weights(&coded);
-  TH_TRY(narrow_bias(arena, s, th_step_bias(s)));
+  TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
   s->scratch_bytes = thr_step_scratch_bytes(&s->step);
   bytes->coder = coded.coder;
   bytes->weights = coded.data_bytes;
   bytes->table = coded.table_bytes;
-  bytes->bias = th_step_bias(s)->width * s->bias_count;
+  bytes->bias = thr_step_bias(&s->step)->width * s->bias_count;
   bytes->requant = 5 * s->requant_count + (s->index ? s->weight_count / s->row_elems : 0);
   return TH_OK;
 }

@@ -20,9 +20,4 @@ typedef struct th_step_bytes {
  * (pass/plan.h). May be called again with other options. `bytes`: one entry per step, or NULL. */
 th_status th_encode_program(th_program *program, const th_encode_options *options, th_step_bytes *bytes);
 
-/* The weights, bias and requantization of a step, NULL when its kernel has none. */
-thr_weights *th_step_weights(th_program_step *step);
-thr_bias *th_step_bias(th_program_step *step);
-thr_requant *th_step_requant(th_program_step *step);
-
 #endif

@@ -151,22 +151,22 @@ static void run_float(const chunk *c, const th_program_step *s) {
     const th_tensor *t = th_node_in(e->graph, n, i);
     if (t) run.in[i] = t->data ? t->data : value_data(c, th_program_value(e->program, n->in[i]));
   }
-  run.out[0] = (float *)value_data(c, s->out);
+  for (int i = 0; i < n->n_out; i++) run.out[i] = (float *)value_data(c, th_program_value(e->program, n->out[i]));
   op->forward(&run);
 }
 
 static void run_integer(const chunk *c, const th_program_step *s) {
   const th_value *values = c->j->e->program->values;
-  const uint8_t *in[2] = {NULL, NULL};
-  size_t in_bytes[2] = {0, 0};
+  const uint8_t *in[THR_STEP_INPUTS] = {NULL};
+  size_t in_bytes[THR_STEP_INPUTS] = {0};
   uint8_t *out = (uint8_t *)value_data(c, s->out);
   for (int k = 0; k < s->n_in; k++) {
     in[k] = value_data(c, s->in[k]);
     in_bytes[k] = values[s->in[k]].data ? 0 : values[s->in[k]].bytes;
   }
   for (int i = 0; i < c->count; i++) {
-    const void *sample_in[2];
-    for (int k = 0; k < 2; k++) sample_in[k] = in[k] ? in[k] + in_bytes[k] * (size_t)i : NULL;
+    const void *sample_in[THR_STEP_INPUTS];
+    for (int k = 0; k < THR_STEP_INPUTS; k++) sample_in[k] = in[k] ? in[k] + in_bytes[k] * (size_t)i : NULL;
     thr_step_run(&s->step, sample_in, out + (size_t)values[s->out].bytes * (size_t)i, c->scratch);
   }
 }

@@ -44,17 +44,22 @@ th_status th_lower_output(th_lowering *l, const th_node *n, int tensor, int *val
   return TH_OK;
 }
 
-th_status th_lower_step(th_lowering *l, int node, thr_kernel_id kernel, const int *in, int n_in,
-                        th_program_step **step) {
+th_status th_lower_step_out(th_lowering *l, int node, int out, thr_kernel_id kernel, const int *in, int n_in,
+                            th_program_step **step) {
   const th_node *n = &l->g->nodes[node];
   th_program_step *s = &l->p->steps[l->p->n_steps];
   *s = (th_program_step){.node = node, .name = n->name, .n_in = n_in};
   s->step.kernel = kernel;
   for (int i = 0; i < n_in; i++) TH_TRY(th_lower_use(l, n, in[i], &s->in[i]));
-  TH_TRY(th_lower_output(l, n, n->out[0], &s->out));
+  TH_TRY(th_lower_output(l, n, n->out[out], &s->out));
   l->p->n_steps++;
   *step = s;
   return TH_OK;
+}
+
+th_status th_lower_step(th_lowering *l, int node, thr_kernel_id kernel, const int *in, int n_in,
+                        th_program_step **step) {
+  return th_lower_step_out(l, node, 0, kernel, in, n_in, step);
 }
 
 /* --- checks --- */
@@ -123,6 +128,8 @@ static th_status lower_float(th_lowering *l, int node) {
     TH_TRY(th_lower_use(l, n, n->in[i], &value));
   }
   th_program_step *s;
+  int value;
+  for (int i = 1; i < n->n_out; i++) TH_TRY(th_lower_output(l, n, n->out[i], &value));
   return th_lower_step(l, node, THR_KERNEL_NONE, NULL, 0, &s);
 }
 
@@ -158,8 +165,8 @@ static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
 
 static th_status lower_node(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
-  if (n->n_in < 1 || n->n_out != 1 || n->in[0] < 0)
-    return TH_LOWER_FAIL(n, "has %d inputs and %d outputs, expected one output", n->n_in, n->n_out);
+  if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0)
+    return TH_LOWER_FAIL(n, "has %d inputs and %d outputs", n->n_in, n->n_out);
   if (is_alias(n->op)) return lower_alias(l, n);
   if (n->op != TH_OP_DEQUANTIZE && th_node_out(l->g, n, 0)->dtype == TH_DTYPE_F32) return lower_float(l, node);
   if (!lower_fns[n->op]) return TH_LOWER_FAIL(n, "has no integer kernel");
@@ -170,7 +177,7 @@ static th_status lower_node(th_lowering *l, int node) {
 
 static th_status allocate(th_program *p, const th_graph *g) {
   int most_steps = 1;
-  for (int i = 0; i < g->n_nodes; i++) most_steps += g->nodes[i].n_in + 1;
+  for (int i = 0; i < g->n_nodes; i++) most_steps += g->nodes[i].n_in + g->nodes[i].n_out;
   p->steps = TH_ARRAY(p->arena, th_program_step, most_steps);
   p->values = TH_ARRAY(p->arena, th_value, g->n_tensors + 1);
   p->value_of = TH_ARRAY(p->arena, int, g->n_tensors + 1);
@@ -184,8 +191,9 @@ static th_status allocate(th_program *p, const th_graph *g) {
 static th_status lower_inputs(th_lowering *l) {
   for (int i = 0; i < l->g->n_inputs; i++) {
     const th_tensor *t = &l->g->tensors[l->g->inputs[i]];
-    if (t->dtype != TH_DTYPE_S8 && t->dtype != TH_DTYPE_F32)
-      return th_fail(TH_ERR_INPUT, "input %s is %s, expected s8 or f32", t->name, th_dtype_name(t->dtype));
+    if (!th_runtime_dtype(t->dtype))
+      return th_fail(TH_ERR_INPUT, "input %s is %s, expected s8, u8, s16, s32 or f32", t->name,
+                     th_dtype_name(t->dtype));
     int value;
     TH_TRY(value_add(l, l->g->inputs[i], &value));
     l->p->values[value].first_step = l->p->values[value].last_step = -1;
@@ -237,6 +245,29 @@ th_status th_lower(const th_graph *graph, th_program **program) {
 
 th_status th_lower_mixed(const th_graph *graph, th_program **program) {
   return lower(graph, true, program);
+}
+
+uint8_t th_runtime_dtype(th_dtype dtype) {
+  switch (dtype) {
+    case TH_DTYPE_S8:
+      return THR_DTYPE_S8;
+    case TH_DTYPE_U8:
+      return THR_DTYPE_U8;
+    case TH_DTYPE_S16:
+      return THR_DTYPE_S16;
+    case TH_DTYPE_S32:
+      return THR_DTYPE_S32;
+    case TH_DTYPE_F32:
+      return THR_DTYPE_F32;
+    default:
+      return 0;
+  }
+}
+
+uint32_t th_value_align(const th_program *program, const th_value *value) {
+  if (value->tensor < 0) return 1;
+  const size_t bytes = th_dtype_bytes(program->graph->tensors[value->tensor].dtype);
+  return bytes > 4 ? 4 : (uint32_t)bytes;
 }
 
 int th_program_value(const th_program *program, int tensor) {

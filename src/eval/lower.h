@@ -1,8 +1,8 @@
 /* Lowering: from a quantized graph to the runtime's own steps. The one place that turns scales into multipliers.
  *
  * Evaluator, .thim writer and C writer all start from the same th_program, so they cannot disagree. Weights in a
- * program are int8 in the runtime's storage order (rt/include/thr_weights.h), not yet coded; biases int32. Constants of
- * graph tensors that are not int8/int32 are refused with the tensor's name. SPDX-License-Identifier: Apache-2.0 */
+ * program are int8 in the runtime's storage order (rt/include/thr_weights.h), not yet coded. SPDX-License-Identifier:
+ * Apache-2.0 */
 #ifndef TH_EVAL_LOWER_H
 #define TH_EVAL_LOWER_H
 
@@ -23,10 +23,10 @@ typedef struct th_program_step {
   thr_step step; /* weights.data -> int8 in `weights`, decode NULL */
   int node;      /* graph node it came from */
   const char *name;
-  int in[2], n_in, out;             /* value numbers */
-  const int8_t *weights;            /* storage order, weight_count elements; NULL when the kernel has none */
-  uint32_t weight_count, row_elems; /* rows of one output channel each */
-  const int32_t *bias;              /* bias_count elements, full width; NULL when none */
+  int in[THR_STEP_INPUTS], n_in, out; /* value numbers */
+  const int8_t *weights;              /* storage order, weight_count elements; NULL when the kernel has none */
+  uint32_t weight_count, row_elems;   /* rows of one output channel each */
+  const int64_t *bias;                /* bias_count elements; NULL when none */
   uint32_t bias_count;
   const int32_t *mult; /* requant_count distinct entries, and index[channel] when fewer than channels */
   const int8_t *shift;
@@ -53,6 +53,10 @@ th_status th_lower(const th_graph *graph, th_program **program);
 /* Same, but nodes with float outputs become steps with kernel THR_KERNEL_NONE and no inputs listed (the graph's node
  * names them), which only the evaluator can run. */
 th_status th_lower_mixed(const th_graph *graph, th_program **program);
+/* Bytes at a multiple of which a value must lie in the arena: those of one element. */
+uint32_t th_value_align(const th_program *program, const th_value *value);
+/* THR_DTYPE_* of an element type that the runtime knows; 0 for others. */
+uint8_t th_runtime_dtype(th_dtype dtype);
 /* The value that holds a graph tensor: itself, what it is another shape of, or a constant; -1 when none does. */
 int th_program_value(const th_program *program, int tensor);
 void th_program_destroy(th_program *program);

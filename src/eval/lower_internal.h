@@ -35,6 +35,9 @@ th_status th_lower_clamp(const th_node *n, th_act act, float scale, int32_t zero
 /* Appends a step for node `node` that reads the tensors `in` and writes the node's output. */
 th_status th_lower_step(th_lowering *l, int node, thr_kernel_id kernel, const int *in, int n_in,
                         th_program_step **step);
+/* The same for output number `out` of a node with several: one step each. */
+th_status th_lower_step_out(th_lowering *l, int node, int out, thr_kernel_id kernel, const int *in, int n_in,
+                            th_program_step **step);
 /* The value of an input tensor; constants become values on first use. Extends its live range to the last step. */
 th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value);
 /* The value of an output tensor, made on first use. */

@@ -105,12 +105,16 @@ static th_status set_bias(th_lowering *l, const weighted *d, th_program_step *s,
   *bias = (thr_bias){0};
   if (!d->b) return TH_OK;
   const int n = d->channels;
-  uint8_t *bytes = TH_ARRAY(l->p->arena, uint8_t, 4 * n);
-  if (!bytes) return TH_ERR_RESOURCE;
-  s->bias = d->b->data;
+  const uint8_t width = (uint8_t)th_dtype_bytes(d->b->dtype);
+  uint8_t *bytes = TH_ARRAY(l->p->arena, uint8_t, width * n);
+  int64_t *full = TH_ARRAY(l->p->arena, int64_t, n);
+  if (!bytes || !full) return TH_ERR_RESOURCE;
+  for (int i = 0; i < n; i++)
+    full[i] = width == 8 ? ((const int64_t *)d->b->data)[i] : ((const int32_t *)d->b->data)[i];
+  for (int i = 0; i < width * n; i++) bytes[i] = (uint8_t)((uint64_t)full[i / width] >> 8 * (i % width));
+  s->bias = full;
   s->bias_count = (uint32_t)n;
-  for (int i = 0; i < 4 * n; i++) bytes[i] = (uint8_t)((uint32_t)s->bias[i / 4] >> 8 * (i % 4));
-  *bias = (thr_bias){bytes, 4, 0};
+  *bias = (thr_bias){bytes, width, 0};
   return TH_OK;
 }
 

@@ -207,7 +207,11 @@ int th_model_outputs(const th_model *m) {
 
 /* A program's port, as the blob describes it. */
 static th_port port_of_program(thr_io_info info, const char *name) {
-  static const th_dtype dtypes[] = {[THR_DTYPE_S8] = TH_DTYPE_S8, [THR_DTYPE_F32] = TH_DTYPE_F32};
+  static const th_dtype dtypes[] = {[THR_DTYPE_S8] = TH_DTYPE_S8,
+                                    [THR_DTYPE_F32] = TH_DTYPE_F32,
+                                    [THR_DTYPE_U8] = TH_DTYPE_U8,
+                                    [THR_DTYPE_S16] = TH_DTYPE_S16,
+                                    [THR_DTYPE_S32] = TH_DTYPE_S32};
   th_shape shape = {.rank = info.rank};
   for (int i = 0; i < info.rank; i++) shape.dim[i] = info.dim[i];
   th_port p = {.name = name,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../rt/core/fields.h"
 #include "base/arena.h"
 
 enum { SEARCH_MOST_BUFFERS = 14, SEARCH_MOST_NODES = 200000 };
@@ -28,20 +29,10 @@ typedef struct layout {
 
 /* --- values to buffers --- */
 
-/* Kernels whose output may be their (first or second) input, element by element: see thr_kernels.h. */
+/* Kernels whose output may be an input (rt/kernel/kernels.def): of two operands, both must have its size. */
 static bool may_overwrite(const th_program *p, const th_program_step *s) {
-  switch (s->step.kernel) {
-    case THR_KERNEL_LOGISTIC_S8:
-    case THR_KERNEL_TANH_S8:
-    case THR_KERNEL_RELU_S8:
-    case THR_KERNEL_LEAKY_RELU_S8:
-    case THR_KERNEL_HARD_SWISH_S8:
-      return true;
-    case THR_KERNEL_ADD_S8:
-      return p->values[s->in[0]].bytes == p->values[s->in[1]].bytes;
-    default:
-      return false;
-  }
+  if (!thr_kernel_about(s->step.kernel)->over) return false;
+  return s->n_in == 1 || p->values[s->in[0]].bytes == p->values[s->in[1]].bytes;
 }
 
 static int last_use(const th_value *v) {
@@ -61,15 +52,11 @@ static int overwritten_input(const th_program *p, int step) {
   return -1;
 }
 
-static bool is_float(const th_program *p, const th_value *v) {
-  return v->tensor >= 0 && p->graph->tensors[v->tensor].dtype == TH_DTYPE_F32;
-}
-
 static void add_value(const th_program *p, layout *l, int value) {
   const th_value *v = &p->values[value];
   l->buffer_of[value] = -1;
   if (v->data) return;
-  l->b[l->n] = (buffer){v->first_step, last_use(v), v->bytes, is_float(p, v) ? 4 : 1, 0, l->n};
+  l->b[l->n] = (buffer){v->first_step, last_use(v), v->bytes, th_value_align(p, v), 0, l->n};
   l->buffer_of[value] = l->n++;
 }
 
@@ -92,6 +79,11 @@ static uint32_t bytes_alive(const layout *l, int step) {
   return sum;
 }
 
+static uint32_t scratch_align(const th_program_step *s) {
+  const uint32_t align = thr_kernel_about(s->step.kernel)->scratch_align;
+  return align > 1 ? align : 1;
+}
+
 static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
   *l = (layout){0};
   l->b = TH_ARRAY(arena, buffer, p->n_values + p->n_steps + 1);
@@ -105,7 +97,7 @@ static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
       join_buffers(p, l, l->buffer_of[in], p->steps[i].out);
     l->scratch_of[i] = -1;
     if (p->steps[i].scratch_bytes == 0) continue;
-    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, 1, 0, l->n};
+    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, scratch_align(&p->steps[i]), 0, l->n};
     l->scratch_of[i] = l->n++;
   }
   for (int i = -1; i <= p->n_steps; i++) {
@@ -309,7 +301,7 @@ th_status th_plan_check(const th_program *program) {
   for (int a = 0; a < program->n_values; a++) {
     const th_value *v = &program->values[a];
     if (v->data) continue;
-    if ((uint64_t)v->offset + v->bytes > program->arena_bytes || (is_float(program, v) && v->offset % 4 != 0))
+    if ((uint64_t)v->offset + v->bytes > program->arena_bytes || v->offset % th_value_align(program, v) != 0)
       return th_fail(TH_ERR_INTERNAL, "arena plan: %s leaves the arena or is misaligned", v->name);
     for (int b = a + 1; b < program->n_values; b++) TH_TRY(check_pair(program, a, b));
   }

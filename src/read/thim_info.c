@@ -1,11 +1,12 @@
 /* Looking into a program: what each step is, and its weights, decoded. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "../../rt/core/fields.h"
 #include "read/thim_parts.h"
 
 static const char *const kernel_names[THR_KERNEL_COUNT] = {
     "none",
-#define THR_KERNEL(id, name, params, n_in, scratch) #name,
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) #name,
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
 };
@@ -32,7 +33,7 @@ static uint64_t macs_of(const thr_step *step) {
   uint32_t rows, row_elems;
   thr_step_weight_rows(step, &rows, &row_elems);
   const uint64_t weights = (uint64_t)rows * row_elems;
-  if (step->kernel == THR_KERNEL_FULLY_CONNECTED_S8 || rows == 0) return weights;
+  if (thr_kernel_params(step->kernel) != THR_PARAMS_conv2d || rows == 0) return weights;
   return weights * (uint64_t)step->p.conv2d.out_y * (uint64_t)step->p.conv2d.out_x;
 }
 

@@ -150,7 +150,7 @@ static void print_params(printer *x, int i) {
   comment_text(x->c, s->name);
   th_buf_printf(x->c, " */\n");
   switch (s->step.kernel) {
-#define THR_KERNEL(id, name, params, n_in, scratch)                                        \
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over)                     \
   case THR_KERNEL_##id:                                                                    \
     th_buf_printf(x->c, "static const thr_%s_params %s = {\n ", #params, x->step_name[i]); \
     print_##params(x, s, &s->step.p.params);                                               \
@@ -165,16 +165,13 @@ static void print_params(printer *x, int i) {
 
 /* --- calls --- */
 
-static const char *value_type(const printer *x, const th_value *v) {
-  return x->p->graph->tensors[v->tensor].dtype == TH_DTYPE_F32 ? "float" : "int8_t";
-}
-
+/* Pointers to void, which C turns into those of the kernel's parameters. */
 static void print_input(printer *x, int value) {
   const th_value *v = &x->p->values[value];
   if (v->data)
-    th_buf_printf(x->c, ", (const int8_t *)%s", th_tables_of_value(&x->tables, value));
+    th_buf_printf(x->c, ", (const void *)%s", th_tables_of_value(&x->tables, value));
   else
-    th_buf_printf(x->c, ", (const %s *)(void *)(a + %lu)", value_type(x, v), (unsigned long)v->offset);
+    th_buf_printf(x->c, ", (const void *)(a + %lu)", (unsigned long)v->offset);
 }
 
 static void print_call(printer *x, int i) {
@@ -182,10 +179,10 @@ static void print_call(printer *x, int i) {
   const th_value *out = &x->p->values[s->out];
   bool scratch = false;
   switch (s->step.kernel) {
-#define THR_KERNEL(id, name, params, n_in, has_scratch)          \
-  case THR_KERNEL_##id:                                          \
-    scratch = has_scratch;                                       \
-    th_buf_printf(x->c, "  thr_%s(&%s", #name, x->step_name[i]); \
+#define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) \
+  case THR_KERNEL_##id:                                                    \
+    scratch = has_scratch;                                                 \
+    th_buf_printf(x->c, "  thr_%s(&%s", #name, x->step_name[i]);           \
     break;
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
@@ -193,7 +190,7 @@ static void print_call(printer *x, int i) {
       break;
   }
   for (int k = 0; k < s->n_in; k++) print_input(x, s->in[k]);
-  th_buf_printf(x->c, ", (%s *)(void *)(a + %lu)", value_type(x, out), (unsigned long)out->offset);
+  th_buf_printf(x->c, ", (void *)(a + %lu)", (unsigned long)out->offset);
   if (scratch && s->scratch_bytes > 0)
     th_buf_printf(x->c, ", a + %lu", (unsigned long)s->scratch_offset);
   else if (scratch)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "../../rt/core/parse.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "write/csource.h"
@@ -105,10 +106,9 @@ static bool uses_kernel(const th_program *p, thr_kernel_id id) {
 
 static bool uses_decoder(const th_program *p, thr_decode_fn *decode) {
   for (int i = 0; i < p->n_steps; i++) {
-    const thr_step *s = &p->steps[i].step;
-    bool conv = s->kernel == THR_KERNEL_CONV2D_S8 || s->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
-    if (conv && s->p.conv2d.weights.decode == decode) return true;
-    if (s->kernel == THR_KERNEL_FULLY_CONNECTED_S8 && s->p.fully_connected.weights.decode == decode) return true;
+    thr_step step = p->steps[i].step;
+    const thr_weights *w = thr_step_weights(&step);
+    if (w && w->decode == decode) return true;
   }
   return false;
 }
@@ -119,7 +119,7 @@ static bool needs_file(const th_program *p, const char *path) {
   if (!th_str_ends(path, ".c")) return true;
   if (th_str_eq(path, "rt/decode/coder.c")) return false;
   const char *base = th_path_base(path);
-#define THR_KERNEL(id, name, params, n_in, scratch) \
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
   if (th_str_eq(base, #name ".c")) return uses_kernel(p, THR_KERNEL_##id);
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "../../rt/core/parse.h"
+
 struct th_table {
   const char *name, *type;
   const void *data;
@@ -37,45 +39,22 @@ static const char *add(collector *k, const char *step, const char *what, const c
 
 /* --- collecting --- */
 
-static const thr_weights *weights_of(const th_program_step *s) {
-  switch (s->step.kernel) {
-    case THR_KERNEL_CONV2D_S8:
-    case THR_KERNEL_DEPTHWISE_CONV2D_S8:
-      return &s->step.p.conv2d.weights;
-    case THR_KERNEL_FULLY_CONNECTED_S8:
-      return &s->step.p.fully_connected.weights;
-    default:
-      return NULL;
-  }
-}
-
-static const thr_requant *requant_of(const th_program_step *s) {
-  return s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &s->step.p.fully_connected.requant
-                                                         : &s->step.p.conv2d.requant;
-}
-
-static const thr_bias *bias_of(const th_program_step *s) {
-  return s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? &s->step.p.fully_connected.bias : &s->step.p.conv2d.bias;
-}
-
-static uint32_t channels_of(const th_program_step *s) {
-  return (uint32_t)(s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 ? s->step.p.fully_connected.out_n
-                                                                    : s->step.p.conv2d.out_c);
-}
-
 static th_status collect_step(collector *k, const th_program_step *s, const char *name, th_step_tables *t) {
-  const thr_weights *w = weights_of(s);
+  thr_step step = s->step;
+  uint32_t channels, row_elems;
+  const thr_weights *w = thr_step_weights(&step);
   if (!w) return TH_OK;
+  thr_step_weight_rows(&step, &channels, &row_elems);
   if (w->decode && !th_decoder_name(w->decode))
     return th_fail(TH_ERR_INTERNAL, "%s: its weights are coded by an unknown coder", s->name);
-  const thr_requant *q = requant_of(s);
-  const thr_bias *bias = bias_of(s);
+  const thr_requant *q = thr_step_requant(&step);
+  const thr_bias *bias = thr_step_bias(&step);
   t->weights = add(k, name, "weights", "uint8_t", w->data, w->bytes, 1);
   if (w->decode && w->table_bytes > 0) t->table = add(k, name, "table", "uint8_t", w->table, w->table_bytes, 1);
-  if (bias->width > 0) t->bias = add(k, name, "bias", "uint8_t", bias->data, (size_t)channels_of(s) * bias->width, 1);
+  if (bias->width > 0) t->bias = add(k, name, "bias", "uint8_t", bias->data, (size_t)channels * bias->width, 1);
   t->mult = add(k, name, "mult", "int32_t", q->mult, s->requant_count, 4);
   t->shift = add(k, name, "shift", "int8_t", q->shift, s->requant_count, 1);
-  if (q->index) t->index = add(k, name, "index", "uint8_t", q->index, channels_of(s), 1);
+  if (q->index) t->index = add(k, name, "index", "uint8_t", q->index, channels, 1);
   bool whole = t->weights && t->mult && t->shift && (bias->width == 0 || t->bias) && (!q->index || t->index) &&
                (!w->decode || w->table_bytes == 0 || t->table);
   return whole ? TH_OK : TH_ERR_RESOURCE;
@@ -86,7 +65,9 @@ static th_status collect_constant(collector *k, const th_program *p, int value) 
   if (!v->data) return TH_OK;
   const char *name = th_arena_printf(k->arena, "v%d", value);
   if (!name) return TH_ERR_RESOURCE;
-  k->t->value[value] = add(k, name, "constant", "int8_t", v->data, v->bytes, 1);
+  const size_t elem_bytes = th_value_align(p, v);
+  const char *type = elem_bytes == 1 ? "int8_t" : elem_bytes == 2 ? "int16_t" : "int32_t"; /* floats by their bits */
+  k->t->value[value] = add(k, name, "constant", type, v->data, v->bytes / elem_bytes, elem_bytes);
   return k->t->value[value] ? TH_OK : TH_ERR_RESOURCE;
 }
 
@@ -111,6 +92,8 @@ static void print_element(th_buf *c, const th_table *o, size_t i) {
       th_buf_printf(c, "-2147483647 - 1");
     else
       th_buf_printf(c, "%ld", (long)v);
+  } else if (!strcmp(o->type, "int16_t")) {
+    th_buf_printf(c, "%d", ((const int16_t *)o->data)[i]);
   } else if (!strcmp(o->type, "int8_t")) {
     th_buf_printf(c, "%d", ((const int8_t *)o->data)[i]);
   } else {

@@ -63,25 +63,20 @@ static void put_header(writer *w) {
 }
 
 /* `tensor`: the graph's own, whose shape and scale the user knows; `value` says where it is. */
-static th_status put_io(writer *w, int tensor, const th_value *value) {
+static void put_io(writer *w, int tensor, const th_value *value) {
   const th_tensor *t = &w->program->graph->tensors[tensor];
-  int skip = 0; /* leading dimensions of 1 beyond the fourth */
-  while (t->shape.rank - skip > 4 && t->shape.dim[skip] == 1) skip++;
-  if (t->shape.rank - skip > 4) return th_fail(TH_ERR_INPUT, "%s: a .thim file holds at most 4 dimensions", t->name);
   th_thim_put_varint(w->out, value->offset);
-  th_buf_u8(w->out, t->dtype == TH_DTYPE_F32 ? THR_DTYPE_F32 : THR_DTYPE_S8);
-  th_buf_u8(w->out, (uint8_t)(t->shape.rank - skip));
-  for (int i = skip; i < t->shape.rank; i++) th_thim_put_varint(w->out, (uint32_t)t->shape.dim[i]);
+  th_buf_u8(w->out, th_runtime_dtype(t->dtype));
+  th_buf_u8(w->out, (uint8_t)t->shape.rank);
+  for (int i = 0; i < t->shape.rank; i++) th_thim_put_varint(w->out, (uint32_t)t->shape.dim[i]);
   th_buf_f32(w->out, t->quant.count ? t->quant.scale[0] : 1.0f);
   th_thim_put_svarint(w->out, t->quant.count && t->quant.zero ? t->quant.zero[0] : 0);
-  return TH_OK;
 }
 
-static th_status put_inputs_outputs(writer *w) {
+static void put_inputs_outputs(writer *w) {
   const th_program *p = w->program;
-  for (int i = 0; i < p->n_inputs; i++) TH_TRY(put_io(w, p->graph->inputs[i], &p->values[p->inputs[i]]));
-  for (int i = 0; i < p->n_outputs; i++) TH_TRY(put_io(w, p->graph->outputs[i], &p->values[p->outputs[i]]));
-  return TH_OK;
+  for (int i = 0; i < p->n_inputs; i++) put_io(w, p->graph->inputs[i], &p->values[p->inputs[i]]);
+  for (int i = 0; i < p->n_outputs; i++) put_io(w, p->graph->outputs[i], &p->values[p->outputs[i]]);
 }
 
 /* --- steps --- */
@@ -119,7 +114,9 @@ static void put_operand(writer *w, const th_value *value) {
     th_thim_put_varint(w->out, value->offset << 1);
     return;
   }
+  const uint32_t elem_bytes = thr_dtype_bytes(thr_kernel_about(w->step->step.kernel)->in_type);
   th_thim_put_varint(w->out, value->bytes << 1 | 1u);
+  th_buf_zeros(w->out, thr_operand_padding(elem_bytes, w->out->size - w->start));
   th_buf_append(w->out, value->data, value->bytes);
   w->bytes.constants += value->bytes;
 }
@@ -147,7 +144,9 @@ static void put_weights(writer *w, const thr_weights *weights) {
 
 static void put_channels(writer *w, const thr_bias *bias, uint32_t rows, uint32_t first, uint32_t fresh) {
   const th_program_step *s = w->step;
-  const unsigned width = bias->width == 4 ? 3 : bias->width;
+  const uint32_t in_type = thr_kernel_about(s->step.kernel)->in_type;
+  unsigned width = 0;
+  while (width < 3 && thr_bias_width(width, in_type) != bias->width) width++;
   th_buf_u8(w->out, (uint8_t)(width | (unsigned)bias->shift << 2 | (s->index ? 128u : 0u)));
   w->bytes.bias = rows * bias->width;
   th_buf_append(w->out, bias->data, w->bytes.bias);
@@ -169,7 +168,7 @@ static void put_step(writer *w, int i) {
   th_buf_u8(w->out, (uint8_t)step.kernel);
   for (int k = 0; k < s->n_in; k++) put_operand(w, &w->program->values[s->in[k]]);
   th_thim_put_varint(w->out, w->program->values[s->out].offset);
-  if (step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8) step.p.conv2d.groups = 1; /* implied: the input channels */
+  if (thr_step_is_depthwise(&step)) step.p.conv2d.groups = 1; /* implied: the input channels */
   put_fields(w->out, thr_kernel_params(step.kernel), &step.p);
   thr_step_weight_rows(&s->step, &rows, &row_elems);
   if (thr_step_weights(&step)) {
@@ -198,6 +197,12 @@ static th_status check_limits(const th_program *p) {
   if (p->n_steps > UINT16_MAX || p->n_inputs > 255 || p->n_outputs > 255)
     return th_fail(TH_ERR_INPUT, "%d steps, %d inputs, %d outputs: a .thim file holds 65535, 255, 255", p->n_steps,
                    p->n_inputs, p->n_outputs);
+  for (int i = 0; i < p->n_inputs + p->n_outputs; i++) {
+    const th_tensor *t = &p->graph->tensors[i < p->n_inputs ? p->graph->inputs[i] : p->graph->outputs[i - p->n_inputs]];
+    if (!th_runtime_dtype(t->dtype))
+      return th_fail(TH_ERR_INPUT, "%s: a .thim file has no inputs and outputs of type %s", t->name,
+                     th_dtype_name(t->dtype));
+  }
   for (int i = 0; i < p->n_values; i++)
     if (!p->values[i].data && p->values[i].offset > INT32_MAX)
       return th_fail(TH_ERR_USAGE, "%s has no place in the arena: plan the program before writing it",
@@ -227,7 +232,7 @@ th_status th_write_thim_program(const th_program *program, th_arena *arena, th_b
   r.steps = TH_ARRAY(arena, th_thim_step_bytes, program->n_steps + 1);
   if (!r.steps) return TH_ERR_RESOURCE;
   put_header(&w);
-  TH_TRY(put_inputs_outputs(&w));
+  put_inputs_outputs(&w);
   r.header = (uint32_t)(out->size - w.start - 4 * (size_t)w.mults);
   TH_TRY(put_steps(&w, r.steps));
   TH_TRY(th_thim_finish(out, w.start));

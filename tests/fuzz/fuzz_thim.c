@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../rt/core/fields.h"
 #include "../../rt/core/parse.h"
 #include "read/thim.h"
 
@@ -13,12 +14,13 @@ enum { MOST_ARENA = 1 << 16, MOST_WORK = 1 << 20 };
 /* An upper bound of the inner loop's turns, from the sizes that thr_open has found to fit the arena. */
 static uint64_t work_of(const thr_step *step, uint64_t arena_bytes) {
   uint32_t rows, row;
+  const thr_params_id params = thr_kernel_params(step->kernel);
   thr_step_weight_rows(step, &rows, &row);
-  if (step->kernel == THR_KERNEL_AVG_POOL2D_S8 || step->kernel == THR_KERNEL_MAX_POOL2D_S8)
+  if (params == THR_PARAMS_pool2d)
     return (uint64_t)step->p.pool2d.kernel_y * (uint64_t)step->p.pool2d.kernel_x * arena_bytes;
-  if (step->kernel == THR_KERNEL_MEAN_S8) return arena_bytes * arena_bytes / 16;
+  if (params == THR_PARAMS_mean) return arena_bytes * arena_bytes / 16;
   if (rows == 0) return arena_bytes;
-  if (step->kernel == THR_KERNEL_FULLY_CONNECTED_S8) return (uint64_t)rows * row;
+  if (params == THR_PARAMS_fully_connected) return (uint64_t)rows * row;
   return (uint64_t)row * arena_bytes + (uint64_t)rows * row;
 }
 

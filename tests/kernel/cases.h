@@ -19,8 +19,8 @@ typedef struct kase {
   th_arena *arena;
   th_rng rng;
   thr_step step;
-  const void *in[2];
-  size_t in_bytes[2];
+  const void *in[THR_STEP_INPUTS];
+  size_t in_bytes[THR_STEP_INPUTS];
   uint8_t *expected;
   size_t out_bytes;
   uint8_t *written; /* marks of the bytes a copy writes; NULL: all */

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "../../rt/core/fields.h"
+#include "../../rt/core/parse.h"
 #include "../../rt/kernel/ref/fixed_exp.h"
 #include "cases.h"
 
@@ -38,13 +40,13 @@ static void run_and_check(kase *k) {
   uint8_t *out = guarded(k->arena, k->out_bytes);
   const uint32_t scratch_bytes = thr_step_scratch_bytes(&k->step);
   uint8_t *scratch = guarded(k->arena, scratch_bytes);
-  void *before[2] = {NULL, NULL};
-  for (int i = 0; i < 2; i++)
+  void *before[THR_STEP_INPUTS] = {NULL};
+  for (int i = 0; i < THR_STEP_INPUTS; i++)
     if (k->in[i]) before[i] = th_arena_copy(k->arena, k->in[i], k->in_bytes[i]);
   thr_step_run(&k->step, k->in, out, scratch);
   check_guards(out, k->out_bytes);
   check_guards(scratch, scratch_bytes);
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < THR_STEP_INPUTS; i++)
     if (k->in[i]) assert_memory_equal(k->in[i], before[i], k->in_bytes[i]);
   for (size_t i = 0; i < k->out_bytes; i++)
     assert_int_equal(out[i], k->written && !k->written[i] ? FILL : k->expected[i]);
@@ -59,10 +61,7 @@ static void decode_plainly(thr_stream *stream, int8_t *out, uint32_t count) {
 }
 
 static void run_coded(kase *k) {
-  thr_weights *w = NULL;
-  if (k->step.kernel == THR_KERNEL_CONV2D_S8 || k->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8)
-    w = &k->step.p.conv2d.weights;
-  if (k->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8) w = &k->step.p.fully_connected.weights;
+  thr_weights *w = thr_step_weights(&k->step);
   if (!w) return;
   assert_int_equal(thr_step_scratch_bytes(&k->step), 0);
   w->decode = decode_plainly;
@@ -70,30 +69,16 @@ static void run_coded(kase *k) {
   run_and_check(k);
 }
 
-/* Element-wise kernels promise that the output may take the place of an operand of its shape. */
-static bool may_write_over(thr_kernel_id kernel, int operand) {
-  switch (kernel) {
-    case THR_KERNEL_ADD_S8:
-    case THR_KERNEL_SUB_S8:
-    case THR_KERNEL_MUL_S8:
-      return true;
-    case THR_KERNEL_LOGISTIC_S8:
-    case THR_KERNEL_TANH_S8:
-    case THR_KERNEL_RELU_S8:
-    case THR_KERNEL_LEAKY_RELU_S8:
-    case THR_KERNEL_HARD_SWISH_S8:
-      return operand == 0;
-    default:
-      return false;
-  }
-}
-
+/* Kernels whose row says so promise that the output may take the place of an operand of its size. */
 static void run_in_place(const kase *k) {
-  for (int i = 0; i < 2; i++) {
-    if (!may_write_over(k->step.kernel, i) || k->in_bytes[i] != k->out_bytes) continue;
+  const thr_kernel_row *about = thr_kernel_about(k->step.kernel);
+  for (int i = 0; about->over && i < about->inputs; i++) {
+    if (k->in_bytes[i] != k->out_bytes) continue;
+    const void *in[THR_STEP_INPUTS];
     uint8_t *out = guarded(k->arena, k->out_bytes);
     memcpy(out, k->in[i], k->out_bytes);
-    const void *in[2] = {i == 0 ? out : k->in[0], i == 1 ? out : k->in[1]};
+    memcpy(in, k->in, sizeof in);
+    in[i] = out;
     thr_step_run(&k->step, in, out, NULL);
     assert_memory_equal(out, k->expected, k->out_bytes);
   }
@@ -111,9 +96,9 @@ static void check_kernel(thr_kernel_id kernel, case_fn *make) {
   }
 }
 
-#define THR_KERNEL(id, name, params, n_in, scratch) \
-  static void test_##name(void **state) {           \
-    check_kernel(THR_KERNEL_##id, case_##name);     \
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
+  static void test_##name(void **state) {                              \
+    check_kernel(THR_KERNEL_##id, case_##name);                        \
   }
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
@@ -181,7 +166,7 @@ static void test_clz(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-#define THR_KERNEL(id, name, params, n_in, scratch) cmocka_unit_test(test_##name),
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) cmocka_unit_test(test_##name),
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
       cmocka_unit_test(test_products), cmocka_unit_test(test_shifts), cmocka_unit_test(test_exponential),

@@ -102,7 +102,9 @@ static void random_program(made *m, th_rng *rng, bool in_place) {
     bool unary = in_place && th_rng_below(rng, 2) == 0;
     uint32_t bytes = unary ? m->values[last].bytes : 1 + th_rng_below(rng, 200);
     uint32_t scratch = th_rng_below(rng, 3) == 0 ? th_rng_below(rng, 60) : 0;
-    thr_kernel_id kernel = unary ? THR_KERNEL_RELU_S8 : other >= 0 ? THR_KERNEL_SUB_S8 : THR_KERNEL_CONV2D_S8;
+    thr_kernel_id kernel = unary                    ? THR_KERNEL_RELU_S8
+                           : in_place && other >= 0 ? THR_KERNEL_SUB_S8
+                                                    : THR_KERNEL_CONV2D_S8;
     last = step(m, kernel, last, unary ? -1 : other, bytes, scratch);
     if (!in_place && th_rng_below(rng, 5) == 0) m->values[last].tensor = 1;
   }
@@ -188,7 +190,7 @@ static void search_meets_the_bound(void **state) {
     int last = 0;
     for (int s = 0; s < 8; s++) {
       int other = s > 1 && th_rng_below(&rng, 2) ? (int)th_rng_below(&rng, (uint32_t)m.p.n_values) : -1;
-      last = step(&m, THR_KERNEL_SUB_S8, last, other, 10 + th_rng_below(&rng, 50), 0);
+      last = step(&m, THR_KERNEL_CONV2D_S8, last, other, 10 + th_rng_below(&rng, 50), 0);
     }
     finish(&m, last);
     th_plan_info info;

@@ -169,9 +169,12 @@ PAD = [("value", S, -128), ("in[1]", U, 1), ("in[2]", U, 1), ("in[3]", U, 1), ("
        ("before[0]", U, 0), ("after[0]", U, 0)]
 QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0)]
 
-KERNELS = {1: CONV2D, 2: CONV2D, 3: FULLY_CONNECTED, 4: POOL2D, 5: POOL2D, 6: ELEMENTWISE, 7: ELEMENTWISE,
-           8: ELEMENTWISE, 9: SOFTMAX, 10: UNARY, 11: UNARY, 12: UNARY, 13: UNARY, 14: UNARY, 15: MEAN, 16: COPY,
-           17: PAD, 18: QUANTIZE, 19: QUANTIZE}
+# kernel: (fields, operands, bytes of an input element)
+KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: (POOL2D, 1, 1), 5: (POOL2D, 1, 1),
+           6: (ELEMENTWISE, 2, 1), 7: (ELEMENTWISE, 2, 1), 8: (ELEMENTWISE, 2, 1), 9: (SOFTMAX, 1, 1),
+           10: (UNARY, 1, 1), 11: (UNARY, 1, 1), 12: (UNARY, 1, 1), 13: (UNARY, 1, 1), 14: (UNARY, 1, 1),
+           15: (MEAN, 1, 1), 16: (COPY, 1, 1), 17: (PAD, 1, 1), 18: (QUANTIZE, 1, 4), 19: (QUANTIZE, 1, 1)}
+DEPTHWISE = {2}
 
 
 def read_fields(cursor, fields):
@@ -193,9 +196,9 @@ def read_weights(cursor, n):
     return coder, scratch, CODERS[coder](table, cursor.take(data_bytes), n)
 
 
-def read_channels(cursor, rows, mults):
+def read_channels(cursor, rows, mults, in_bytes):
     form = cursor.u8()
-    width = (0, 1, 2, 4)[form & 3]
+    width = (0, 1, 2, 4)[form & 3] * (2 if in_bytes == 2 else 1)
     data = cursor.take(rows * width)
     bias = [int.from_bytes(data[r * width:(r + 1) * width], "little", signed=True) << (form >> 2 & 31)
             for r in range(rows)]
@@ -206,9 +209,12 @@ def read_channels(cursor, rows, mults):
 
 
 def weight_shape(kernel, f):
-    if kernel == 3:
+    """Rows and their length; None for a kernel without weights."""
+    if KERNELS[kernel][0] is FULLY_CONNECTED:
         return f["out_n"], f["in_n"]
-    depth = 1 if kernel == 2 else f["in_c"] // f["groups"]
+    if KERNELS[kernel][0] is not CONV2D:
+        return None
+    depth = 1 if kernel in DEPTHWISE else f["in_c"] // f["groups"]
     return f["out_c"], f["kernel_y"] * f["kernel_x"] * depth
 
 
@@ -218,22 +224,26 @@ def show(label, values):
 
 def read_step(cursor, number, mults):
     kernel = cursor.u8()
+    field_list, n_operands, in_bytes = KERNELS[kernel]
     operands = []
-    for _ in range(2 if kernel in (6, 7, 8) else 1):
+    for _ in range(n_operands):
         v = cursor.varint()
+        if v & 1 and any(cursor.take(-cursor.at % in_bytes)):
+            raise Bad("padding that is not zero")
         operands.append("const " + cursor.take(v // 2).hex() if v & 1 else f"{v // 2}")
     show("step", [number, "kernel", kernel, "in", *operands, "out", cursor.varint()])
-    fields = read_fields(cursor, KERNELS[kernel])
-    if kernel == 2:
+    fields = read_fields(cursor, field_list)
+    if kernel in DEPTHWISE:
         fields["groups"] = fields["in_c"]
     show("fields", [f"{k}={v}" for k, v in fields.items()])
-    if kernel > 3:
+    shape = weight_shape(kernel, fields)
+    if not shape:
         return
-    rows, row = weight_shape(kernel, fields)
+    rows, row = shape
     coder, scratch, weights = read_weights(cursor, rows * row)
     show("coder", [coder, "scratch", scratch])
     show("weights", weights)
-    bias, pairs = read_channels(cursor, rows, mults)
+    bias, pairs = read_channels(cursor, rows, mults, in_bytes)
     show("bias", bias)
     show("requant", [f"{m}*2^{s}" for m, s in pairs])
 

@@ -315,7 +315,8 @@ static void refuses_and_says_why(void **state) {
     const char *text, *message;
   } cases[] = {
       {"input %x f32 1x4\nnode a = relu(%x) -> %y f32 1x4\noutput %y\n", "a (relu): computes in f32"},
-      {"input %x u8 1x4 q(0.1,0)\nnode a = relu(%x) -> %y s8 1x4 q(0.1,0)\noutput %y\n", "input x is u8"},
+      {"input %x u8 1x4 q(0.1,0)\nnode a = relu(%x) -> %y s8 1x4 q(0.1,0)\noutput %y\n",
+       "tensor x is u8; integer kernels take s8"},
       {"input %x s8 1x4\nnode a = relu(%x) -> %y s8 1x4 q(0.1,0)\noutput %y\n", "a (relu): tensor x has 0 scales"},
       {"input %x s8 1x4 q(0.1,200)\nnode a = relu(%x) -> %y s8 1x4 q(0.1,0)\noutput %y\n",
        "tensor x has zero point 200"},

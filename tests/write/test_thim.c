@@ -294,10 +294,11 @@ static bool is_quick(const thr_model *m) {
     uint32_t rows, row;
     assert_int_equal(thr_step_parse(m, &c, &parsed), THR_OK);
     thr_step_weight_rows(&parsed.step, &rows, &row);
+    const thr_params_id params = thr_kernel_params(parsed.step.kernel);
     uint64_t macs = (uint64_t)rows * row;
-    if (parsed.step.kernel == THR_KERNEL_CONV2D_S8 || parsed.step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8)
+    if (params == THR_PARAMS_conv2d)
       macs *= (uint64_t)parsed.step.p.conv2d.out_y * (uint64_t)parsed.step.p.conv2d.out_x;
-    if (parsed.step.kernel == THR_KERNEL_AVG_POOL2D_S8 || parsed.step.kernel == THR_KERNEL_MAX_POOL2D_S8)
+    if (params == THR_PARAMS_pool2d)
       macs = (uint64_t)parsed.step.p.pool2d.kernel_y * (uint64_t)parsed.step.p.pool2d.kernel_x * MOST_ARENA;
     work += macs;
   }

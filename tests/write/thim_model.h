@@ -128,7 +128,8 @@ static void **run_plain(const th_program *p, th_arena *arena, const void *const 
   for (int i = 0; i < p->n_inputs; i++) memcpy(value[p->inputs[i]], inputs[i], p->values[p->inputs[i]].bytes);
   for (int i = 0; i < p->n_steps; i++) {
     const th_program_step *s = &p->steps[i];
-    const void *in[2] = {value[s->in[0]], s->n_in > 1 ? value[s->in[1]] : NULL};
+    const void *in[THR_STEP_INPUTS] = {NULL};
+    for (int k = 0; k < s->n_in; k++) in[k] = value[s->in[k]];
     thr_step_run(&s->step, in, value[s->out], NULL);
   }
   return value;
