@@ -243,13 +243,22 @@ static int32_t zero_of(const th_tensor *t) {
   return t->quant.zero ? t->quant.zero[0] : 0;
 }
 
+/* Integers that are no quantized values (an index) stand for themselves. */
+static bool is_plain(const th_tensor *t) {
+  return t->quant.count == 0 && (t->dtype == TH_DTYPE_S32 || t->dtype == TH_DTYPE_BOOL);
+}
+
+static float scale_of(const th_tensor *t) {
+  return is_plain(t) ? 1.0f : t->quant.scale[0];
+}
+
 static th_status border_in(th_arena *a, const th_tensor *t, int samples, const float *x, const void **in) {
   *in = x;
   if (t->dtype == TH_DTYPE_F32) return TH_OK;
   void *q = th_arena_array(a, (size_t)samples, th_tensor_bytes(t));
   if (!q) return TH_ERR_RESOURCE;
-  if (t->quant.count != 1) return th_fail(TH_ERR_INPUT, "input %s has no scale", t->name);
-  th_quantize_f32(x, batch_elems(t, samples), t->quant.scale[0], zero_of(t), t->dtype, q);
+  if (t->quant.count != 1 && !is_plain(t)) return th_fail(TH_ERR_INPUT, "input %s has no scale", t->name);
+  th_quantize_f32(x, batch_elems(t, samples), scale_of(t), zero_of(t), t->dtype, q);
   *in = q;
   return TH_OK;
 }
@@ -257,7 +266,7 @@ static th_status border_in(th_arena *a, const th_tensor *t, int samples, const f
 static th_status border_out(th_arena *a, const th_tensor *t, int samples, float *y, void **out) {
   *out = y;
   if (t->dtype == TH_DTYPE_F32) return TH_OK;
-  if (t->quant.count != 1) return th_fail(TH_ERR_INPUT, "output %s has no scale", t->name);
+  if (t->quant.count != 1 && !is_plain(t)) return th_fail(TH_ERR_INPUT, "output %s has no scale", t->name);
   *out = th_arena_array(a, (size_t)samples, th_tensor_bytes(t));
   return *out ? TH_OK : TH_ERR_RESOURCE;
 }
@@ -274,7 +283,7 @@ static th_status run_f32(th_eval *e, th_arena *a, int samples, const float *cons
   for (int i = 0; i < g->n_outputs; i++) {
     const th_tensor *t = &g->tensors[g->outputs[i]];
     if (out[i] == outputs[i]) continue;
-    th_dequantize(out[i], t->dtype, batch_elems(t, samples), t->quant.scale[0], zero_of(t), outputs[i]);
+    th_dequantize(out[i], t->dtype, batch_elems(t, samples), scale_of(t), zero_of(t), outputs[i]);
   }
   return TH_OK;
 }

@@ -18,7 +18,7 @@ void th_eval_close(th_eval *eval); /* accepts NULL */
 /* Runs `samples` samples. inputs[i]/outputs[i]: the graph's i-th input/output in its own dtype, sample after sample. */
 th_status th_eval_run(th_eval *eval, int samples, const void *const *inputs, void *const *outputs);
 /* Same with float at the borders: integer inputs are quantized, integer outputs dequantized with the graph's own
- * scale and zero (x/s + z, round half away from zero, clamp). */
+ * scale and zero (x/s + z, round half away from zero, clamp); s32 and bool without a scale stand for themselves. */
 th_status th_eval_run_f32(th_eval *eval, int samples, const float *const *inputs, float *const *outputs);
 /* Values of any tensor after a run with keep_all: `samples` samples in its dtype. NULL for absent ones. */
 const void *th_eval_tensor(const th_eval *eval, int tensor);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/lower_internal.h"
+#include "op/op.h"
 
 /* --- values --- */
 
@@ -105,7 +106,7 @@ static th_status lower_alias(th_lowering *l, const th_node *n) {
   const th_tensor *in = th_node_in(l->g, n, 0), *out = th_node_out(l->g, n, 0);
   if (in->dtype != out->dtype || th_tensor_bytes(in) != th_tensor_bytes(out))
     return TH_LOWER_FAIL(n, "input %s and output %s differ in type or size", in->name, out->name);
-  if (in->dtype != TH_DTYPE_F32) TH_TRY(same_grid(n, in, out));
+  if (in->dtype != TH_DTYPE_F32 && (in->quant.count || out->quant.count)) TH_TRY(same_grid(n, in, out));
   int value;
   TH_TRY(th_lower_use(l, n, n->in[0], &value));
   l->p->value_of[n->out[0]] = value;
@@ -116,14 +117,13 @@ static th_status lower_alias(th_lowering *l, const th_node *n) {
 static th_status lower_float(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   if (!l->mixed)
-    return TH_LOWER_FAIL(n, "computes in %s; only quantized (s8) models can be lowered, quantize it first",
-                         th_dtype_name(th_node_out(l->g, n, 0)->dtype));
+    return TH_LOWER_FAIL(n, "computes in f32; only quantized (s8) models can be lowered, quantize it first");
   for (int i = 0; i < n->n_in; i++) {
     const th_tensor *t = th_node_in(l->g, n, i);
     int value;
-    if (!t || (t->data && (t->dtype == TH_DTYPE_F32 || i != 0))) continue;
-    if (t->dtype != TH_DTYPE_F32)
-      return TH_LOWER_FAIL(n, "input %s is %s but output is f32; dequantize it first", t->name,
+    if (!t || (t->data && (t->dtype == TH_DTYPE_F32 || (i != 0 && t->dtype == TH_DTYPE_S32)))) continue;
+    if (t->dtype != TH_DTYPE_F32 && !th_op_get(n->op)->typed)
+      return TH_LOWER_FAIL(n, "input %s is %s but it computes in f32; dequantize it first", t->name,
                            th_dtype_name(t->dtype));
     TH_TRY(th_lower_use(l, n, n->in[i], &value));
   }
@@ -163,12 +163,21 @@ static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
     [TH_OP_DEQUANTIZE] = th_lower_dequantize,
 };
 
+/* Whether op/ computes it rather than the runtime: anything float but the two borders, and changes of type. */
+static bool is_float(const th_graph *g, const th_node *n) {
+  if (n->op == TH_OP_QUANTIZE) return th_node_out(g, n, 0)->dtype == TH_DTYPE_F32;
+  if (n->op == TH_OP_DEQUANTIZE) return false;
+  const th_op *op = th_op_get(n->op);
+  return op->typed || th_node_out(g, n, 0)->dtype == TH_DTYPE_F32 ||
+         (op->makes_index && th_node_in(g, n, 0)->dtype == TH_DTYPE_F32);
+}
+
 static th_status lower_node(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0)
     return TH_LOWER_FAIL(n, "has %d inputs and %d outputs", n->n_in, n->n_out);
   if (is_alias(n->op)) return lower_alias(l, n);
-  if (n->op != TH_OP_DEQUANTIZE && th_node_out(l->g, n, 0)->dtype == TH_DTYPE_F32) return lower_float(l, node);
+  if (is_float(l->g, n)) return lower_float(l, node);
   if (!lower_fns[n->op]) return TH_LOWER_FAIL(n, "has no integer kernel");
   return lower_fns[n->op](l, node);
 }

@@ -151,10 +151,15 @@ th_status th_model_save(const th_model *m, const char *path) {
 
 /* --- asking --- */
 
+/* What argmax gives: no quantized values, so a float model may have it. */
+static bool is_index(const th_tensor *t) {
+  return t->dtype == TH_DTYPE_S32 && t->quant.count == 0;
+}
+
 bool th_graph_is_float(const th_graph *g) {
   for (int i = 0; i < g->n_tensors; i++) {
     const th_tensor *t = &g->tensors[i];
-    if (!t->dead && !t->data && t->dtype != TH_DTYPE_F32) return false;
+    if (!t->dead && !t->data && t->dtype != TH_DTYPE_F32 && !is_index(t)) return false;
   }
   return true;
 }

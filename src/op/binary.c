@@ -1,11 +1,12 @@
-/* What add, sub and mul share: broadcasting (dimensions aligned at the last one, 1 matches anything), fused activation.
+/* Element-wise functions of two tensors: a row each (docs/design/0007-tables-of-functions.md), with broadcasting
+ * (dimensions aligned at the last one, 1 matches anything) and, where formats have it, a fused activation.
  *
  * Per sample, each operand is a view of the output's shape in which broadcast dimensions have stride 0. A constant
  * operand is the same for all samples.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "op/common.h"
+#include <math.h>
 
-const th_attr_id th_op_binary_attrs[] = {TH_ATTR_ACTIVATION, TH_ATTR_COUNT};
+#include "op/common.h"
 
 typedef struct view {
   int rank;
@@ -13,7 +14,23 @@ typedef struct view {
   int64_t step[2][TH_MAX_RANK]; /* of the operands; 0 where broadcast */
 } view;
 
-th_status th_op_binary_infer(th_graph *g, th_node *n) {
+/* A row of elements: operand k of element i at in[k][i * step[k]]. */
+typedef struct operands {
+  const float *in[2];
+  int64_t step[2];
+  int n;
+} operands;
+
+typedef struct function {
+  void (*row)(const operands *o, float *y);
+  void (*row_grad)(const operands *o, int k, const float *dy, float *d); /* adds to operand k's gradient */
+  int vector;    /* th_binary of math/ for rows without broadcasting, or -1 */
+  float sign[2]; /* the gradient is this times dy; 0: it depends on the operands */
+} function;
+
+/* --- shapes --- */
+
+static th_status infer(th_graph *g, th_node *n) {
   const th_shape *a = &th_node_in(g, n, 0)->shape, *b = &th_node_in(g, n, 1)->shape;
   char text_a[TH_SHAPE_TEXT], text_b[TH_SHAPE_TEXT];
   th_shape s = {.rank = a->rank > b->rank ? a->rank : b->rank};
@@ -27,6 +44,15 @@ th_status th_op_binary_infer(th_graph *g, th_node *n) {
   }
   th_op_set_shape(g, n, &s);
   return TH_OK;
+}
+
+static th_status prelu_infer(th_graph *g, th_node *n) {
+  const th_tensor *x = th_node_in(g, n, 0), *alpha = th_node_in(g, n, 1);
+  char text_x[TH_SHAPE_TEXT], text_alpha[TH_SHAPE_TEXT];
+  TH_TRY(infer(g, n));
+  if (th_shape_eq(&th_node_out(g, n, 0)->shape, &x->shape)) return TH_OK;
+  return th_op_fail(n, "alpha %s is %s, which is more than the input's %s", alpha->name,
+                    th_shape_text(&alpha->shape, text_alpha), th_shape_text(&x->shape, text_x));
 }
 
 static view view_of(const th_op_run *r) {
@@ -57,89 +83,139 @@ static void row_offsets(const view *v, int64_t row, int64_t at[2]) {
   }
 }
 
+static operands row_of(const view *v, const float *const in[2], int64_t row, int64_t at[2]) {
+  const int last = v->rank - 1;
+  row_offsets(v, row, at);
+  return (operands){{in[0] + at[0], in[1] + at[1]}, {v->step[0][last], v->step[1][last]}, v->dim[last]};
+}
+
 static bool same_shapes(const th_op_run *r) {
   return th_op_elems_in(r->graph, r->node, 0) == th_op_elems_out(r->graph, r->node) &&
          th_op_elems_in(r->graph, r->node, 1) == th_op_elems_out(r->graph, r->node);
 }
+
+/* --- walking --- */
 
 static const float *operand(const th_op_run *r, int k, int sample) {
   int64_t elems = th_op_elems_in(r->graph, r->node, k);
   return r->in[k] + (th_op_is_const(r->graph, r->node, k) ? 0 : sample * elems);
 }
 
-static float apply(th_binary f, float a, float b) {
-  return f == TH_BINARY_ADD ? a + b : f == TH_BINARY_SUB ? a - b : a * b;
-}
-
-static void forward_rows(const view *v, th_binary f, const float *a, const float *b, float *y, int64_t rows) {
-  int last = v->rank - 1, width = v->dim[last];
-  int64_t step_a = v->step[0][last], step_b = v->step[1][last], at[2];
-  for (int64_t row = 0; row < rows; row++, y += width) {
-    row_offsets(v, row, at);
-    if (step_a == 1 && step_b == 1)
-      th_math_get()->binary(f, a + at[0], b + at[1], y, width);
+static void forward_rows(const view *v, const function *f, const float *const in[2], float *y, int64_t rows) {
+  int64_t at[2];
+  for (int64_t row = 0; row < rows; row++) {
+    const operands o = row_of(v, in, row, at);
+    if (f->vector >= 0 && o.step[0] == 1 && o.step[1] == 1)
+      th_math_get()->binary((th_binary)f->vector, o.in[0], o.in[1], y, o.n);
     else
-      for (int i = 0; i < width; i++) y[i] = apply(f, a[at[0] + i * step_a], b[at[1] + i * step_b]);
+      f->row(&o, y);
+    y += o.n;
   }
 }
 
-void th_op_binary_forward(const th_op_run *r, th_binary f) {
+static void forward(const th_op_run *r, const function *f) {
   view v = view_of(r);
   int64_t n = th_op_elems_out(r->graph, r->node);
+  if (same_shapes(r)) { /* one long row */
+    v = (view){.rank = 1, .dim = {(int32_t)n}, .step = {{1}, {1}}};
+  }
   for (int i = r->begin; i < r->end; i++) {
-    const float *a = operand(r, 0, i), *b = operand(r, 1, i);
+    const float *const in[2] = {operand(r, 0, i), operand(r, 1, i)};
     float *y = r->out[0] + i * n;
-    if (same_shapes(r))
-      th_math_get()->binary(f, a, b, y, n);
-    else
-      forward_rows(&v, f, a, b, y, n / v.dim[v.rank - 1]);
+    forward_rows(&v, f, in, y, n / v.dim[v.rank - 1]);
     th_op_activation_apply(r->node, y, n);
   }
 }
 
-/* d_operand (one sample's, or the constant's) += dy times the other operand (mul) or a sign, summed where broadcast. */
-static void add_gradient(const view *v, int k, const float *other, float sign, const float *dy, float *d,
+/* d (one sample's operand k, or the constant) += its part of dy, summed where broadcast. */
+static void add_gradient(const view *v, const function *f, int k, const float *const in[2], const float *dy, float *d,
                          int64_t rows) {
-  int last = v->rank - 1, width = v->dim[last];
-  int64_t step = v->step[k][last], other_step = v->step[!k][last], at[2];
-  for (int64_t row = 0; row < rows; row++, dy += width) {
-    row_offsets(v, row, at);
-    float *to = d + at[k];
-    for (int i = 0; i < width; i++) to[i * step] += dy[i] * (other ? other[at[!k] + i * other_step] : sign);
+  int64_t at[2];
+  for (int64_t row = 0; row < rows; row++) {
+    const operands o = row_of(v, in, row, at);
+    f->row_grad(&o, k, dy, d + at[k]);
+    dy += o.n;
   }
 }
 
-void th_op_binary_backward(const th_op_run *r, th_binary f) {
+static void backward(const th_op_run *r, const function *f) {
   view v = view_of(r);
   int64_t n = th_op_elems_out(r->graph, r->node);
   for (int i = r->begin; i < r->end; i++) {
     const float *dy = th_op_activation_undo(r->node, r->out[0] + i * n, r->d_out[0] + i * n, r->scratch, n);
+    const float *const in[2] = {operand(r, 0, i), operand(r, 1, i)};
     for (int k = 0; k < 2; k++) {
       if (!r->d_in[k]) continue;
-      bool is_const = th_op_is_const(r->graph, r->node, k);
+      bool is_const = th_op_is_const(r->graph, r->node, k), add = is_const || th_op_accumulates(r, k);
       int64_t elems = th_op_elems_in(r->graph, r->node, k);
-      float *d = r->d_in[k] + (is_const ? 0 : i * elems), sign = f == TH_BINARY_SUB && k == 1 ? -1.0f : 1.0f;
-      bool add = is_const || th_op_accumulates(r, k);
-      if (f != TH_BINARY_MUL && elems == n) {
+      float *d = r->d_in[k] + (is_const ? 0 : i * elems);
+      if (f->sign[k] != 0 && elems == n) {
         if (add)
-          th_math_get()->axpy(d, sign, dy, n);
+          th_math_get()->axpy(d, f->sign[k], dy, n);
         else
-          th_math_get()->scale(d, sign, dy, n);
+          th_math_get()->scale(d, f->sign[k], dy, n);
         continue;
       }
       if (!add) memset(d, 0, sizeof(float) * (size_t)elems);
-      add_gradient(&v, k, f == TH_BINARY_MUL ? operand(r, !k, i) : NULL, sign, dy, d, n / v.dim[v.rank - 1]);
+      add_gradient(&v, f, k, in, dy, d, n / v.dim[v.rank - 1]);
     }
   }
 }
 
-size_t th_op_binary_scratch(const th_graph *g, const th_node *n, int samples) {
+static size_t scratch(const th_graph *g, const th_node *n, int samples) {
   return th_op_has_activation(n) ? (size_t)th_op_elems_out(g, n) : 0;
 }
 
-th_op_cost th_op_binary_cost(const th_graph *g, const th_node *n) {
+static th_op_cost cost(const th_graph *g, const th_node *n) {
   th_op_cost c = {0, 0};
   for (int k = 0; k < 2; k++)
     if (th_op_is_const(g, n, k)) c.params += th_op_elems_in(g, n, k);
   return c;
 }
+
+/* --- the table --- */
+
+static const th_attr_id activation[] = {TH_ATTR_ACTIVATION, TH_ATTR_COUNT};
+
+/* SIGN_A, SIGN_B: slopes that are one number for all operands, else 0. */
+#define ROW(NAME, ATTRS, INFER, VECTOR, SIGN_A, SIGN_B, VALUE, SLOPE_A, SLOPE_B)                   \
+  static void NAME##_row(const operands *o, float *y) {                                            \
+    for (int i = 0; i < o->n; i++) {                                                               \
+      const float a = o->in[0][i * o->step[0]], b = o->in[1][i * o->step[1]];                      \
+      y[i] = (VALUE);                                                                              \
+    }                                                                                              \
+  }                                                                                                \
+  static void NAME##_row_grad(const operands *o, int k, const float *dy, float *d) {               \
+    for (int i = 0; i < o->n; i++) {                                                               \
+      const float a = o->in[0][i * o->step[0]], b = o->in[1][i * o->step[1]];                      \
+      (void)a;                                                                                     \
+      (void)b;                                                                                     \
+      d[i * o->step[k]] += dy[i] * (k == 0 ? (SLOPE_A) : (SLOPE_B));                               \
+    }                                                                                              \
+  }                                                                                                \
+  static const function NAME##_function = {NAME##_row, NAME##_row_grad, VECTOR, {SIGN_A, SIGN_B}}; \
+  static void NAME##_forward(const th_op_run *r) {                                                 \
+    forward(r, &NAME##_function);                                                                  \
+  }                                                                                                \
+  static void NAME##_backward(const th_op_run *r) {                                                \
+    backward(r, &NAME##_function);                                                                 \
+  }                                                                                                \
+  const th_op th_op_##NAME = {.name = #NAME,                                                       \
+                              .attrs = ATTRS,                                                      \
+                              .infer = INFER,                                                      \
+                              .forward = NAME##_forward,                                           \
+                              .backward = NAME##_backward,                                         \
+                              .cost = cost,                                                        \
+                              .scratch_elems = scratch};
+
+/* --- the rows: a and b are the operands --- */
+
+ROW(add, activation, infer, TH_BINARY_ADD, 1, 1, a + b, 1, 1)
+ROW(sub, activation, infer, TH_BINARY_SUB, 1, -1, a - b, 1, -1)
+ROW(mul, activation, infer, TH_BINARY_MUL, 0, 0, (a * b), b, a)
+ROW(div, activation, infer, -1, 0, 0, a / b, 1 / b, -a / (b * b))
+ROW(minimum, th_op_no_attrs, infer, -1, 0, 0, a < b ? a : b, a < b ? 1 : 0, a < b ? 0 : 1)
+ROW(maximum, th_op_no_attrs, infer, -1, 0, 0, a > b ? a : b, a > b ? 1 : 0, a > b ? 0 : 1)
+ROW(squared_difference, th_op_no_attrs, infer, -1, 0, 0, (a - b) * (a - b), 2 * (a - b), 2 * (b - a))
+ROW(pow, th_op_no_attrs, infer, -1, 0, 0, powf(a, b), (b * powf(a, b - 1)), a > 0 ? powf(a, b) * logf(a) : 0)
+ROW(prelu, th_op_no_attrs, prelu_infer, -1, 0, 0, a > 0 ? a : a * b, a > 0 ? 1 : b, a > 0 ? 0 : a)

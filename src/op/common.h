@@ -80,14 +80,6 @@ extern const th_attr_id th_op_no_attrs[];
 /* Copies the range from one buffer to the other, or adds it (reshape, flatten and their gradients). */
 void th_op_copy(float *to, const float *from, int64_t per_sample, const th_op_run *r, bool accumulate);
 
-/* add, sub, mul (binary.c) */
-th_status th_op_binary_infer(th_graph *g, th_node *n);
-void th_op_binary_forward(const th_op_run *r, th_binary f);
-void th_op_binary_backward(const th_op_run *r, th_binary f);
-size_t th_op_binary_scratch(const th_graph *g, const th_node *n, int samples);
-th_op_cost th_op_binary_cost(const th_graph *g, const th_node *n);
-extern const th_attr_id th_op_binary_attrs[];
-
 /* max_pool2d, avg_pool2d (pool.c) */
 th_status th_op_pool_infer(th_graph *g, th_node *n);
 th_pool th_op_pool_of(const th_graph *g, const th_node *n);

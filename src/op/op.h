@@ -1,6 +1,7 @@
 /* Operators: what each one is, its shape rule, its float arithmetic both ways, and its cost.
  *
- * One file per operator, op/<name>.c, defines `const th_op th_op_<name>`; ops.def lists them. Batched execution: the
+ * One file per operator, op/<name>.c, defines `const th_op th_op_<name>`; element-wise ones are rows of op/unary.c and
+ * op/binary.c, reductions of op/reduce.c; ops.def lists them all. Batched execution: the
  * graph's shapes have batch 1; a run processes samples [begin, end) of a batch whose tensors are contiguous,
  * sample after sample (per-sample size = elements of the graph shape). Forward and backward of disjoint sample ranges
  * may run at the same time; weight gradients are summed per chunk by the caller.
@@ -69,6 +70,8 @@ typedef struct th_op {
   /* out[0] may be in[0], and d_in[0] may be d_out[0] (not accumulating): elementwise operators whose backward needs
    * only the output (relu, relu6, leaky relu, sigmoid, tanh, dropout). */
   bool in_place;
+  bool makes_index; /* out[0] is s32 (argmax); infer checks it. All others write float ... */
+  bool typed;       /* ... and read float, except those that look at the tensors' own types (cast) */
 } th_op;
 
 const th_op *th_op_get(th_op_id id);

@@ -122,22 +122,109 @@ static void batch_norm(const job *j) {
   }
 }
 
+static double softplus(double x) {
+  return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+
+static double clamp(double x, double lo, double hi) {
+  return fmin(fmax(x, lo), hi);
+}
+
+static double gelu(double x, bool approximate) {
+  const double pi = 3.14159265358979323846;
+  if (approximate) return x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * pow(x, 3))));
+  return x / 2 * erfc(-x / sqrt(2));
+}
+
 static double unary(const job *j, double x) {
+  const double alpha = (double)j->n->attr[TH_ATTR_ALPHA].f, beta = (double)j->n->attr[TH_ATTR_BETA].f;
   switch (j->n->op) {
     case TH_OP_RELU:
       return fmax(x, 0);
     case TH_OP_RELU6:
-      return fmin(fmax(x, 0), 6);
+      return clamp(x, 0, 6);
     case TH_OP_LEAKY_RELU:
-      return x > 0 ? x : (double)j->n->attr[TH_ATTR_ALPHA].f * x;
+      return x > 0 ? x : alpha * x;
     case TH_OP_HARD_SWISH:
-      return x * fmin(fmax(x + 3, 0), 6) / 6;
+      return x * clamp(x + 3, 0, 6) / 6;
     case TH_OP_SIGMOID:
       return 1 / (1 + exp(-x));
     case TH_OP_TANH:
       return tanh(x);
+    case TH_OP_ABS:
+      return fabs(x);
+    case TH_OP_NEG:
+      return 0 - x;
+    case TH_OP_SQRT:
+      return sqrt(x);
+    case TH_OP_RSQRT:
+      return pow(x, -0.5);
+    case TH_OP_SQUARE:
+      return pow(x, 2);
+    case TH_OP_RECIPROCAL:
+      return pow(x, -1);
+    case TH_OP_EXP:
+      return exp(x);
+    case TH_OP_LOG:
+      return log(x);
+    case TH_OP_SIN:
+      return sin(x);
+    case TH_OP_COS:
+      return cos(x);
+    case TH_OP_ERF:
+      return erf(x);
+    case TH_OP_SIGN:
+      return x == 0 ? 0 : copysign(1, x);
+    case TH_OP_FLOOR:
+      return floor(x);
+    case TH_OP_CEIL:
+      return ceil(x);
+    case TH_OP_ROUND: {
+      const double below = floor(x), part = x - below;
+      return part < 0.5 ? below : part > 0.5 ? below + 1 : fmod(below, 2) == 0 ? below : below + 1;
+    }
+    case TH_OP_ELU:
+      return x > 0 ? x : alpha * (exp(x) - 1);
+    case TH_OP_SELU:
+      return 1.0507009873554805 * (x > 0 ? x : 1.6732632423543773 * (exp(x) - 1));
+    case TH_OP_GELU:
+      return gelu(x, attr(j, TH_ATTR_APPROXIMATE) != 0);
+    case TH_OP_SILU:
+      return x / (1 + exp(-x));
+    case TH_OP_MISH:
+      return x * tanh(softplus(x));
+    case TH_OP_SOFTPLUS:
+      return softplus(x);
+    case TH_OP_SOFTSIGN:
+      return x / (1 + fabs(x));
+    case TH_OP_HARD_SIGMOID:
+      return clamp(alpha * x + beta, 0, 1);
+    case TH_OP_CLIP:
+      return clamp(x, (double)j->n->attr[TH_ATTR_LO].f, (double)j->n->attr[TH_ATTR_HI].f);
     default:
       return x;
+  }
+}
+
+/* Each row of the last dimension on its own. */
+static void log_softmax(const job *j) {
+  const th_shape *s = shape_in(j, 0);
+  int c = s->dim[s->rank - 1];
+  for (int64_t r = 0; r < elems(s) / c * j->samples; r++)
+    for (int i = 0; i < c; i++) {
+      double sum = 0;
+      for (int k = 0; k < c; k++) sum += exp(j->in[0][r * c + k] - j->in[0][r * c + i]);
+      j->out[r * c + i] = -log(sum);
+    }
+}
+
+static void l2_normalization(const job *j) {
+  const th_shape *s = shape_in(j, 0);
+  int c = s->dim[s->rank - 1];
+  for (int64_t r = 0; r < elems(s) / c * j->samples; r++) {
+    double sum = 0;
+    for (int i = 0; i < c; i++) sum += pow(j->in[0][r * c + i], 2);
+    for (int i = 0; i < c; i++) j->out[r * c + i] = j->in[0][r * c + i] / fmax(sqrt(sum), 1e-6);
   }
 }
 
@@ -164,6 +251,29 @@ static int64_t broadcast_at(const th_shape *s, const int *index, int rank) {
   return at;
 }
 
+static double of_two(th_op_id op, double a, double b) {
+  switch (op) {
+    case TH_OP_ADD:
+      return a + b;
+    case TH_OP_SUB:
+      return a - b;
+    case TH_OP_MUL:
+      return a * b;
+    case TH_OP_DIV:
+      return a / b;
+    case TH_OP_MINIMUM:
+      return fmin(a, b);
+    case TH_OP_MAXIMUM:
+      return fmax(a, b);
+    case TH_OP_SQUARED_DIFFERENCE:
+      return pow(a - b, 2);
+    case TH_OP_POW:
+      return pow(a, b);
+    default: /* prelu */
+      return a > 0 ? a : a * b;
+  }
+}
+
 static void binary(const job *j) {
   const th_shape *o = shape_out(j);
   int64_t n = elems(o);
@@ -176,8 +286,7 @@ static void binary(const job *j) {
         int64_t base = j->g->tensors[j->n->in[k]].data ? 0 : s * elems(shape_in(j, k));
         v[k] = j->in[k][base + broadcast_at(shape_in(j, k), index, o->rank)];
       }
-      double r = j->n->op == TH_OP_ADD ? v[0] + v[1] : j->n->op == TH_OP_SUB ? v[0] - v[1] : v[0] * v[1];
-      j->out[s * n + e] = activate(attr(j, TH_ATTR_ACTIVATION), r);
+      j->out[s * n + e] = activate(attr(j, TH_ATTR_ACTIVATION), of_two(j->n->op, v[0], v[1]));
     }
 }
 
@@ -216,11 +325,28 @@ static void pad(const job *j) {
     }
 }
 
-/* The mean over the dimensions of `mask`, whichever of them the output's shape still shows. */
-static void mean(const job *j, int mask) {
+static double join(th_op_id op, double so_far, double v, double share) {
+  switch (op) {
+    case TH_OP_SUM:
+      return so_far + v;
+    case TH_OP_REDUCE_MAX:
+      return fmax(so_far, v);
+    case TH_OP_REDUCE_MIN:
+      return fmin(so_far, v);
+    case TH_OP_REDUCE_PROD:
+      return so_far * v;
+    default: /* mean, global_avg_pool */
+      return so_far + v * share;
+  }
+}
+
+/* Over the dimensions of `mask`, whichever of them the output's shape still shows. */
+static void reduce(const job *j, int mask) {
   const th_shape *i = shape_in(j, 0);
   int64_t n_in = elems(i), n_out = elems(shape_out(j));
-  memset(j->out, 0, sizeof(double) * (size_t)(n_out * j->samples));
+  th_op_id op = j->n->op;
+  double start = op == TH_OP_REDUCE_MAX ? -1e300 : op == TH_OP_REDUCE_MIN ? 1e300 : op == TH_OP_REDUCE_PROD ? 1 : 0;
+  for (int64_t e = 0; e < n_out * j->samples; e++) j->out[e] = start;
   for (int s = 0; s < j->samples; s++)
     for (int64_t e = 0; e < n_in; e++) {
       int index[TH_MAX_RANK];
@@ -228,8 +354,44 @@ static void mean(const job *j, int mask) {
       coordinates(i, e, index);
       for (int d = 0; d < i->rank; d++)
         if (!(mask >> d & 1)) at = at * i->dim[d] + index[d];
-      j->out[s * n_out + at] += j->in[0][s * n_in + e] * (double)n_out / (double)n_in;
+      double *to = &j->out[s * n_out + at];
+      *to = join(op, *to, j->in[0][s * n_in + e], (double)n_out / (double)n_in);
     }
+}
+
+/* Walks the whole input; an element takes its place when it beats the one whose index stands there. */
+static void arg(const job *j, double sign) {
+  const th_shape *i = shape_in(j, 0);
+  int64_t n_in = elems(i), n_out = elems(shape_out(j));
+  int axis = attr(j, TH_ATTR_AXIS) < 0 ? attr(j, TH_ATTR_AXIS) + i->rank : attr(j, TH_ATTR_AXIS);
+  double best[1000];
+  for (int s = 0; s < j->samples; s++) {
+    for (int k = 0; k < 1000; k++) best[k] = -1e300;
+    for (int64_t e = 0; e < n_in; e++) {
+      int index[TH_MAX_RANK];
+      int64_t at = 0;
+      coordinates(i, e, index);
+      for (int d = 0; d < i->rank; d++)
+        if (d != axis) at = at * i->dim[d] + index[d];
+      double v = sign * j->in[0][s * n_in + e];
+      if (v < best[at] || (v == best[at] && !attr(j, TH_ATTR_SELECT_LAST))) continue;
+      best[at] = v;
+      j->out[s * n_out + at] = index[axis];
+    }
+  }
+}
+
+static void cast(const job *j) {
+  const th_dtype to = j->g->tensors[j->n->out[0]].dtype;
+  for (int64_t e = 0; e < elems(shape_out(j)) * j->samples; e++) {
+    double v = j->in[0][e];
+    if (to == TH_DTYPE_BOOL) v = v != 0;
+    if (to == TH_DTYPE_U8) v = clamp(trunc(v), 0, 255);
+    if (to == TH_DTYPE_S8) v = clamp(trunc(v), -128, 127);
+    if (to == TH_DTYPE_S16) v = clamp(trunc(v), -32768, 32767);
+    if (to == TH_DTYPE_S32) v = clamp(trunc(v), -2147483648.0, 2147483647.0);
+    j->out[e] = v;
+  }
 }
 
 bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, double *const *in, double *out) {
@@ -251,10 +413,14 @@ bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, do
       pool(&j, false);
       return true;
     case TH_OP_GLOBAL_AVG_POOL:
-      mean(&j, 6);
+      reduce(&j, 6);
       return true;
     case TH_OP_MEAN:
-      mean(&j, attr(&j, TH_ATTR_AXES_MASK));
+    case TH_OP_SUM:
+    case TH_OP_REDUCE_MAX:
+    case TH_OP_REDUCE_MIN:
+    case TH_OP_REDUCE_PROD:
+      reduce(&j, attr(&j, TH_ATTR_AXES_MASK));
       return true;
     case TH_OP_BATCH_NORM:
       batch_norm(&j);
@@ -265,7 +431,28 @@ bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, do
     case TH_OP_ADD:
     case TH_OP_SUB:
     case TH_OP_MUL:
+    case TH_OP_DIV:
+    case TH_OP_MINIMUM:
+    case TH_OP_MAXIMUM:
+    case TH_OP_SQUARED_DIFFERENCE:
+    case TH_OP_POW:
+    case TH_OP_PRELU:
       binary(&j);
+      return true;
+    case TH_OP_LOG_SOFTMAX:
+      log_softmax(&j);
+      return true;
+    case TH_OP_L2_NORMALIZATION:
+      l2_normalization(&j);
+      return true;
+    case TH_OP_ARGMAX:
+      arg(&j, 1);
+      return true;
+    case TH_OP_ARGMIN:
+      arg(&j, -1);
+      return true;
+    case TH_OP_CAST:
+      cast(&j);
       return true;
     case TH_OP_CONCAT:
       concat(&j);
@@ -279,6 +466,30 @@ bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, do
     case TH_OP_HARD_SWISH:
     case TH_OP_SIGMOID:
     case TH_OP_TANH:
+    case TH_OP_ABS:
+    case TH_OP_NEG:
+    case TH_OP_SQRT:
+    case TH_OP_RSQRT:
+    case TH_OP_SQUARE:
+    case TH_OP_RECIPROCAL:
+    case TH_OP_EXP:
+    case TH_OP_LOG:
+    case TH_OP_SIN:
+    case TH_OP_COS:
+    case TH_OP_ERF:
+    case TH_OP_SIGN:
+    case TH_OP_FLOOR:
+    case TH_OP_CEIL:
+    case TH_OP_ROUND:
+    case TH_OP_ELU:
+    case TH_OP_SELU:
+    case TH_OP_GELU:
+    case TH_OP_SILU:
+    case TH_OP_MISH:
+    case TH_OP_SOFTPLUS:
+    case TH_OP_SOFTSIGN:
+    case TH_OP_HARD_SIGMOID:
+    case TH_OP_CLIP:
     case TH_OP_RESHAPE:
     case TH_OP_FLATTEN:
     case TH_OP_DROPOUT:

@@ -4,11 +4,13 @@
  *
  *   op conv2d                      # for the cases that follow
  *   case stride 2
- *   in 1x7x6x3                     # an activation; random normal values
+ *   in 1x7x6x3                     # an activation; random normal values; `positive`: 0.5 to 1.5; `s8`: of that type
  *   const 8x3x3x3                  # a constant; `positive`: 0.5 to 1.5, `ints 0 0 1 2`: s32 values; `none`: absent
  *   out 1x4x3                      # the output's shape beforehand (reshape)
+ *   type s32                       # the output's type
  *   attr stride_y=2 activation=relu
  *   training  samples 5  scale 3   # batch statistics; default 3 samples; values are multiplied
+ *   values_only                    # no gradients: the function bends too sharply for differences
  *   fails does not fit             # shape inference must fail with a message that contains this
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -36,9 +38,11 @@ typedef struct op_case {
   th_graph *g;
   th_node attrs; /* only .attr is used */
   int in[MAX_IN], n_in;
+  bool positive[MAX_IN];
   th_shape out;
+  th_dtype out_type;
   int samples;
-  bool training;
+  bool training, values_only;
   float scale;
 } op_case;
 
@@ -90,12 +94,15 @@ static void add_const(op_case *c, const char *shape_text, char *rest) {
   free(v);
 }
 
-static void add_input(op_case *c, const char *shape_text) {
+static void add_input(op_case *c, const char *shape_text, const char *kind) {
   th_shape s;
   char name[20];
   snprintf(name, sizeof name, "x%d", c->n_in);
   if (!th_shape_parse(shape_text, &s)) BAD(c, "bad shape %s", shape_text);
-  assert_int_equal(th_graph_add_tensor(c->g, name, TH_DTYPE_F32, &s, &c->in[c->n_in++]), TH_OK);
+  c->positive[c->n_in] = th_str_eq(kind, "positive");
+  const th_dtype type = *kind && !c->positive[c->n_in] ? th_dtype_from_name(kind) : TH_DTYPE_F32;
+  if (type == TH_DTYPE_NONE) BAD(c, "unknown type %s", kind);
+  assert_int_equal(th_graph_add_tensor(c->g, name, type, &s, &c->in[c->n_in++]), TH_OK);
 }
 
 static void set_attrs(op_case *c, char *text) {
@@ -119,10 +126,11 @@ static void begin_case(op_case *c, const char *name) {
   assert_int_equal(th_graph_create(&c->g, "case"), TH_OK);
   c->n_in = 0;
   c->samples = 3;
-  c->training = false;
+  c->training = c->values_only = false;
   c->scale = 1;
   c->fails[0] = 0;
   c->out = (th_shape){0};
+  c->out_type = TH_DTYPE_F32;
   for (int i = 0; i < TH_ATTR_COUNT; i++) c->attrs.attr[i] = th_attr_default((th_attr_id)i);
 }
 
@@ -145,7 +153,8 @@ static void read_line(op_case *c, char *line) {
   } else if (th_str_eq(word, "case")) {
     begin_case(c, rest);
   } else if (th_str_eq(word, "in")) {
-    add_input(c, arg);
+    char *after = strchr(rest, ' ');
+    add_input(c, arg, after ? after + 1 : rest + strlen(rest));
   } else if (th_str_eq(word, "const")) {
     char *after = strchr(rest, ' ');
     add_const(c, arg, after ? after + 1 : rest + end);
@@ -153,6 +162,8 @@ static void read_line(op_case *c, char *line) {
     c->in[c->n_in++] = TH_NO_TENSOR;
   } else if (th_str_eq(word, "out")) {
     if (!th_shape_parse(arg, &c->out)) BAD(c, "bad shape %s", arg);
+  } else if (th_str_eq(word, "type")) {
+    c->out_type = th_dtype_from_name(arg);
   } else if (th_str_eq(word, "attr")) {
     set_attrs(c, rest);
   } else if (th_str_eq(word, "samples")) {
@@ -161,6 +172,8 @@ static void read_line(op_case *c, char *line) {
     c->scale = strtof(arg, NULL);
   } else if (th_str_eq(word, "training")) {
     c->training = true;
+  } else if (th_str_eq(word, "values_only")) {
+    c->values_only = true;
   } else if (th_str_eq(word, "fails")) {
     snprintf(c->fails, sizeof c->fails, "%s", rest);
   } else {
@@ -234,8 +247,26 @@ static void to_double(const float *from, int64_t n, double *to) {
   for (int64_t i = 0; i < n; i++) to[i] = (double)from[i];
 }
 
-static bool is_float_input(const op_case *c, int i) {
-  return c->in[i] != TH_NO_TENSOR && c->g->tensors[c->in[i]].dtype == TH_DTYPE_F32;
+/* Constants of whole numbers (paddings) are settings of an operator, not values. */
+static bool is_value_input(const op_case *c, int i) {
+  if (c->in[i] == TH_NO_TENSOR) return false;
+  const th_tensor *t = &c->g->tensors[c->in[i]];
+  return t->dtype == TH_DTYPE_F32 || !t->data;
+}
+
+/* Elements of a type other than float: in buffers that have room for as many floats. */
+static double load(const void *x, th_dtype type, int64_t i) {
+  return type == TH_DTYPE_F32   ? (double)((const float *)x)[i]
+         : type == TH_DTYPE_S32 ? ((const int32_t *)x)[i]
+         : type == TH_DTYPE_S16 ? ((const int16_t *)x)[i]
+         : type == TH_DTYPE_S8  ? ((const int8_t *)x)[i]
+                                : ((const uint8_t *)x)[i];
+}
+
+/* Random bytes: whole numbers over a type's full range. */
+static void fill_integers(void *x, size_t bytes, bool truth) {
+  th_rng rng = th_rng_init(9, bytes);
+  for (size_t i = 0; i < bytes; i++) ((uint8_t *)x)[i] = (uint8_t)(th_rng_u64(&rng) & (truth ? 1 : 255));
 }
 
 static void make_values(op_case *c, values *v) {
@@ -244,10 +275,14 @@ static void make_values(op_case *c, values *v) {
   memset(v, 0, sizeof *v);
   v->samples = c->samples;
   for (int i = 0; i < c->n_in; i++) {
-    if (!is_float_input(c, i)) continue;
+    if (!is_value_input(c, i)) continue;
     const th_tensor *t = &c->g->tensors[c->in[i]];
     v->n_in[i] = th_shape_elems(&t->shape) * (t->data ? 1 : c->samples);
     v->in[i] = random_floats(v->n_in[i], c->scale, (uint64_t)i);
+    for (int64_t e = 0; c->positive[i] && e < v->n_in[i]; e++)
+      v->in[i][e] = 0.5f + fabsf(v->in[i][e]) / (1 + fabsf(v->in[i][e]));
+    if (t->dtype != TH_DTYPE_F32)
+      fill_integers(v->in[i], th_dtype_bytes(t->dtype) * (size_t)v->n_in[i], t->dtype == TH_DTYPE_BOOL);
     if (t->data) memcpy(v->in[i], t->data, sizeof(float) * (size_t)v->n_in[i]);
     v->d_in[i] = filled(v->n_in[i], t->data ? 0 : NAN);
   }
@@ -398,17 +433,30 @@ static void check_backward(const op_case *c, values *v, double **in, double *out
   if (op->backward_weights) check_slices(c, v);
 }
 
+/* Outputs of another type: every element must be the number that is meant. */
+static void check_typed(const op_case *c, const values *v, const double *want) {
+  for (int64_t i = 0; i < v->n_out; i++)
+    if (load(v->out, c->out_type, i) != want[i])
+      BAD(c, "output[%lld] is %.9g, expected %.9g", (long long)i, load(v->out, c->out_type, i), want[i]);
+}
+
 static void check_case(op_case *c) {
   values v;
   double *in[MAX_IN] = {NULL};
   make_values(c, &v);
   double *want = malloc(sizeof(double) * (size_t)v.n_out);
   for (int i = 0; i < c->n_in; i++)
-    if (v.in[i]) to_double(v.in[i], v.n_in[i], in[i] = malloc(sizeof(double) * (size_t)v.n_in[i]));
+    if (v.in[i]) {
+      in[i] = malloc(sizeof(double) * (size_t)v.n_in[i]);
+      for (int64_t e = 0; e < v.n_in[i]; e++) in[i][e] = load(v.in[i], c->g->tensors[c->in[i]].dtype, e);
+    }
   run_forward(c, &v);
   oracle(c, &v, in, want);
-  check_close(c, "output", v.out, want, v.n_out, 3e-6);
-  if (th_op_get(c->op)->backward) check_backward(c, &v, in, want);
+  if (c->out_type == TH_DTYPE_F32)
+    check_close(c, "output", v.out, want, v.n_out, 3e-6);
+  else
+    check_typed(c, &v, want);
+  if (th_op_get(c->op)->backward && !c->values_only) check_backward(c, &v, in, want);
   for (int i = 0; i < c->n_in; i++) free(in[i]);
   free(want);
   free_values(&v);
@@ -417,7 +465,7 @@ static void check_case(op_case *c) {
 static void finish_case(op_case *c) {
   int out;
   if (!c->g) return;
-  assert_int_equal(th_graph_add_tensor(c->g, "y", TH_DTYPE_F32, &c->out, &out), TH_OK);
+  assert_int_equal(th_graph_add_tensor(c->g, "y", c->out_type, &c->out, &out), TH_OK);
   assert_int_equal(th_graph_add_node(c->g, 0, c->op, "node", c->in, c->n_in, &out, 1, NULL), TH_OK);
   memcpy(c->g->nodes[0].attr, c->attrs.attr, sizeof c->attrs.attr);
   th_status s = th_op_infer_all(c->g);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -169,13 +170,43 @@ static void runs_float_graphs(void **state) {
   th_graph_destroy(g);
 }
 
-static void refuses_integers_in_float_nodes(void **state) {
-  th_graph *g = parse("input %x s8 1x2 q(0.5,0)\nnode a = relu(%x) -> %y f32 1x2\noutput %y\n");
-  th_eval *e;
-  assert_int_equal(th_eval_open(g, false, &e), TH_ERR_INPUT);
-  assert_string_equal(th_error_message(), "a (relu): input x is s8 but output is f32; dequantize it first");
-  th_error_clear();
+/* An index is an s32 output of a float graph, and can be computed with after a cast. */
+static void gives_indices(void **state) {
+  th_graph *g = parse(
+      "input %x f32 1x5\n"
+      "node m = argmax(%x) -> %m s32 1\n"
+      "node r = reshape(%m) -> %r s32 1x1\n"
+      "node c = cast(%r) -> %c f32 1x1\n"
+      "const %k f32 1 = {0.5}\n"
+      "node h = mul(%c %k) -> %h f32 1x1\n"
+      "output %r\noutput %h\n");
+  static float x[SAMPLES][5], half[SAMPLES], as_float[SAMPLES];
+  int32_t index[SAMPLES];
+  for (int i = 0; i < SAMPLES; i++) x[i][i * 7 % 5] = 1;
+  th_eval *e = open_eval(g, false);
+  assert_int_equal(th_eval_run(e, SAMPLES, (const void *[]){x}, (void *[]){index, half}), TH_OK);
+  for (int i = 0; i < SAMPLES; i++) assert_true(index[i] == i * 7 % 5 && half[i] == 0.5f * (float)index[i]);
+  assert_int_equal(th_eval_run_f32(e, SAMPLES, (const float *[]){x[0]}, (float *[]){as_float, half}), TH_OK);
+  for (int i = 0; i < SAMPLES; i++) assert_true(as_float[i] == (float)index[i]);
+  th_eval_close(e);
   th_graph_destroy(g);
+}
+
+static void refuses_integers_in_float_nodes(void **state) {
+  static const char *const bad[] = {
+      "input %x s8 1x2 q(0.5,0)\nnode a = relu(%x) -> %y f32 1x2\noutput %y\n",
+      "input %w f32 1x2\nconst %x s8 1x2 q(0.5,0) = {1 2}\nnode a = add(%w %x) -> %y f32 1x2\noutput %y\n"};
+  static const char *const op[] = {"relu", "add"};
+  for (int i = 0; i < 2; i++) {
+    char want[100];
+    th_graph *g = parse(bad[i]);
+    th_eval *e;
+    assert_int_equal(th_eval_open(g, false, &e), TH_ERR_INPUT);
+    snprintf(want, sizeof want, "a (%s): input x is s8 but it computes in f32; dequantize it first", op[i]);
+    assert_string_equal(th_error_message(), want);
+    th_error_clear();
+    th_graph_destroy(g);
+  }
 }
 
 int main(void) {
@@ -185,6 +216,7 @@ int main(void) {
       cmocka_unit_test(quantizes_at_float_borders),
       cmocka_unit_test(runs_mixed_graphs),
       cmocka_unit_test(runs_float_graphs),
+      cmocka_unit_test(gives_indices),
       cmocka_unit_test(refuses_integers_in_float_nodes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
