@@ -131,6 +131,8 @@ typedef struct th_shrink_options {
   uint64_t seed;
   bool resume;        /* continue an interrupted run in the same folder */
   const char *target; /* NULL: cortex-m4 */
+  bool lossless;      /* no recipe: only what keeps every output bit of an integer model. Runs both and compares; `data`
+                       * may be NULL, random inputs are always among those compared. No recipe.yaml is written. */
 } th_shrink_options;
 th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_options *options, const char *dir,
                     const th_context *context, th_result **result);

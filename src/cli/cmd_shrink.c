@@ -1,4 +1,4 @@
-/* shrink MODEL --data DATA -o DIR: the whole chain by the default recipe or a given one.
+/* shrink MODEL --data DATA -o DIR: the whole chain by the default recipe or a given one; --lossless: without one.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
@@ -6,7 +6,7 @@
 
 typedef struct shrink_options {
   const char *data, *output, *recipe, *target;
-  bool resume;
+  bool resume, lossless;
 } shrink_options;
 
 static const opt_row rows[] = {
@@ -16,6 +16,8 @@ static const opt_row rows[] = {
     {OPT_STRING, 0, "target", offsetof(shrink_options, target), "NAME", "microcontroller to compile for", 0, 0},
     {OPT_FLAG, 0, "resume", offsetof(shrink_options, resume), NULL, "go on with an interrupted run in the same folder",
      0, 0},
+    {OPT_FLAG, 0, "lossless", offsetof(shrink_options, lossless), NULL,
+     "only what keeps every output bit of a quantized model; needs no data", 0, 0},
     OPT_END};
 static const shrink_options defaults = {.target = "cortex-m4"};
 
@@ -25,13 +27,15 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   th_model *model = NULL;
   th_data *data = NULL;
   th_result *result;
-  TH_TRY(cli_need(o->data, "--data DATA"));
+  if (!o->lossless) TH_TRY(cli_need(o->data, "--data DATA"));
+  if (o->lossless && (o->recipe || o->resume))
+    return th_fail(TH_ERR_USAGE, "--lossless has no recipe and nothing to resume");
   TH_TRY(cli_need(o->output, "-o DIR"));
   TH_TRY(cli_check_folder_output(o->output));
   uint64_t seed = c->common.seed.given ? c->common.seed.value : 0; /* 0: the recipe's */
-  th_shrink_options shrink = {o->recipe, seed, o->resume, o->target};
+  th_shrink_options shrink = {o->recipe, seed, o->resume, o->target, o->lossless};
   th_status status = th_model_open(words[0], &model);
-  if (status == TH_OK) status = cli_data_open(o->data, &data);
+  if (status == TH_OK && o->data) status = cli_data_open(o->data, &data);
   if (status == TH_OK) status = th_shrink(model, data, &shrink, o->output, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);

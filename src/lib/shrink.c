@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "lib/compile.h"
 #include "lib/data.h"
+#include "lib/lossless.h"
 #include "lib/recipe.h"
 #include "lib/rows.h"
 #include "lib/stages.h"
@@ -248,6 +249,7 @@ static th_status run_chain(chain *c) {
 th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_options *options, const char *dir,
                     const th_context *ctx, th_result **result) {
   TH_TRY(th_model_need_graph(model, "shrink"));
+  if (options->lossless) return th_shrink_lossless(model, data, options, dir, ctx, result);
   chain *c = th_alloc(sizeof *c);
   if (!c) return TH_ERR_RESOURCE;
   *c = (chain){.original = model, .data = data, .options = options, .ctx = ctx, .dir = dir};

@@ -1,0 +1,156 @@
+/* shrink --lossless: run, verify, write. See lossless.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "lib/compile.h"
+#include "lib/lossless.h"
+#include "report/result.h"
+#include "report/table.h"
+
+#define VERIFY_SAMPLES 100
+
+typedef struct job {
+  const th_model *original;
+  const th_data *data;
+  const th_shrink_options *options;
+  const th_context *ctx;
+  const char *dir;
+  th_lossless run;
+  th_model *before, *after; /* own copies: running needs an evaluator, and a const model has none */
+  th_settings *compile;
+  th_measure measure;
+  int compared;
+  int64_t bytes, tflite_bytes;
+  uint64_t seed;
+  th_result *result;
+} job;
+
+/* --- files --- */
+
+static th_status path_in(job *j, const char *name, const char **path) {
+  *path = th_path_join(j->result->arena, j->dir, name);
+  return *path ? TH_OK : TH_ERR_RESOURCE;
+}
+
+static th_status file_size(job *j, const char *path, int64_t *bytes) {
+  uint8_t *data;
+  size_t size;
+  TH_TRY(th_file_read(j->result->arena, path, TH_FILE_LIMIT, &data, &size));
+  *bytes = (int64_t)size;
+  return TH_OK;
+}
+
+/* Nothing stays in the folder that has not been verified: the blob is checked as it was written. */
+static th_status write_and_verify(job *j, const char *blob) {
+  uint8_t *data;
+  size_t size;
+  TH_TRY(th_compile_blob(j->after, j->compile, blob, &j->bytes));
+  TH_TRY(th_file_read(j->result->arena, blob, TH_FILE_LIMIT, &data, &size));
+  const th_status status =
+      th_lossless_verify(j->before, data, size, VERIFY_SAMPLES, j->seed, j->data, j->ctx, &j->compared);
+  if (status != TH_OK) remove(blob);
+  return status;
+}
+
+static th_status write_outputs(job *j) {
+  const char *blob, *tflite, *firmware;
+  th_json *outputs = th_json_add_object(j->result->json, "outputs");
+  TH_TRY(path_in(j, "model.thim", &blob));
+  TH_TRY(path_in(j, "model.tflite", &tflite));
+  TH_TRY(path_in(j, "firmware", &firmware));
+  TH_TRY(write_and_verify(j, blob));
+  TH_TRY(th_model_save(j->after, tflite));
+  TH_TRY(file_size(j, tflite, &j->tflite_bytes));
+  TH_TRY(th_compile_firmware(j->after, j->compile, firmware));
+  th_json_add_string(outputs, "model.thim", blob);
+  th_json_add_string(outputs, "model.tflite", tflite);
+  th_json_add_string(outputs, "firmware", firmware);
+  return TH_OK;
+}
+
+/* --- the report --- */
+
+static void write_row(const job *j, const th_lossless_row *r, th_json *stages, th_table *t) {
+  char number[32];
+  const th_footprint *f = &r->f;
+  const double bits = f->weights ? (double)f->weight_bits / (double)f->weights : 0;
+  const double ratio = f->bytes ? 4.0 * (double)j->run.row[0].f.params / (double)f->bytes : 0;
+  th_json *o = th_json_add_object(stages, NULL);
+  th_json_add_string(o, "name", r->name);
+  th_json_add_int(o, "bytes", f->bytes);
+  th_json_add_number(o, "ratio", ratio);
+  if (j->data) {
+    if (isnan(j->measure.accuracy))
+      th_json_add_number(o, "mse", j->measure.mse);
+    else
+      th_json_add_number(o, "accuracy", j->measure.accuracy);
+  }
+  th_json_add_number(o, "sparsity", f->sparsity);
+  th_json_add_number(o, "bits_per_weight", bits);
+  th_json_add_int(o, "params", f->params);
+  th_json_add_int(o, "macs", f->macs);
+  th_json_add_number(o, "seconds", r->seconds);
+  th_table_cell(t, "%s", r->name);
+  th_table_cell(t, "%s", th_thousands(number, f->bytes));
+  th_table_cell(t, "%s", th_thousands(number, f->macs));
+  th_table_cell(t, "%s", th_thousands(number, f->params));
+  th_table_cell(t, "%.1f %%", 100 * f->sparsity);
+  th_table_cell(t, "%.2f", bits);
+  th_table_cell(t, "%.2f", r->seconds);
+}
+
+static th_status write_report(job *j) {
+  th_result *r = j->result;
+  const char *path;
+  char a[32], b[32];
+  th_json *stages = th_json_add_array(r->json, "stages");
+  th_table *t = th_table_create(r->arena, "<stage|bytes|MACs|parameters|zeros|bits/weight|seconds");
+  for (int i = 0; i < j->run.n; i++) write_row(j, &j->run.row[i], stages, t);
+  th_table_print(t, &r->text);
+  th_json_add_int(r->json, "file_bytes", (int64_t)j->original->file_bytes);
+  th_json_add_int(r->json, "bytes", j->bytes);
+  th_json_add_int(r->json, "tflite_bytes", j->tflite_bytes);
+  th_json_add_int(r->json, "macs", j->run.row[j->run.n - 1].f.macs);
+  th_json_add_int(r->json, "verified_samples", j->compared);
+  th_json_add_int(r->json, "seed", (int64_t)j->seed);
+  th_buf_printf(&r->text, "bytes: the .thim program, its weights raw, in the last row coded\n");
+  th_buf_printf(&r->text, "file %s bytes; as .tflite now %s; every output byte equal on %d samples\n",
+                th_thousands(a, (long long)j->original->file_bytes), th_thousands(b, j->tflite_bytes), j->compared);
+  th_buf_printf(&r->text, "\nwritten to %s: model.thim, model.tflite, firmware/, report.json\n", j->dir);
+  TH_TRY(path_in(j, "report.json", &path));
+  TH_TRY(th_result_finish(r));
+  const char *json = th_result_json(r);
+  return th_file_write(path, json, strlen(json));
+}
+
+/* --- the whole --- */
+
+static th_status run_job(job *j) {
+  j->seed = j->options->seed ? j->options->seed : 1;
+  TH_TRY(th_lossless_run(j->original, &j->run));
+  th_graph *graph = j->run.graph;
+  j->run.graph = NULL;
+  TH_TRY(th_model_from_graph(graph, j->original->format, &j->after));
+  TH_TRY(th_model_clone(j->original, &j->before));
+  TH_TRY(th_settings_create("compile", &j->compile));
+  if (j->options->target) TH_TRY(th_settings_set(j->compile, "target", j->options->target));
+  TH_TRY(th_dir_create(j->dir));
+  TH_TRY(write_outputs(j));
+  if (j->data) TH_TRY(th_measure_run(j->after, j->data, TH_ON_TEST, 0, j->ctx, &j->measure));
+  return write_report(j);
+}
+
+th_status th_shrink_lossless(const th_model *model, const th_data *data, const th_shrink_options *options,
+                             const char *dir, const th_context *ctx, th_result **result) {
+  job j = {.original = model, .data = data, .options = options, .ctx = ctx, .dir = dir};
+  th_status status = th_result_create(&j.result);
+  if (status == TH_OK) status = run_job(&j);
+  th_settings_free(j.compile);
+  th_graph_destroy(j.run.graph);
+  th_model_close(j.before);
+  th_model_close(j.after);
+  return th_result_give(status, j.result, result);
+}
