@@ -48,7 +48,7 @@ static th_status open_layer(layer *l, th_arena *arena) {
   l->w = th_arena_copy(arena, s->weights, s->weight_count);
   l->bias = TH_ARRAY(arena, int32_t, l->rows);
   if (!l->w || !l->bias) return TH_ERR_RESOURCE;
-  if (s->bias) memcpy(l->bias, s->bias, (size_t)l->rows * sizeof *l->bias);
+  for (int32_t oc = 0; s->bias && oc < l->rows; oc++) l->bias[oc] = (int32_t)s->bias[oc]; /* s32 in int8 layers */
   return th_windows_find(&s->step, arena, &l->win);
 }
 

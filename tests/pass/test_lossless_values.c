@@ -15,6 +15,7 @@
 #include "eval/eval.h"
 #include "op/op.h"
 #include "pass/pass.h"
+#include "pass/reach.h"
 
 enum { SAMPLES = 48, IN = 9 * 7 * 3, OUT = 5 + 12, NETS = 40 };
 
@@ -193,8 +194,48 @@ static void constant_then_dead(void **state) {
   assert_true(both.macs_after < one.macs_after);
 }
 
+/* Every value that the kernels give lies in its interval, and many intervals are narrow. */
+static void check_tensor(const th_graph *g, const th_eval *eval, const th_reach *reach, int t, int *narrow) {
+  const int8_t *v = th_eval_tensor(eval, t);
+  const th_shape *shape = &g->tensors[t].shape;
+  const int dim = shape->dim[shape->rank - 1];
+  if (g->tensors[t].data || !v) return;
+  for (int c = 0; c < dim; c++) *narrow += reach->of[t][c].hi - reach->of[t][c].lo < 255;
+  for (int64_t i = 0; i < SAMPLES * th_shape_elems(shape); i++) {
+    const th_range r = reach->of[t][i % dim];
+    if (v[i] < r.lo || v[i] > r.hi)
+      fail_msg("%s, channel %d: %d is outside [%d, %d]", g->tensors[t].name, (int)(i % dim), v[i], r.lo, r.hi);
+  }
+}
+
+static void intervals_hold(void **state) {
+  int narrow = 0;
+  for (uint64_t seed = 1; seed <= NETS; seed++) {
+    th_graph *g = make(seed);
+    th_program *p;
+    th_reach reach;
+    th_eval *eval;
+    const void *in[] = {x};
+    void *out[] = {after, after + SAMPLES * 5};
+    th_arena *arena = th_arena_create();
+    fill(x, seed);
+    must(th_lower(g, &p));
+    must(th_reach_find(g, p, arena, &reach));
+    must(th_eval_open(g, true, &eval));
+    must(th_eval_run(eval, SAMPLES, in, out));
+    for (int t = 0; t < g->n_tensors; t++) check_tensor(g, eval, &reach, t, &narrow);
+    th_eval_close(eval);
+    th_program_destroy(p);
+    th_arena_destroy(arena);
+    th_graph_destroy(g);
+  }
+  print_message("%d channels have narrow intervals\n", narrow);
+  assert_true(narrow > 10 * NETS);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(intervals_hold),
       cmocka_unit_test(constant_channels),
       cmocka_unit_test(dead_channels),
       cmocka_unit_test(constant_then_dead),
