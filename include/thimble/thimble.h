@@ -105,8 +105,9 @@ th_status th_stage_run(th_model *model, const th_data *data, const th_settings *
 /* --- measuring --- */
 
 typedef enum th_split_name { TH_ON_TEST, TH_ON_VALIDATION, TH_ON_TRAINING } th_split_name;
-th_status th_evaluate(th_model *model, const th_data *data, th_split_name split, int limit, const th_context *context,
-                      th_result **result);
+/* `metric`: "accuracy", "auc" or "mse"; NULL: by what the data set has (docs/guide/data.md). */
+th_status th_evaluate(th_model *model, const th_data *data, th_split_name split, int limit, const char *metric,
+                      const th_context *context, th_result **result);
 /* Accuracy of both, agreement, and per layer the error of b against a. */
 th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, const th_context *context,
                      th_result **result);

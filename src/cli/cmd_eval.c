@@ -1,12 +1,12 @@
-/* eval MODEL --data DATA: accuracy, by the arithmetic of the model: integer models run the device's own kernels.
- * SPDX-License-Identifier: Apache-2.0 */
+/* eval MODEL --data DATA: accuracy, AUC or squared error, by the arithmetic of the model: integer models run the
+ * device's own kernels. SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
 #include <stddef.h>
 
 #include "cli/cli.h"
 
 typedef struct eval_options {
-  const char *data;
+  const char *data, *metric;
   bool validation, training;
   int limit;
 } eval_options;
@@ -17,6 +17,7 @@ static const opt_row rows[] = {
      0},
     {OPT_FLAG, 0, "training", offsetof(eval_options, training), NULL, "the training part, not the test set", 0, 0},
     {OPT_INT, 'n', "limit", offsetof(eval_options, limit), "N", "only the first N samples; 0: all", 0, INT_MAX},
+    {OPT_STRING, 'm', "metric", offsetof(eval_options, metric), "M", "accuracy, auc or mse [by the data set]", 0, 0},
     OPT_END};
 static const eval_options defaults = {.limit = 0};
 
@@ -31,7 +32,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   th_split_name split = o->validation ? TH_ON_VALIDATION : o->training ? TH_ON_TRAINING : TH_ON_TEST;
   th_status status = th_model_open(words[0], &model);
   if (status == TH_OK) status = cli_data_open(o->data, &data);
-  if (status == TH_OK) status = th_evaluate(model, data, split, o->limit, &c->context, &result);
+  if (status == TH_OK) status = th_evaluate(model, data, split, o->limit, o->metric, &c->context, &result);
   cli_progress_end(&c->progress);
   if (status == TH_OK) status = cli_print_result(c, result);
   th_data_close(data);

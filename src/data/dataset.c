@@ -1,19 +1,17 @@
-/* Opening a data set: where its files are, reading them, splits, normalization.
+/* Opening a data set: where it is, which kind of it reads it, splits, normalization.
  *
- * Known names are folders of IDX files below one of the search folders; a path is such a folder itself.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Known names are folders of IDX files below one of the search folders; a path is a file or folder itself. The kinds
+ * are tried in the order of data/sources.def. SPDX-License-Identifier: Apache-2.0 */
 #include "data/dataset.h"
 
-#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/str.h"
-#include "data/idx.h"
+#include "data/source.h"
 #include "data/spec.h"
 #include "data/split.h"
-
-enum { MAX_CLASSES = 65536 };
 
 static const th_dataset_known known_sets[] = {
     {"fashion-mnist", "28x28 grey pictures of clothing, 10 classes, 60000 + 10000",
@@ -36,45 +34,7 @@ void th_dataset_close(th_dataset *dataset) {
   if (dataset) th_arena_destroy(dataset->arena);
 }
 
-/* --- finding files --- */
-
-/* "<part>-<what>-idxN-TYPE[.gz]" or "<part>-<what>.idxN-TYPE[.gz]": the first in order, so plain before .gz. */
-static const char *find_file(char **names, int count, const char *part, const char *what) {
-  size_t part_length = strlen(part), what_length = strlen(what);
-  for (int i = 0; i < count; ++i) {
-    const char *s = names[i];
-    if (strncmp(s, part, part_length) != 0 || s[part_length] != '-') continue;
-    s += part_length + 1;
-    if (strncmp(s, what, what_length) != 0) continue;
-    s += what_length;
-    if ((*s == '-' || *s == '.') && strncmp(s + 1, "idx", 3) == 0 && isdigit((unsigned char)s[4])) return names[i];
-  }
-  return NULL;
-}
-
-typedef struct idx_files {
-  const char *dir;
-  const char *images[2], *labels[2]; /* of store 0 and 1; NULL when absent */
-} idx_files;
-
-static th_status find_idx_files(th_arena *arena, const char *dir, idx_files *f) {
-  char **names;
-  int count;
-  TH_TRY(th_dir_list(arena, dir, &names, &count));
-  *f = (idx_files){.dir = dir};
-  static const char *const parts[2][2] = {{"train", "train"}, {"t10k", "test"}};
-  for (int store = 0; store < 2; ++store)
-    for (int alias = 0; alias < 2 && !f->images[store]; ++alias) {
-      f->images[store] = find_file(names, count, parts[store][alias], "images");
-      f->labels[store] = find_file(names, count, parts[store][alias], "labels");
-    }
-  if (f->images[0]) return TH_OK;
-  return th_fail(
-      TH_ERR_INPUT,
-      "%s: no file train-images-idx?-* is in this folder; supported are IDX files train-images-idx3-ubyte, "
-      "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, plain or .gz, 2 to 4 dimensions",
-      dir);
-}
+/* --- finding it --- */
 
 static th_status not_found(th_arena *arena, const char *source, const char *const *dirs, int n_dirs) {
   char tried[400] = "";
@@ -89,11 +49,11 @@ static th_status not_found(th_arena *arena, const char *source, const char *cons
   const char *close = th_str_closest(source, names, KNOWN);
   if (close) return th_fail(TH_ERR_INPUT, "data set '%s' is not known: did you mean '%s'?", source, close);
   return th_fail(TH_ERR_INPUT,
-                 "data set '%s' is neither a folder nor a folder in %s; known names: fashion-mnist, mnist", source,
-                 tried);
+                 "data set '%s' is neither a file, nor a folder, nor a folder in %s; known names: fashion-mnist, mnist",
+                 source, tried);
 }
 
-static th_status locate(th_arena *arena, const char *source, const char *const *dirs, int n_dirs, const char **dir) {
+static th_status locate(th_arena *arena, const char *source, const char *const *dirs, int n_dirs, const char **path) {
   static const char *const standard[] = {"data", "/usr/share/datasets"};
   int n_all = n_dirs + 2;
   const char **all = TH_ARRAY(arena, const char *, n_all);
@@ -101,105 +61,91 @@ static th_status locate(th_arena *arena, const char *source, const char *const *
   for (int i = 0; i < n_all; ++i) all[i] = i < n_dirs ? dirs[i] : standard[i - n_dirs];
   bool is_name = !strchr(source, '/');
   for (int i = 0; is_name && i < n_all; ++i) {
-    *dir = th_path_join(arena, all[i], source);
-    if (!*dir) return TH_ERR_RESOURCE;
-    if (th_dir_exists(*dir)) return TH_OK;
+    *path = th_path_join(arena, all[i], source);
+    if (!*path) return TH_ERR_RESOURCE;
+    if (th_dir_exists(*path)) return TH_OK;
   }
-  *dir = source;
-  if (th_dir_exists(source)) return TH_OK;
-  if (th_file_exists(source))
-    return th_fail(TH_ERR_INPUT, "%s: is a file; data must be a folder of IDX files or one of: fashion-mnist, mnist",
-                   source);
+  *path = source;
+  if (th_dir_exists(source) || th_file_exists(source)) return TH_OK;
   return not_found(arena, source, all, n_all);
 }
 
-/* --- reading one store --- */
+typedef struct source {
+  const char *what, *keys;
+  th_source_probe_fn *probe;
+  th_source_read_fn *read;
+} source;
 
-static th_status to_float(th_arena *arena, th_idx *idx, int64_t count) {
-  float *values = TH_ARRAY(arena, float, count);
-  if (!values) return TH_ERR_RESOURCE;
-  for (int64_t i = 0; i < count; ++i) values[i] = (float)((const int32_t *)idx->data)[i];
-  idx->data = values;
-  idx->dtype = TH_DTYPE_F32;
-  return TH_OK;
+static const source sources[] = {
+#define TH_SOURCE(name, what, keys) {what, keys, th_source_probe_##name, th_source_read_##name},
+#include "data/sources.def"
+#undef TH_SOURCE
+};
+enum { SOURCES = sizeof sources / sizeof sources[0] };
+
+static th_status look(th_arena *arena, const char *path, const th_data_spec *spec, th_source_place *place) {
+  *place = (th_source_place){.arena = arena, .path = path, .spec = spec};
+  if (th_dir_exists(path)) return th_dir_list(arena, path, &place->names, &place->count);
+  FILE *f = fopen(path, "rb");
+  if (!f) return th_fail(TH_ERR_INPUT, "%s: cannot be opened", path);
+  size_t n = fread(place->head, 1, sizeof place->head, f);
+  fclose(f);
+  return n ? TH_OK : th_fail(TH_ERR_INPUT, "%s: the file is empty", path);
 }
 
-static th_status read_images(th_dataset *d, const char *path, th_store *store, th_shape *shape) {
-  th_idx idx;
-  TH_TRY(th_idx_read(d->arena, path, &idx));
-  if (idx.rank < 2)
-    return th_fail(TH_ERR_INPUT, "%s: has %d dimension, expected 2 to 4: samples, then 1 to 3 of each sample", path,
-                   idx.rank);
-  *shape = (th_shape){.rank = idx.rank - 1};
-  for (int i = 1; i < idx.rank; ++i) shape->dim[i - 1] = idx.dim[i];
-  if (shape->rank == 2) shape->dim[shape->rank++] = 1;
+static th_status no_kind(const th_source_place *place) {
+  char supported[600] = "";
+  for (int i = 0; i < SOURCES; ++i) {
+    size_t at = strlen(supported);
+    snprintf(supported + at, sizeof supported - at, "%s%s", i ? ", " : "", sources[i].what);
+  }
+  if (place->names)
+    return th_fail(TH_ERR_INPUT, "%s: no data set is in this folder (IDX: no file train-images-idx?-*); supported: %s",
+                   place->path, supported);
+  return th_fail(TH_ERR_INPUT, "%s: not a data set; supported: %s", place->path, supported);
+}
+
+static th_status read_source(th_dataset *d, const char *path, const th_data_spec *spec) {
+  th_source_place place;
+  TH_TRY(look(d->arena, path, spec, &place));
+  for (int i = 0; i < SOURCES; ++i) {
+    if (!sources[i].probe(&place)) continue;
+    TH_TRY(th_data_spec_check(spec, sources[i].what, sources[i].keys));
+    return sources[i].read(d, path, spec);
+  }
+  return no_kind(&place);
+}
+
+/* --- what the kinds share --- */
+
+th_status th_source_room(const char *what, int64_t count, const th_shape *shape, th_dtype dtype) {
+  char text[TH_SHAPE_TEXT];
   int64_t elems = th_shape_elems(shape);
-  if (elems > 1 << 24)
-    return th_fail(TH_ERR_INPUT, "%s: a sample has %lld values, at most 2^24 are supported", path, (long long)elems);
-  if (idx.dtype == TH_DTYPE_S32) TH_TRY(to_float(d->arena, &idx, elems * idx.dim[0]));
-  store->count = idx.dim[0];
-  store->dtype = idx.dtype;
-  store->samples = idx.data;
-  return TH_OK;
+  if (elems < 1 || elems > 1 << 24)
+    return th_fail(TH_ERR_INPUT, "%s: a sample has %lld values, 1 to 2^24 are supported", what, (long long)elems);
+  if (count < 1) return th_fail(TH_ERR_INPUT, "%s: holds no samples", what);
+  if ((uint64_t)count <= TH_DATA_LIMIT / ((uint64_t)elems * th_dtype_bytes(dtype)) && count <= INT32_MAX) return TH_OK;
+  return th_fail(TH_ERR_RESOURCE,
+                 "%s: %lld samples of %s %s are more than the limit of 2 GiB; limit=N takes the first N", what,
+                 (long long)count, th_shape_text(shape, text), th_dtype_name(dtype));
 }
 
-static bool label_at(const th_idx *idx, int i, int32_t *label) {
-  switch (idx->dtype) {
-    case TH_DTYPE_U8:
-      *label = ((const uint8_t *)idx->data)[i];
-      break;
-    case TH_DTYPE_S8:
-      *label = ((const int8_t *)idx->data)[i];
-      break;
-    case TH_DTYPE_S16:
-      *label = ((const int16_t *)idx->data)[i];
-      break;
-    default:
-      *label = ((const int32_t *)idx->data)[i];
-      break;
-  }
-  return *label >= 0 && *label < MAX_CLASSES;
-}
-
-static th_status read_labels(th_dataset *d, const char *path, const char *images, int n_images, th_store *store) {
-  th_idx idx;
-  TH_TRY(th_idx_read(d->arena, path, &idx));
-  if (idx.rank != 1 || idx.dtype == TH_DTYPE_F32)
-    return th_fail(TH_ERR_INPUT, "%s: labels must be one dimension of whole numbers, found %d dimension(s) of %s", path,
-                   idx.rank, th_dtype_name(idx.dtype));
-  if (idx.dim[0] != n_images)
-    return th_fail(TH_ERR_INPUT, "%s: has %d labels, but %s has %d samples", path, idx.dim[0], images, n_images);
-  int32_t *labels = TH_ARRAY(d->arena, int32_t, store->count);
-  if (!labels) return TH_ERR_RESOURCE;
-  for (int i = 0; i < idx.dim[0]; ++i) {
-    int32_t label;
-    if (!label_at(&idx, i, &label))
-      return th_fail(TH_ERR_INPUT, "%s: label %d is %d, expected 0 to %d", path, i, label, MAX_CLASSES - 1);
-    if (label >= d->classes) d->classes = label + 1;
-    if (i < store->count) labels[i] = label;
-  }
+th_status th_source_take_labels(th_dataset *d, th_store *store, const int32_t *labels) {
   store->labels = labels;
+  for (int i = 0; i < store->count; ++i)
+    if (labels[i] >= d->classes) d->classes = labels[i] + 1;
   return TH_OK;
 }
 
-static th_status read_store(th_dataset *d, const idx_files *f, int which, int limit) {
-  const char *images = th_path_join(d->arena, f->dir, f->images[which]);
-  if (!images) return TH_ERR_RESOURCE;
-  th_store *store = &d->store[which];
-  th_shape shape;
-  TH_TRY(read_images(d, images, store, &shape));
-  int all = store->count;
-  if (limit && limit < all) store->count = limit;
-  if (which == 0) {
-    d->shape = shape;
-  } else if (!th_shape_eq(&shape, &d->shape)) {
-    char found[TH_SHAPE_TEXT], expected[TH_SHAPE_TEXT];
-    return th_fail(TH_ERR_INPUT, "%s: samples are %s, those for training are %s", images, th_shape_text(&shape, found),
-                   th_shape_text(&d->shape, expected));
-  }
-  if (!f->labels[which]) return TH_OK;
-  const char *labels = th_path_join(d->arena, f->dir, f->labels[which]);
-  return labels ? read_labels(d, labels, images, all, store) : TH_ERR_RESOURCE;
+void th_dataset_adopt(th_dataset *d, float scale, int32_t zero) {
+  d->scale = scale;
+  d->zero = (float)zero;
+}
+
+const char *th_dataset_class_name(const th_dataset *d, int label, char buf[16]) {
+  if (d->class_names) return d->class_names[label];
+  snprintf(buf, 16, "%d", label);
+  return buf;
 }
 
 /* --- splits and normalization --- */
@@ -209,6 +155,10 @@ static th_status set_splits(th_dataset *d, const th_data_spec *spec) {
   int n_rest = d->store[0].count, n_part;
   const int32_t *labels = d->store[0].labels;
   d->split[TH_SPLIT_TEST] = (th_split){.count = d->store[1].count, .store = 1};
+  if (spec->test <= 0 && !d->store[1].count) { /* no training part: all of it is for measuring */
+    d->split[TH_SPLIT_TEST] = (th_split){.count = n_rest};
+    return TH_OK;
+  }
   if (spec->test > 0) {
     TH_TRY(th_split_draw(d->arena, NULL, n_rest, labels, d->classes, spec->test, spec->seed + 1, &part, &n_part, &rest,
                          &n_rest));
@@ -227,7 +177,12 @@ static th_status set_normalization(th_dataset *d, const th_data_spec *spec) {
   int last = d->shape.rank == 3 ? d->shape.dim[2] : 1;
   int wanted = spec->n_mean > spec->n_std ? spec->n_mean : spec->n_std;
   d->channels = wanted > 1 ? last : 1;
-  d->scale = spec->scale > 0 ? spec->scale : d->store[0].dtype == TH_DTYPE_U8 ? 1.0f / 255.0f : 1.0f;
+  if (spec->scale > 0 || spec->has_zero || spec->n_mean || spec->n_std) d->own = false;
+  if (spec->scale > 0)
+    d->scale = spec->scale;
+  else if (d->scale == 0)
+    d->scale = d->store[0].dtype == TH_DTYPE_U8 ? 1.0f / 255.0f : 1.0f;
+  if (spec->has_zero) d->zero = (float)spec->zero;
   int counts[2] = {spec->n_mean, spec->n_std};
   for (int i = 0; i < 2; ++i)
     if (counts[i] > 1 && counts[i] != last)
@@ -249,13 +204,37 @@ static th_status set_augment(th_dataset *d, const th_data_spec *spec) {
   return d->augment ? TH_OK : TH_ERR_RESOURCE;
 }
 
+static void forget_labels(th_dataset *d) {
+  for (int i = 0; i < 2; ++i) d->store[i].labels = NULL, d->store[i].targets = NULL;
+  d->classes = d->target_elems = 0;
+  d->class_names = NULL;
+}
+
+/* positive=CLASS, or the class that is called after what is looked for. */
+static th_status set_positive(th_dataset *d, const th_data_spec *spec) {
+  static const char *const usual[] = {"anomaly", "anomalous", "abnormal", "positive"};
+  char buf[16];
+  d->positive = -1;
+  for (int c = 0; c < d->classes; ++c) {
+    const char *name = th_dataset_class_name(d, c, buf);
+    for (int i = 0; i < 4 && !spec->positive; ++i)
+      if (th_str_eq(name, usual[i])) d->positive = c;
+    if (spec->positive && th_str_eq(name, spec->positive)) d->positive = c;
+  }
+  if (spec->positive && d->positive < 0)
+    return th_fail(TH_ERR_USAGE, "data: positive=%s: %s has no such class", spec->positive, d->name);
+  if (d->positive < 0 && d->classes == 2) d->positive = 1;
+  return TH_OK;
+}
+
 static th_status check_stores(const th_dataset *d, const char *dir) {
   const th_store *a = &d->store[0], *b = &d->store[1];
+  if (!a->count) return th_fail(TH_ERR_INPUT, "%s: holds no samples", dir);
   if (b->count && a->dtype != b->dtype)
     return th_fail(TH_ERR_INPUT, "%s: samples for training are %s, for test %s", dir, th_dtype_name(a->dtype),
                    th_dtype_name(b->dtype));
-  if (b->count && !a->labels != !b->labels)
-    return th_fail(TH_ERR_INPUT, "%s: only one of training and test samples has a file of labels", dir);
+  if (b->count && (!a->labels != !b->labels || !a->targets != !b->targets))
+    return th_fail(TH_ERR_INPUT, "%s: only one of training and test samples has labels", dir);
   return TH_OK;
 }
 
@@ -263,21 +242,12 @@ static th_status open_into(th_dataset *d, const char *text, const char *const *d
   th_data_spec spec;
   TH_TRY(th_data_spec_parse(d->arena, text, seed, &spec));
   d->name = th_path_base(spec.source);
-  const char *dir;
-  TH_TRY(locate(d->arena, spec.source, dirs, n_dirs, &dir));
-  idx_files files;
-  TH_TRY(find_idx_files(d->arena, dir, &files));
-  TH_TRY(read_store(d, &files, 0, spec.limit));
-  if (spec.test > 0) {
-    files.images[1] = NULL; /* a part of the training set serves instead */
-  } else if (!files.images[1]) {
-    return th_fail(TH_ERR_INPUT,
-                   "%s: has no test set (t10k-images-idx* or test-images-idx*); test=0.2 takes a part of "
-                   "the training set",
-                   dir);
-  }
-  if (files.images[1]) TH_TRY(read_store(d, &files, 1, spec.limit));
-  TH_TRY(check_stores(d, dir));
+  const char *path;
+  TH_TRY(locate(d->arena, spec.source, dirs, n_dirs, &path));
+  TH_TRY(read_source(d, path, &spec));
+  TH_TRY(check_stores(d, path));
+  if (spec.no_labels) forget_labels(d);
+  TH_TRY(set_positive(d, &spec));
   TH_TRY(set_normalization(d, &spec));
   TH_TRY(set_augment(d, &spec));
   return set_splits(d, &spec);

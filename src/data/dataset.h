@@ -1,9 +1,9 @@
-/* Data sets: samples with labels, split into train, validation and test.
+/* Data sets: samples with labels or numbers to predict, split into train, validation and test.
  *
- * Samples are kept raw, as the file has them, and turned into float on fetch: value = (raw * scale - mean[c]) / std[c].
- * The validation split is a part of the training set, drawn with a seed, stratified by class; the test split is never
- * used to choose anything.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Samples are kept raw, as the file has them, and turned into float on fetch: value = ((raw - zero) * scale - mean[c])
+ * / std[c]. The validation split is a part of the training set, drawn with a seed, stratified by class; the test split
+ * is never used to choose anything. Where the files come from is a row in data/sources.def. SPDX-License-Identifier:
+ * Apache-2.0 */
 #ifndef TH_DATA_DATASET_H
 #define TH_DATA_DATASET_H
 
@@ -25,16 +25,26 @@ typedef struct th_store {
   th_dtype dtype;        /* U8, S8, S16, F32 */
   const void *samples;   /* count * sample_elems */
   const int32_t *labels; /* NULL when there are none */
+  const float *targets;  /* count * target_elems numbers to predict; NULL when there are none */
+  const int32_t *groups; /* number of the recording that a sample is a piece of, ascending; NULL: each stands alone */
 } th_store;
+
+#define TH_DATA_LIMIT ((size_t)1 << 31) /* bytes of one store */
+#define TH_MAX_CLASSES 65536
 
 typedef struct th_dataset {
   th_arena *arena;
   const char *name;
-  th_shape shape; /* of one sample without batch: (y, x, c) or (n) */
-  int classes;    /* 0: no labels */
+  th_shape shape;           /* of one sample without batch: (y, x, c) or (n) */
+  int classes;              /* 0: no labels */
+  const char **class_names; /* NULL: numbers */
+  int positive;             /* class of the positive answer, for AUC; -1: not known */
+  int target_elems;         /* numbers to predict for each sample, 0: none; labels and targets exclude each other */
   th_store store[2];
   th_split split[TH_SPLIT_COUNT];
   float scale;  /* default 1/255 for U8, 1 otherwise */
+  float zero;   /* raw value that stands for 0 */
+  bool own;     /* integers in the quantization of the model they were made for: th_dataset_adopt() before fetching */
   int channels; /* entries of mean and std: 1 or the last dimension */
   float mean[4], std[4];
   struct th_augment *augment; /* from the augment= key; NULL when none */
@@ -59,6 +69,9 @@ th_status th_dataset_open_in(const char *spec, const char *const *dirs, int n_di
 th_status th_dataset_open(const char *spec, uint64_t seed, th_dataset **dataset); /* no further folders */
 void th_dataset_close(th_dataset *dataset);                                       /* accepts NULL */
 int th_dataset_sample_elems(const th_dataset *d);
+/* The raw integers of an `own` set are those of a model's input: real = scale * (raw - zero). */
+void th_dataset_adopt(th_dataset *d, float scale, int32_t zero);
+const char *th_dataset_class_name(const th_dataset *d, int label, char buf[16]); /* "7" without names */
 /* Depends on samples, labels, splits, normalization and augmentation: equal for the same data, different for other. */
 uint64_t th_dataset_hash(const th_dataset *d);
 
@@ -66,6 +79,11 @@ uint64_t th_dataset_hash(const th_dataset *d);
  * is. Sample i draws from stream th_rng_init(seed, epoch << 32 | which[i]). Safe to call from several threads. */
 void th_dataset_fetch(const th_dataset *d, th_split_id split, const int32_t *which, int n, const th_augment *augment,
                       uint64_t seed, uint32_t epoch, float *x, int32_t *y);
+
+/* t: n rows of the split's numbers to predict. */
+void th_dataset_fetch_targets(const th_dataset *d, th_split_id split, const int32_t *which, int n, float *t);
+/* Number of the recording that a sample of the split is a piece of; the sample's own where there are none. */
+int32_t th_dataset_group(const th_dataset *d, th_split_id split, int32_t which);
 
 /* Names that th_dataset_open knows, and where each comes from. */
 typedef struct th_dataset_known {

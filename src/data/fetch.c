@@ -45,6 +45,8 @@ static void load_run(const th_store *store, size_t begin, int n, float *restrict
 }
 
 static void normalize(const th_dataset *d, float *x, int n) {
+  if (d->zero != 0)
+    for (int i = 0; i < n; ++i) x[i] -= d->zero;
   if (d->channels == 1) {
     float scale = d->scale, mean = d->mean[0], inverse = 1.0f / d->std[0];
     for (int i = 0; i < n; ++i) x[i] = (x[i] * scale - mean) * inverse;
@@ -205,4 +207,20 @@ void th_dataset_fetch(const th_dataset *d, th_split_id split, const int32_t *whi
     }
     normalize(d, out, elems);
   }
+}
+
+void th_dataset_fetch_targets(const th_dataset *d, th_split_id split, const int32_t *which, int n, float *t) {
+  const th_split *s = &d->split[split];
+  size_t elems = (size_t)d->target_elems;
+  for (int i = 0; i < n; ++i) {
+    size_t sample = (size_t)(s->index ? s->index[which[i]] : which[i]);
+    memcpy(t + (size_t)i * elems, d->store[s->store].targets + sample * elems, elems * sizeof *t);
+  }
+}
+
+int32_t th_dataset_group(const th_dataset *d, th_split_id split, int32_t which) {
+  const th_split *s = &d->split[split];
+  const th_store *store = &d->store[s->store];
+  int32_t sample = s->index ? s->index[which] : which;
+  return store->groups ? store->groups[sample] : sample;
 }

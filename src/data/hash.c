@@ -15,6 +15,7 @@ uint64_t th_dataset_hash(const th_dataset *d) {
     const th_store *store = &d->store[s];
     h = mix(h, store->samples, (size_t)store->count * elems * th_dtype_bytes(store->dtype));
     h = mix(h, store->labels, store->labels ? (size_t)store->count * sizeof *store->labels : 0);
+    if (store->targets) h = mix(h, store->targets, (size_t)store->count * (size_t)d->target_elems * sizeof(float));
   }
   for (int s = 0; s < TH_SPLIT_COUNT; s++) {
     const th_split *split = &d->split[s];
@@ -22,6 +23,7 @@ uint64_t th_dataset_hash(const th_dataset *d) {
     h = mix(h, &split->count, sizeof split->count);
   }
   h = mix(h, &d->scale, sizeof d->scale);
+  if (d->zero != 0) h = mix(h, &d->zero, sizeof d->zero);
   h = mix(h, d->mean, sizeof d->mean);
   h = mix(h, d->std, sizeof d->std);
   return mix(h, d->augment, d->augment ? sizeof *d->augment : 0);

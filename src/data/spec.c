@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-enum { MAX_ITEMS = 8 };
+enum { MAX_ITEMS = TH_SPEC_ITEMS };
 
 typedef struct assignment {
   const char *key;
@@ -54,10 +54,6 @@ static th_status key_std(th_data_spec *s, const assignment *a) {
 
 static th_status key_val(th_data_spec *s, const assignment *a) {
   return single(a, 0, 0.9, &s->val);
-}
-
-static th_status key_test(th_data_spec *s, const assignment *a) {
-  return single(a, 0.001, 0.9, &s->test);
 }
 
 static th_status whole(const assignment *a, long long lo, long long hi, long long *out) {
@@ -127,19 +123,179 @@ static th_status key_augment(th_data_spec *s, const assignment *a) {
   return TH_OK;
 }
 
-static const char *const key_names[] = {"scale", "mean", "std", "val", "test", "limit", "seed", "augment"};
-static key_fn *const key_functions[] = {key_scale, key_mean,  key_std,  key_val,
-                                        key_test,  key_limit, key_seed, key_augment};
-enum { KEYS = sizeof key_names / sizeof key_names[0] };
+static th_status text(const assignment *a, const char **out) {
+  if (a->items != 1 || !a->item[0][0]) return th_fail(TH_ERR_USAGE, "data: %s= takes one value", a->key);
+  *out = a->item[0];
+  return TH_OK;
+}
+
+/* test=0.2 is a part of the training set, test=FILE a file of its own. */
+static th_status key_test(th_data_spec *s, const assignment *a) {
+  double v;
+  TH_TRY(text(a, &s->test_file));
+  if (!th_str_double(s->test_file, &v)) return TH_OK;
+  s->test_file = NULL;
+  return number(a, a->item[0], 0.001, 0.9, &s->test);
+}
+
+static th_status key_zero(th_data_spec *s, const assignment *a) {
+  long long v;
+  TH_TRY(whole(a, -32768, 65535, &v));
+  s->zero = (int32_t)v;
+  s->has_zero = true;
+  return TH_OK;
+}
+
+static th_status key_labels(th_data_spec *s, const assignment *a) {
+  TH_TRY(text(a, &s->labels));
+  if (strcmp(s->labels, "none") != 0) return TH_OK;
+  s->no_labels = true;
+  s->labels = NULL;
+  return TH_OK;
+}
+
+static th_status key_test_labels(th_data_spec *s, const assignment *a) {
+  return text(a, &s->test_labels);
+}
+
+static th_status key_positive(th_data_spec *s, const assignment *a) {
+  return text(a, &s->positive);
+}
+
+static th_status key_shape(th_data_spec *s, const assignment *a) {
+  const char *value = NULL;
+  TH_TRY(text(a, &value));
+  bool ok = th_shape_parse(value, &s->shape) && s->shape.rank >= 1 && s->shape.rank <= 3;
+  int64_t elems = 1;
+  for (int i = 0; ok && i < s->shape.rank; ++i) {
+    ok = s->shape.dim[i] >= 1 && s->shape.dim[i] <= (1 << 24) / elems;
+    elems *= s->shape.dim[i];
+  }
+  if (ok) return TH_OK;
+  return th_fail(TH_ERR_USAGE,
+                 "data: shape=%s: expected 1 to 3 sizes of one sample, such as 49x10x1, at most 2^24 values", value);
+}
+
+static th_status key_dtype(th_data_spec *s, const assignment *a) {
+  return text(a, &s->dtype);
+}
+
+static th_status key_label(th_data_spec *s, const assignment *a) {
+  return text(a, &s->label);
+}
+
+static th_status list(const assignment *a, th_spec_list *out) {
+  memcpy(out->item, a->item, sizeof out->item);
+  out->count = a->items;
+  return TH_OK;
+}
+
+static th_status key_target(th_data_spec *s, const assignment *a) {
+  return list(a, &s->target);
+}
+
+static th_status key_drop(th_data_spec *s, const assignment *a) {
+  return list(a, &s->drop);
+}
+
+static th_status key_missing(th_data_spec *s, const assignment *a) {
+  const char *value = NULL;
+  TH_TRY(text(a, &value));
+  s->drop_missing = strcmp(value, "drop") == 0;
+  if (s->drop_missing || strcmp(value, "refuse") == 0) return TH_OK;
+  return th_fail(TH_ERR_USAGE, "data: missing=%s: expected drop or refuse", value);
+}
+
+/* size=96: square; size=48x64: rows x columns. */
+static th_status key_size(th_data_spec *s, const assignment *a) {
+  const char *value = NULL;
+  th_shape shape;
+  TH_TRY(text(a, &value));
+  bool ok = th_shape_parse(value, &shape) && (shape.rank == 1 || shape.rank == 2);
+  for (int i = 0; ok && i < shape.rank; ++i) ok = shape.dim[i] >= 1 && shape.dim[i] <= 4096;
+  if (!ok) return th_fail(TH_ERR_USAGE, "data: size=%s: expected rows x columns from 1 to 4096, such as 96x96", value);
+  s->size_y = shape.dim[0];
+  s->size_x = shape.dim[shape.rank - 1];
+  return TH_OK;
+}
+
+static th_status key_channels(th_data_spec *s, const assignment *a) {
+  const char *value = NULL;
+  TH_TRY(text(a, &value));
+  if (strcmp(value, "1") == 0 || strcmp(value, "gray") == 0 || strcmp(value, "grey") == 0)
+    s->channels = 1;
+  else if (strcmp(value, "3") == 0 || strcmp(value, "rgb") == 0)
+    s->channels = 3;
+  else
+    return th_fail(TH_ERR_USAGE, "data: channels=%s: expected 1 (gray) or 3 (rgb)", value);
+  return TH_OK;
+}
+
+static th_status key_features(th_data_spec *s, const assignment *a) {
+  return text(a, &s->features);
+}
+
+static th_status key_rate(th_data_spec *s, const assignment *a) {
+  long long v;
+  TH_TRY(whole(a, 1000, 192000, &v));
+  s->rate = (int)v;
+  return TH_OK;
+}
+
+static th_status key_length(th_data_spec *s, const assignment *a) {
+  long long v;
+  TH_TRY(whole(a, 1, 600000, &v));
+  s->length_ms = (int)v;
+  return TH_OK;
+}
+
+typedef struct key {
+  const char *name;
+  key_fn *take;
+} key;
+
+/* The first COMMON go with every data set. */
+enum { COMMON = 11 };
+static const key keys[] = {
+    {"scale", key_scale},   {"zero", key_zero},         {"mean", key_mean},       {"std", key_std},
+    {"val", key_val},       {"test", key_test},         {"limit", key_limit},     {"seed", key_seed},
+    {"labels", key_labels}, {"positive", key_positive}, {"augment", key_augment}, {"test_labels", key_test_labels},
+    {"shape", key_shape},   {"dtype", key_dtype},       {"label", key_label},     {"target", key_target},
+    {"drop", key_drop},     {"missing", key_missing},   {"size", key_size},       {"channels", key_channels},
+    {"rate", key_rate},     {"features", key_features}, {"length", key_length}};
+enum { KEYS = sizeof keys / sizeof keys[0] };
 
 static th_status apply(th_data_spec *spec, const assignment *a) {
+  const char *names[KEYS];
   if (!a->key) return TH_OK;
-  for (int i = 0; i < KEYS; ++i)
-    if (strcmp(a->key, key_names[i]) == 0) return key_functions[i](spec, a);
-  const char *close = th_str_closest(a->key, key_names, KEYS);
+  for (int i = 0; i < KEYS; ++i) {
+    names[i] = keys[i].name;
+    if (strcmp(a->key, names[i]) != 0) continue;
+    spec->given |= 1u << i;
+    return keys[i].take(spec, a);
+  }
+  const char *close = th_str_closest(a->key, names, KEYS);
   if (close) return th_fail(TH_ERR_USAGE, "data: unknown key '%s': did you mean '%s'?", a->key, close);
-  return th_fail(TH_ERR_USAGE, "data: unknown key '%s': expected scale, mean, std, val, test, limit, seed or augment",
+  return th_fail(TH_ERR_USAGE,
+                 "data: unknown key '%s': expected scale, zero, mean, std, val, test, limit, seed, labels, positive, "
+                 "augment, or a key of one kind of data (docs/guide/data.md)",
                  a->key);
+}
+
+th_status th_data_spec_check(const th_data_spec *spec, const char *kind, const char *own) {
+  for (int i = COMMON; i < KEYS; ++i) {
+    if (!(spec->given & 1u << i)) continue;
+    const char *found = strstr(own, keys[i].name);
+    size_t length = strlen(keys[i].name);
+    while (found && !(found > own && found[-1] == ' ' && found[length] == ' ')) found = strstr(found + 1, keys[i].name);
+    if (!found) return th_fail(TH_ERR_USAGE, "data: %s= has no meaning for %s", keys[i].name, kind);
+  }
+  if (spec->labels && !strstr(own, " labels "))
+    return th_fail(TH_ERR_USAGE, "data: labels=%s: %s has its own labels; only labels=none is possible", spec->labels,
+                   kind);
+  if (spec->test_file && !strstr(own, " test "))
+    return th_fail(TH_ERR_USAGE, "data: test=%s: expected a number from 0.001 to 0.9", spec->test_file);
+  return TH_OK;
 }
 
 /* One piece between commas; `piece` is writable. */

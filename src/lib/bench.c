@@ -57,7 +57,7 @@ static void put_inputs(trial *t, const float *x, int64_t elems) {
 }
 
 static th_status fetch_inputs(trial *t, th_model *m, const th_data *data, th_arena *arena) {
-  const th_dataset *set = data->set;
+  th_dataset *set = data->set;
   int elems = th_dataset_sample_elems(set);
   if (t->samples > set->split[TH_SPLIT_TEST].count) t->samples = set->split[TH_SPLIT_TEST].count;
   TH_TRY(th_measure_check(m, set, &t->outputs));
@@ -69,7 +69,11 @@ static th_status fetch_inputs(trial *t, th_model *m, const th_data *data, th_are
   if (!x || !which || !t->labels) return TH_ERR_RESOURCE;
   for (int i = 0; i < t->samples; i++) which[i] = i;
   th_dataset_fetch(set, TH_SPLIT_TEST, which, t->samples, NULL, 0, 0, x, t->labels);
-  if (!set->classes) t->labels = NULL;
+  th_metric metric;
+  if (th_metric_choose(set, t->outputs, TH_METRIC_AUTO, &metric) != TH_OK || metric != TH_METRIC_ACCURACY) {
+    th_error_clear();
+    t->labels = NULL;
+  }
   put_inputs(t, x, (int64_t)t->samples * elems);
   return TH_OK;
 }
@@ -96,7 +100,7 @@ static int64_t count_right(const trial *t) {
       memcpy(y, q, t->out_bytes);
     else
       th_dequantize(q, type, t->outputs, t->out.scale, t->out.zero, y);
-    right += th_argmax(y, t->outputs) == t->labels[i];
+    right += th_answer(y, t->outputs) == t->labels[i];
   }
   return right;
 }

@@ -141,7 +141,7 @@ static void add_errors(comparison *c, int samples) {
 
 static void add_answers(comparison *c, int samples, const float *ya, const float *yb, const int32_t *label) {
   for (int i = 0; i < samples; i++) {
-    int a = th_argmax(ya + i * c->classes, c->classes), b = th_argmax(yb + i * c->classes, c->classes);
+    int a = th_answer(ya + i * c->classes, c->classes), b = th_answer(yb + i * c->classes, c->classes);
     c->agree += a == b;
     c->right[0] += label && a == label[i];
     c->right[1] += label && b == label[i];
@@ -231,13 +231,23 @@ static void write_layers(const comparison *c, th_result *r) {
   if (worst >= 0) th_json_add_string(r->json, "worst_layer", c->pairs[worst].name);
 }
 
-static th_status compare_into(comparison *c, const th_dataset *set, int limit, const th_context *ctx, th_result *r) {
+/* Integers in a model's own quantization: of b when a does not take them. */
+static th_status check_both(comparison *c, th_dataset *set) {
+  bool own = set->own;
+  set->own = false;
+  for (int m = 0; m < 2; m++) TH_TRY(th_measure_check(c->model[m], set, &c->classes));
+  set->own = own;
+  if (!own) return TH_OK;
+  th_port a = th_model_input(c->model[0], 0);
+  int taker = th_dtype_from_name(a.dtype) == set->store[0].dtype ? 0 : 1;
+  return th_measure_check(c->model[taker], set, &c->classes);
+}
+
+static th_status compare_into(comparison *c, th_dataset *set, int limit, const th_context *ctx, th_result *r) {
   int count = set->split[TH_SPLIT_TEST].count;
   if (limit > 0 && limit < count) count = limit;
-  for (int m = 0; m < 2; m++) {
-    TH_TRY(th_measure_check(c->model[m], set, &c->classes));
-    TH_TRY(th_eval_open(c->model[m]->graph, true, &c->eval[m]));
-  }
+  TH_TRY(check_both(c, set));
+  for (int m = 0; m < 2; m++) TH_TRY(th_eval_open(c->model[m]->graph, true, &c->eval[m]));
   th_port a = th_model_output(c->model[0], 0), b = th_model_output(c->model[1], 0);
   c->classes = (int)th_model_port_elems(&a);
   if (th_model_port_elems(&b) != c->classes)

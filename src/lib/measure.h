@@ -5,12 +5,16 @@
 
 #include "data/dataset.h"
 #include "encode/encode.h"
+#include "lib/metric.h"
 #include "lib/model.h"
 
 typedef struct th_measure {
+  th_metric metric; /* in: what is wanted; out: what was chosen */
   int samples;
-  double accuracy;    /* 0..1; NaN without labels */
-  double mse;         /* against the input (autoencoders), NaN with labels */
+  double accuracy;    /* 0..1; NaN unless the metric */
+  double mse, mae;    /* against the numbers to predict, or the input (autoencoders); NaN unless the metric */
+  double auc;         /* NaN unless the metric, and when only one kind of sample is there */
+  int recordings;     /* AUC: how many scores; pieces of one recording share one, the mean */
   int64_t *confusion; /* classes x classes, row = label; NULL: not wanted */
 } th_measure;
 
@@ -18,12 +22,9 @@ typedef struct th_measure {
 th_status th_measure_run(th_model *model, const th_data *data, th_split_name split, int limit, const th_context *ctx,
                          th_measure *measure);
 
-/* One input that takes a sample of the set, one output with a value for each of its classes; or TH_ERR_INPUT. *outputs:
- * elements of the output. */
-th_status th_measure_check(const th_model *model, const th_dataset *set, int *outputs);
-
-/* Position of the first of the largest values, as TFLite's argmax; n >= 1. */
-int th_argmax(const float *v, int n);
+/* One input that takes a sample of the set, one output; or TH_ERR_INPUT. *outputs: elements of the output. Integer data
+ * without a scale are from here on in the quantization of this model's input. */
+th_status th_measure_check(const th_model *model, th_dataset *set, int *outputs);
 
 typedef struct th_footprint {
   int64_t params;      /* weights and biases, batch norm folded into them */

@@ -335,6 +335,15 @@ static th_status check_data(const th_model *m, const th_data *data) {
   if (m->graph->n_inputs != 1)
     return th_fail(TH_ERR_INPUT, "%s: %d inputs; training and calibration need a model with one", m->path,
                    m->graph->n_inputs);
+  if (data->set->own)
+    return th_fail(
+        TH_ERR_INPUT,
+        "%s: holds integers without scale=; to train or calibrate a float model give scale= and zero= of the "
+        "data (scale=1: plain numbers)",
+        data->set->name);
+  if (!data->set->split[TH_SPLIT_TRAIN].count)
+    return th_fail(TH_ERR_INPUT, "%s: has no training samples; test=0.2 keeps a part for tests and trains on the rest",
+                   data->set->name);
   if (th_shape_elems(&t->shape) == th_dataset_sample_elems(data->set)) return TH_OK;
   char shape[TH_SHAPE_TEXT];
   return th_fail(TH_ERR_INPUT, "%s: input %s is %s, samples of %s are %s", m->path, in.name, in.shape, data->set->name,

@@ -54,7 +54,12 @@ static th_status check_data(const th_fit *f) {
   if (outputs > MAX_LABELLED_OUTPUTS && d->classes)
     return th_fail(TH_ERR_INPUT, "graph %s has %lld outputs, expected at most %d", g->name, (long long)outputs,
                    MAX_LABELLED_OUTPUTS);
-  if (!d->classes && (f->net->ends_in_softmax || outputs != have || f->o->teacher))
+  if (d->target_elems && (f->net->ends_in_softmax || outputs != d->target_elems || f->o->teacher))
+    return th_fail(TH_ERR_INPUT,
+                   "graph %s has %lld outputs, data set %s has %d number(s) to predict: expected as many outputs, "
+                   "without softmax or teacher",
+                   g->name, (long long)outputs, d->name, d->target_elems);
+  if (!d->classes && !d->target_elems && (f->net->ends_in_softmax || outputs != have || f->o->teacher))
     return th_fail(TH_ERR_INPUT, "data set %s has no labels: expected an autoencoder without softmax or teacher",
                    d->name);
   return TH_OK;
@@ -63,7 +68,7 @@ static th_status check_data(const th_fit *f) {
 static void set_loss(th_fit *f) {
   f->loss = (th_loss){.outputs = (int)f->net->tensors[f->net->logits].elems,
                       .labels = f->data->classes ? f->labels : NULL,
-                      .target = th_net_input(f->net),
+                      .target = f->targets ? f->targets : th_net_input(f->net),
                       .smoothing = f->o->label_smoothing,
                       .beta = f->net->beta,
                       .temperature = f->o->temperature,
@@ -80,7 +85,10 @@ static th_status allocate(th_fit *f) {
   f->values = TH_ARRAY(f->arena, float *, tensors);
   f->dv = TH_ARRAY(f->arena, float *, tensors);
   f->order = TH_ARRAY(f->arena, int32_t, f->data->split[TH_SPLIT_TRAIN].count);
-  f->labels = TH_ARRAY(f->arena, int32_t, f->batch > 64 ? f->batch : 64);
+  int most = f->batch > 64 ? f->batch : 64;
+  f->labels = TH_ARRAY(f->arena, int32_t, most);
+  if (f->data->target_elems && !(f->targets = TH_ARRAY(f->arena, float, most * f->data->target_elems)))
+    return TH_ERR_RESOURCE;
   bool all = f->m && f->shadows && f->values && f->dv && f->order && f->labels;
   if (!all || (f->o->ema > 0.0f && !f->ema) || (th_optimizer_has_second_moment(f->o->optimizer) && !f->v))
     return TH_ERR_RESOURCE;

@@ -39,7 +39,8 @@ typedef struct th_fit {
   /* by tensor, for the constraints: shadow, projected value, gradient of the value in the last step */
   float **shadows, **values, **dv;
   int32_t *order, *labels;
-  double began; /* clock */
+  float *targets; /* of a batch, when the data set has numbers to predict */
+  double began;   /* clock */
   long began_step;
 } th_fit;
 

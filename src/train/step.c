@@ -27,6 +27,9 @@ static th_status fetch_chunk(void *arg, int chunk, int thread) {
   th_dataset_fetch(j->f->data, j->split, j->which + begin, end - begin, j->augment, j->f->o->seed ^ STREAM_AUGMENT,
                    (uint32_t)j->f->epoch, th_net_input(j->f->net) + begin * elems,
                    j->f->loss.labels ? j->f->labels + begin : NULL);
+  if (j->f->targets)
+    th_dataset_fetch_targets(j->f->data, j->split, j->which + begin, end - begin,
+                             j->f->targets + (size_t)begin * (size_t)j->f->data->target_elems);
   return TH_OK;
 }
 
