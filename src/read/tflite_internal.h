@@ -32,8 +32,23 @@ typedef struct tfl_op_row {
 } tfl_op_row;
 const tfl_op_row *th_tfl_op_find(int code); /* NULL when not supported */
 
+/* The functions of the rows. */
+#define TFL_OP(code, name, options, function, op) tfl_op_fn th_tfl_read_##function;
+#include "read/tflite_ops.def"
+#undef TFL_OP
+
 const char *th_tfl_op_name(int code); /* also of those not supported; "operator" when unknown */
 
+/* --- what those functions use --- */
+
+th_tensor *th_tfl_tensor(tfl_reader *r, int id);
+/* Adds the node, named after its place in the file: "conv2d_3". */
+th_status th_tfl_node(tfl_reader *r, const tfl_op *o, const int *in, int n_in, th_node **node);
+th_status th_tfl_need_inputs(const tfl_reader *r, const tfl_op *o, int lo, int hi); /* the first `lo` must be there */
+th_status th_tfl_need_rank(tfl_reader *r, const tfl_op *o, int input, int rank);
+th_status th_tfl_activation(tfl_reader *r, const tfl_op *o, int field, th_node *n);
+/* A small constant of whole numbers (axes, paddings). */
+th_status th_tfl_numbers(tfl_reader *r, const tfl_op *o, int input, int32_t *values, int limit, int *count);
 th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) TH_PRINTF(3, 4);
 /* Turns a constant of another type into float in place: tensor by its scale and zero, float16 by widening. */
 th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor);

@@ -1,42 +1,41 @@
-/* One function per kind of .tflite operator: options -> attributes, inputs -> node. The table is tflite_ops.def.
- * SPDX-License-Identifier: Apache-2.0 */
+/* One function per kind of .tflite operator: options -> attributes, inputs -> node. The table is tflite_ops.def;
+ * functions for element-wise operators and reductions are in tflite_math.c. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "format/tflite_schema.h"
 #include "op/op.h"
 #include "read/tflite_internal.h"
 
-static th_tensor *tensor_of(tfl_reader *r, int id) {
+th_tensor *th_tfl_tensor(tfl_reader *r, int id) {
   return th_graph_tensor(r->g, id);
 }
 
-/* The node is named after its place in the file: "conv2d_3". */
-static th_status add_node(tfl_reader *r, const tfl_op *o, const int *in, int n_in, th_node **node) {
+th_status th_tfl_node(tfl_reader *r, const tfl_op *o, const int *in, int n_in, th_node **node) {
   int id;
   const char *name = th_arena_printf(r->scratch, "%s_%d", th_op_name(o->op), o->index);
   if (!name) return TH_ERR_RESOURCE;
   if (th_graph_producer(r->g, o->out) >= 0)
-    return th_tfl_fail(r, o, "its output %s is made by another operator too", tensor_of(r, o->out)->name);
+    return th_tfl_fail(r, o, "its output %s is made by another operator too", th_tfl_tensor(r, o->out)->name);
   TH_TRY(th_graph_add_node(r->g, r->g->n_nodes, o->op, name, in, n_in, &o->out, 1, &id));
   *node = &r->g->nodes[id];
   return TH_OK;
 }
 
-static th_status need_inputs(const tfl_reader *r, const tfl_op *o, int lo, int hi) {
+th_status th_tfl_need_inputs(const tfl_reader *r, const tfl_op *o, int lo, int hi) {
   if (o->n_in < lo || o->n_in > hi) return th_tfl_fail(r, o, "has %d inputs, expected %d to %d", o->n_in, lo, hi);
   for (int i = 0; i < lo; ++i)
     if (o->in[i] < 0) return th_tfl_fail(r, o, "input %d is absent", i);
   return TH_OK;
 }
 
-static th_status need_rank(tfl_reader *r, const tfl_op *o, int input, int rank) {
-  const th_tensor *t = tensor_of(r, o->in[input]);
+th_status th_tfl_need_rank(tfl_reader *r, const tfl_op *o, int input, int rank) {
+  const th_tensor *t = th_tfl_tensor(r, o->in[input]);
   char text[TH_SHAPE_TEXT];
   if (t->shape.rank == rank) return TH_OK;
   return th_tfl_fail(r, o, "input %s is %s, expected %d dimensions", t->name, th_shape_text(&t->shape, text), rank);
 }
 
-static th_status set_activation(tfl_reader *r, const tfl_op *o, int field, th_node *n) {
+th_status th_tfl_activation(tfl_reader *r, const tfl_op *o, int field, th_node *n) {
   int code = th_fb_u8(o->options, field, 0);
   switch (code) {
 #define X(number, suffix)                            \
@@ -79,7 +78,7 @@ static float constant_at(const th_tensor *t, int64_t i, int64_t inner) {
 }
 
 static th_status widen(tfl_reader *r, const tfl_op *o, int from, int to) {
-  const th_tensor *t = tensor_of(r, from);
+  const th_tensor *t = th_tfl_tensor(r, from);
   bool bytes = t->dtype == TH_DTYPE_S8 || t->dtype == TH_DTYPE_U8 || t->dtype == TH_DTYPE_S4;
   if (t->dtype != TH_DTYPE_F16 && !(bytes && t->quant.count > 0))
     return th_tfl_fail(r, o, "constant %s of type %s cannot be turned into float", t->name, th_dtype_name(t->dtype));
@@ -91,30 +90,29 @@ static th_status widen(tfl_reader *r, const tfl_op *o, int from, int to) {
   for (int64_t i = 0; i < elems; ++i) data[i] = constant_at(t, i, inner);
   th_status status = th_graph_set_data(r->g, to, TH_DTYPE_F32, &t->shape, data);
   th_arena_release(r->scratch, pos);
-  tensor_of(r, to)->quant = (th_quant){.axis = -1};
+  th_tfl_tensor(r, to)->quant = (th_quant){.axis = -1};
   return status;
 }
 
 th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor) {
-  const th_tensor *t = tensor_of(r, tensor);
+  const th_tensor *t = th_tfl_tensor(r, tensor);
   if (!t || !t->data || t->dtype == TH_DTYPE_F32) return TH_OK;
   return widen(r, o, tensor, tensor);
 }
 
 /* Weights and bias of a layer: constants; in a float layer, float. */
 static th_status settle_weights(tfl_reader *r, const tfl_op *o) {
-  const th_tensor *w = tensor_of(r, o->in[1]), *x = tensor_of(r, o->in[0]);
+  const th_tensor *w = th_tfl_tensor(r, o->in[1]), *x = th_tfl_tensor(r, o->in[0]);
   if (!w->data) return th_tfl_fail(r, o, "weights %s are not a constant", w->name);
-  if (o->n_in > 2 && o->in[2] >= 0 && !tensor_of(r, o->in[2])->data)
-    return th_tfl_fail(r, o, "bias %s is not a constant", tensor_of(r, o->in[2])->name);
+  if (o->n_in > 2 && o->in[2] >= 0 && !th_tfl_tensor(r, o->in[2])->data)
+    return th_tfl_fail(r, o, "bias %s is not a constant", th_tfl_tensor(r, o->in[2])->name);
   if (x->dtype != TH_DTYPE_F32) return TH_OK;
   TH_TRY(th_tfl_make_float(r, o, o->in[1]));
   return o->n_in > 2 ? th_tfl_make_float(r, o, o->in[2]) : TH_OK;
 }
 
-/* A small constant of whole numbers (axes, paddings) as s32. */
-static th_status read_s32(tfl_reader *r, const tfl_op *o, int input, int32_t *values, int limit, int *count) {
-  const th_tensor *t = tensor_of(r, o->in[input]);
+th_status th_tfl_numbers(tfl_reader *r, const tfl_op *o, int input, int32_t *values, int limit, int *count) {
+  const th_tensor *t = th_tfl_tensor(r, o->in[input]);
   if (!t->data || (t->dtype != TH_DTYPE_S32 && t->dtype != TH_DTYPE_S64))
     return th_tfl_fail(r, o, "input %s must be a constant of whole numbers", t->name);
   int64_t n = th_shape_elems(&t->shape);
@@ -150,44 +148,44 @@ static th_status set_window(tfl_reader *r, const tfl_op *o, th_node *n) {
                                   TH_ATTR_PAD_BOTTOM};
   static const th_attr_id x[5] = {TH_ATTR_KERNEL_X, TH_ATTR_STRIDE_X, TH_ATTR_DILATION_X, TH_ATTR_PAD_LEFT,
                                   TH_ATTR_PAD_RIGHT};
-  const th_shape *in = &tensor_of(r, o->in[0])->shape;
+  const th_shape *in = &th_tfl_tensor(r, o->in[0])->shape;
   n->attr[TH_ATTR_STRIDE_Y].i = th_fb_s32(o->options, TFL_WINDOW_STRIDE_Y, 0);
   n->attr[TH_ATTR_STRIDE_X].i = th_fb_s32(o->options, TFL_WINDOW_STRIDE_X, 0);
   TH_TRY(one_side(r, o, n, in->dim[1], y));
   return one_side(r, o, n, in->dim[2], x);
 }
 
-static th_status conv(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_conv(tfl_reader *r, const tfl_op *o) {
   bool depthwise = o->op == TH_OP_DEPTHWISE_CONV2D;
   th_node *n;
-  TH_TRY(need_inputs(r, o, 2, 3));
-  TH_TRY(need_rank(r, o, 0, 4));
-  TH_TRY(need_rank(r, o, 1, 4));
+  TH_TRY(th_tfl_need_inputs(r, o, 2, 3));
+  TH_TRY(th_tfl_need_rank(r, o, 0, 4));
+  TH_TRY(th_tfl_need_rank(r, o, 1, 4));
   TH_TRY(settle_weights(r, o));
-  TH_TRY(add_node(r, o, o->in, o->n_in, &n));
-  const th_shape *x = &tensor_of(r, o->in[0])->shape, *w = &tensor_of(r, o->in[1])->shape;
+  TH_TRY(th_tfl_node(r, o, o->in, o->n_in, &n));
+  const th_shape *x = &th_tfl_tensor(r, o->in[0])->shape, *w = &th_tfl_tensor(r, o->in[1])->shape;
   n->attr[TH_ATTR_KERNEL_Y].i = w->dim[1];
   n->attr[TH_ATTR_KERNEL_X].i = w->dim[2];
   n->attr[TH_ATTR_DILATION_Y].i = th_fb_s32(o->options, depthwise ? TFL_DEPTHWISE_DILATION_Y : TFL_CONV_DILATION_Y, 1);
   n->attr[TH_ATTR_DILATION_X].i = th_fb_s32(o->options, depthwise ? TFL_DEPTHWISE_DILATION_X : TFL_CONV_DILATION_X, 1);
   if (!depthwise) {
     if (x->dim[3] % w->dim[3])
-      return th_tfl_fail(r, o, "weights %s expect %d channels, the input has %d", tensor_of(r, o->in[1])->name,
+      return th_tfl_fail(r, o, "weights %s expect %d channels, the input has %d", th_tfl_tensor(r, o->in[1])->name,
                          w->dim[3], x->dim[3]);
     n->attr[TH_ATTR_GROUPS].i = x->dim[3] / w->dim[3];
   }
-  TH_TRY(set_activation(r, o, depthwise ? TFL_DEPTHWISE_ACTIVATION : TFL_CONV_ACTIVATION, n));
+  TH_TRY(th_tfl_activation(r, o, depthwise ? TFL_DEPTHWISE_ACTIVATION : TFL_CONV_ACTIVATION, n));
   return set_window(r, o, n);
 }
 
-static th_status pool(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_pool(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(need_inputs(r, o, 1, 1));
-  TH_TRY(need_rank(r, o, 0, 4));
-  TH_TRY(add_node(r, o, o->in, 1, &n));
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  TH_TRY(th_tfl_need_rank(r, o, 0, 4));
+  TH_TRY(th_tfl_node(r, o, o->in, 1, &n));
   n->attr[TH_ATTR_KERNEL_Y].i = th_fb_s32(o->options, TFL_POOL_KERNEL_Y, 0);
   n->attr[TH_ATTR_KERNEL_X].i = th_fb_s32(o->options, TFL_POOL_KERNEL_X, 0);
-  TH_TRY(set_activation(r, o, TFL_POOL_ACTIVATION, n));
+  TH_TRY(th_tfl_activation(r, o, TFL_POOL_ACTIVATION, n));
   return set_window(r, o, n);
 }
 
@@ -195,7 +193,7 @@ static th_status pool(tfl_reader *r, const tfl_op *o) {
 
 /* keep_num_dims: the same numbers under a shape of more dimensions. */
 static th_status reshape_behind(tfl_reader *r, const tfl_op *o, tfl_op *inner) {
-  const th_tensor *out = tensor_of(r, o->out);
+  const th_tensor *out = th_tfl_tensor(r, o->out);
   th_shape flat = th_shape_make(2, 1, out->shape.dim[out->shape.rank - 1]);
   if (th_shape_elems(&out->shape) != flat.dim[1])
     return th_tfl_fail(r, o, "its output %s has more than one row", out->name);
@@ -205,120 +203,93 @@ static th_status reshape_behind(tfl_reader *r, const tfl_op *o, tfl_op *inner) {
   tfl_op reshape = *o;
   reshape.op = TH_OP_RESHAPE;
   th_node *n;
-  return add_node(r, &reshape, &inner->out, 1, &n);
+  return th_tfl_node(r, &reshape, &inner->out, 1, &n);
 }
 
-static th_status fully_connected(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_fully_connected(tfl_reader *r, const tfl_op *o) {
   tfl_op inner = *o;
   th_node *n;
-  TH_TRY(need_inputs(r, o, 2, 3));
-  TH_TRY(need_rank(r, o, 1, 2));
+  TH_TRY(th_tfl_need_inputs(r, o, 2, 3));
+  TH_TRY(th_tfl_need_rank(r, o, 1, 2));
   TH_TRY(settle_weights(r, o));
   if (th_fb_u8(o->options, TFL_FC_WEIGHTS_FORMAT, 0) != 0)
     return th_tfl_fail(r, o, "shuffled weights are not supported");
-  if (tensor_of(r, o->out)->shape.rank > 2) TH_TRY(reshape_behind(r, o, &inner));
-  TH_TRY(add_node(r, &inner, o->in, o->n_in, &n));
-  return set_activation(r, o, TFL_FC_ACTIVATION, n);
+  if (th_tfl_tensor(r, o->out)->shape.rank > 2) TH_TRY(reshape_behind(r, o, &inner));
+  TH_TRY(th_tfl_node(r, &inner, o->in, o->n_in, &n));
+  return th_tfl_activation(r, o, TFL_FC_ACTIVATION, n);
 }
 
-static th_status elementwise(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_unary(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(need_inputs(r, o, 2, 2));
-  if (tensor_of(r, o->out)->dtype == TH_DTYPE_F32) {
-    TH_TRY(th_tfl_make_float(r, o, o->in[0]));
-    TH_TRY(th_tfl_make_float(r, o, o->in[1]));
-  }
-  TH_TRY(add_node(r, o, o->in, 2, &n));
-  return set_activation(r, o, TFL_ELEMENTWISE_ACTIVATION, n);
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  return th_tfl_node(r, o, o->in, 1, &n);
 }
 
-static th_status unary(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_softmax(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(need_inputs(r, o, 1, 1));
-  return add_node(r, o, o->in, 1, &n);
-}
-
-static th_status softmax(tfl_reader *r, const tfl_op *o) {
-  th_node *n;
-  TH_TRY(need_inputs(r, o, 1, 1));
-  TH_TRY(add_node(r, o, o->in, 1, &n));
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  TH_TRY(th_tfl_node(r, o, o->in, 1, &n));
   n->attr[TH_ATTR_BETA].f = th_fb_f32(o->options, TFL_SOFTMAX_BETA, 0.0f);
   if (n->attr[TH_ATTR_BETA].f > 0 && n->attr[TH_ATTR_BETA].f < 1e6f) return TH_OK;
   return th_tfl_fail(r, o, "beta is %g, expected a positive number", (double)n->attr[TH_ATTR_BETA].f);
 }
 
-static th_status leaky_relu(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_leaky_relu(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(need_inputs(r, o, 1, 1));
-  TH_TRY(add_node(r, o, o->in, 1, &n));
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  TH_TRY(th_tfl_node(r, o, o->in, 1, &n));
   n->attr[TH_ATTR_ALPHA].f = th_fb_f32(o->options, TFL_LEAKY_ALPHA, 0.0f);
   if (n->attr[TH_ATTR_ALPHA].f > -1e6f && n->attr[TH_ATTR_ALPHA].f < 1e6f) return TH_OK;
   return th_tfl_fail(r, o, "alpha is %g", (double)n->attr[TH_ATTR_ALPHA].f);
 }
 
-static th_status concat(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_concat(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(need_inputs(r, o, 1, 8));
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 8));
   for (int i = 0; i < o->n_in; ++i)
     if (o->in[i] < 0) return th_tfl_fail(r, o, "input %d is absent", i);
-  int rank = tensor_of(r, o->in[0])->shape.rank, axis = th_fb_s32(o->options, TFL_CONCAT_AXIS, 0);
+  int rank = th_tfl_tensor(r, o->in[0])->shape.rank, axis = th_fb_s32(o->options, TFL_CONCAT_AXIS, 0);
   if (axis < 0) axis += rank;
   if (axis < 0 || axis >= rank) return th_tfl_fail(r, o, "axis %d of %d dimensions", axis, rank);
   if (th_fb_u8(o->options, TFL_CONCAT_ACTIVATION, 0) != 0)
     return th_tfl_fail(r, o, "a fused activation is not supported here");
-  TH_TRY(add_node(r, o, o->in, o->n_in, &n));
+  TH_TRY(th_tfl_node(r, o, o->in, o->n_in, &n));
   n->attr[TH_ATTR_AXIS].i = axis;
   return TH_OK;
 }
 
 /* The target is the output's own shape, so the shape input says nothing more. */
-static th_status reshape(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_reshape(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(need_inputs(r, o, 1, 2));
-  return add_node(r, o, o->in, 1, &n);
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 2));
+  return th_tfl_node(r, o, o->in, 1, &n);
 }
 
-static th_status mean(tfl_reader *r, const tfl_op *o) {
-  int32_t axes[TH_MAX_RANK];
-  int n_axes, rank = tensor_of(r, o->in[0])->shape.rank;
-  th_node *n;
-  TH_TRY(need_inputs(r, o, 2, 2));
-  TH_TRY(read_s32(r, o, 1, axes, TH_MAX_RANK, &n_axes));
-  TH_TRY(add_node(r, o, o->in, 1, &n));
-  for (int i = 0; i < n_axes; ++i) {
-    int axis = axes[i] < 0 ? axes[i] + rank : axes[i];
-    if (axis < 0 || axis >= rank) return th_tfl_fail(r, o, "axis %d of %d dimensions", axes[i], rank);
-    n->attr[TH_ATTR_AXES_MASK].i |= 1 << axis;
-  }
-  n->attr[TH_ATTR_KEEP_DIMS].i = th_fb_bool(o->options, TFL_REDUCER_KEEP_DIMS, false);
-  return TH_OK;
-}
-
-static th_status pad(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_read_pad(tfl_reader *r, const tfl_op *o) {
   int32_t table[2 * TH_MAX_RANK];
   int count, in[3] = {o->in[0], TH_NO_TENSOR, TH_NO_TENSOR};
   th_node *n;
-  TH_TRY(need_inputs(r, o, 2, 3));
-  TH_TRY(read_s32(r, o, 1, table, 2 * TH_MAX_RANK, &count));
-  int rank = tensor_of(r, o->in[0])->shape.rank;
+  TH_TRY(th_tfl_need_inputs(r, o, 2, 3));
+  TH_TRY(th_tfl_numbers(r, o, 1, table, 2 * TH_MAX_RANK, &count));
+  int rank = th_tfl_tensor(r, o->in[0])->shape.rank;
   if (count != 2 * rank) return th_tfl_fail(r, o, "%d paddings for %d dimensions", count, rank);
   th_shape shape = th_shape_make(2, rank, 2);
-  TH_TRY(th_graph_add_const(r->g, tensor_of(r, o->in[1])->name, TH_DTYPE_S32, &shape, table, &in[1]));
+  TH_TRY(th_graph_add_const(r->g, th_tfl_tensor(r, o->in[1])->name, TH_DTYPE_S32, &shape, table, &in[1]));
   if (o->n_in == 3) in[2] = o->in[2];
-  return add_node(r, o, in, in[2] >= 0 ? 3 : 2, &n);
+  return th_tfl_node(r, o, in, in[2] >= 0 ? 3 : 2, &n);
 }
 
-static th_status dequantize(tfl_reader *r, const tfl_op *o) {
-  TH_TRY(need_inputs(r, o, 1, 1));
-  const th_tensor *t = tensor_of(r, o->in[0]);
-  if (!t->data) return unary(r, o);
-  if (!th_shape_eq(&t->shape, &tensor_of(r, o->out)->shape))
-    return th_tfl_fail(r, o, "input %s and output %s differ in shape", t->name, tensor_of(r, o->out)->name);
+th_status th_tfl_read_dequantize(tfl_reader *r, const tfl_op *o) {
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  const th_tensor *t = th_tfl_tensor(r, o->in[0]);
+  if (!t->data) return th_tfl_read_unary(r, o);
+  if (!th_shape_eq(&t->shape, &th_tfl_tensor(r, o->out)->shape))
+    return th_tfl_fail(r, o, "input %s and output %s differ in shape", t->name, th_tfl_tensor(r, o->out)->name);
   return widen(r, o, o->in[0], o->out);
 }
 
 static const tfl_op_row rows[] = {
-#define TFL_OP(code, name, options, function, op) {code, options, #name, function, TH_OP_##op},
+#define TFL_OP(code, name, options, function, op) {code, options, #name, th_tfl_read_##function, TH_OP_##op},
 #include "read/tflite_ops.def"
 #undef TFL_OP
 };

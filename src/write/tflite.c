@@ -38,7 +38,7 @@ th_status th_tfl_place(tfl_writer *w, int graph_tensor, int *index) {
 
 /* --- pieces of the file --- */
 
-static int type_code(th_dtype t) {
+int th_tfl_type_code(th_dtype t) {
   switch (t) {
 #define X(code, suffix)   \
   case TH_DTYPE_##suffix: \
@@ -64,7 +64,7 @@ static void write_quant(th_fb_builder *b, size_t slot, const th_quant *q) {
 }
 
 static th_status write_tensor(th_fb_builder *b, const tfl_tensor *t, size_t slot, uint32_t buffer) {
-  int code = type_code(t->dtype), n = 0;
+  int code = th_tfl_type_code(t->dtype), n = 0;
   if (code < 0)
     return th_fail(TH_ERR_INPUT, "tensor %s: type %s has no counterpart in .tflite", t->name ? t->name : "?",
                    th_dtype_name(t->dtype));

@@ -38,6 +38,23 @@ typedef struct tfl_out_row {
   th_status (*write)(tfl_writer *w, const th_node *n, const struct tfl_out_row *row);
 } tfl_out_row;
 
+/* The functions of the rows. */
+#define TFL_OUT(op, code, version_f32, version_s8, options, function) \
+  th_status th_tfl_write_##function(tfl_writer *w, const th_node *n, const tfl_out_row *row);
+#include "write/tflite_ops.def"
+#undef TFL_OUT
+
+/* --- what those functions use --- */
+
+#define TFL_NODE_FAIL(n, text) th_fail(TH_ERR_INPUT, "%s (%s): " text, (n)->name, th_op_name((n)->op))
+/* An operator with the node's first `n_in` inputs and its output. */
+th_status th_tfl_begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op);
+void th_tfl_option(tfl_operator *op, th_fb_field field);
+th_status th_tfl_put_activation(const th_node *n, tfl_operator *op, int field);
+th_status th_tfl_put_numbers(tfl_writer *w, const int32_t *values, th_shape shape, int *index); /* a new s32 constant */
+/* Operators that only move or select values: TFLite's kernels demand the same scale and zero on both sides. */
+th_status th_tfl_same_grid(const tfl_writer *w, const th_node *n, int inputs);
+int th_tfl_type_code(th_dtype t); /* -1 when files have none */
 th_status th_tfl_add_tensor(tfl_writer *w, const tfl_tensor *t, int *index);
 th_status th_tfl_place(tfl_writer *w, int graph_tensor, int *index); /* adds it when it is not there yet */
 /* The operators of one node. */

@@ -1,12 +1,11 @@
-/* Graph nodes -> .tflite operators: one function per kind, the table is tflite_ops.def.
+/* Graph nodes -> .tflite operators: one function per kind, the table is tflite_ops.def; functions for element-wise
+ * operators and reductions are in tflite_math.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "format/tflite_schema.h"
 #include "op/op.h"
 #include "write/tflite_internal.h"
-
-#define NODE_FAIL(n, text) th_fail(TH_ERR_INPUT, "%s (%s): " text, (n)->name, th_op_name((n)->op))
 
 static th_status add_operator(tfl_writer *w, const th_node *n, const tfl_out_row *row, tfl_operator **op) {
   if (w->n_ops == w->op_capacity) {
@@ -24,8 +23,7 @@ static th_status add_operator(tfl_writer *w, const th_node *n, const tfl_out_row
   return TH_OK;
 }
 
-/* An operator with the node's first `n_in` inputs and its output. */
-static th_status begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op) {
+th_status th_tfl_begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op) {
   int in[TH_MAX_INPUTS], out;
   for (int i = 0; i < n_in; ++i) {
     in[i] = -1;
@@ -39,36 +37,35 @@ static th_status begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, 
   return TH_OK;
 }
 
-static void option(tfl_operator *op, th_fb_field field) {
+void th_tfl_option(tfl_operator *op, th_fb_field field) {
   op->options[op->n_options++] = field;
 }
 
-static th_status activation(const th_node *n, tfl_operator *op, int field) {
+th_status th_tfl_put_activation(const th_node *n, tfl_operator *op, int field) {
   static const unsigned codes[TH_ACT_COUNT] = {
 #define X(code, suffix) [TH_ACT_##suffix] = code,
       TFL_ACTIVATIONS(X)
 #undef X
   };
   int32_t act = n->attr[TH_ATTR_ACTIVATION].i;
-  if (act == TH_ACT_TANH) return NODE_FAIL(n, "a fused tanh is not supported by TFLite Micro");
-  if (codes[act]) option(op, th_fb_field_u8(field, codes[act]));
+  if (act == TH_ACT_TANH) return TFL_NODE_FAIL(n, "a fused tanh is not supported by TFLite Micro");
+  if (codes[act]) th_tfl_option(op, th_fb_field_u8(field, codes[act]));
   return TH_OK;
 }
 
-static th_status add_s32(tfl_writer *w, const int32_t *values, th_shape shape, int *index) {
+th_status th_tfl_put_numbers(tfl_writer *w, const int32_t *values, th_shape shape, int *index) {
   size_t bytes = (size_t)th_shape_elems(&shape) * sizeof *values;
   tfl_tensor t = {.dtype = TH_DTYPE_S32, .shape = shape, .quant = {.axis = -1}};
   t.data = th_arena_copy(w->scratch, values, bytes);
   return t.data ? th_tfl_add_tensor(w, &t, index) : TH_ERR_RESOURCE;
 }
 
-/* Operators that only move or select values: TFLite's kernels demand the same scale and zero on both sides. */
-static th_status same_grid(const tfl_writer *w, const th_node *n, int inputs) {
+th_status th_tfl_same_grid(const tfl_writer *w, const th_node *n, int inputs) {
   const th_tensor *y = th_node_out(w->g, n, 0);
   if (!th_dtype_is_int(y->dtype)) return TH_OK;
   for (int i = 0; i < inputs; ++i) {
     const th_tensor *x = th_node_in(w->g, n, i);
-    if (!x->quant.count || !y->quant.count) return NODE_FAIL(n, "input or output has no scale");
+    if (!x->quant.count || !y->quant.count) return TFL_NODE_FAIL(n, "input or output has no scale");
     if (x->quant.scale[0] != y->quant.scale[0] || x->quant.zero[0] != y->quant.zero[0])
       return th_fail(TH_ERR_INPUT, "%s (%s): input %s must have the scale and zero of its output %s", n->name,
                      th_op_name(n->op), x->name, y->name);
@@ -102,7 +99,7 @@ static th_status pad_before(tfl_writer *w, const th_node *n, int *index) {
       0, 0, a[TH_ATTR_PAD_TOP].i, a[TH_ATTR_PAD_BOTTOM].i, a[TH_ATTR_PAD_LEFT].i, a[TH_ATTR_PAD_RIGHT].i, 0, 0};
   int in[2];
   TH_TRY(th_tfl_place(w, n->in[0], &in[0]));
-  TH_TRY(add_s32(w, table, th_shape_make(2, 4, 2), &in[1]));
+  TH_TRY(th_tfl_put_numbers(w, table, th_shape_make(2, 4, 2), &in[1]));
   tfl_tensor t = {.dtype = x->dtype, .shape = x->shape, .quant = x->quant};
   t.shape.dim[1] += table[2] + table[3];
   t.shape.dim[2] += table[4] + table[5];
@@ -116,9 +113,9 @@ static th_status pad_before(tfl_writer *w, const th_node *n, int *index) {
 }
 
 static void window_options(const th_node *n, padding p, tfl_operator *op) {
-  if (p != PADDING_SAME) option(op, th_fb_field_u8(TFL_WINDOW_PADDING, TFL_PADDING_VALID));
-  option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_X, n->attr[TH_ATTR_STRIDE_X].i));
-  option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_Y, n->attr[TH_ATTR_STRIDE_Y].i));
+  if (p != PADDING_SAME) th_tfl_option(op, th_fb_field_u8(TFL_WINDOW_PADDING, TFL_PADDING_VALID));
+  th_tfl_option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_X, n->attr[TH_ATTR_STRIDE_X].i));
+  th_tfl_option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_Y, n->attr[TH_ATTR_STRIDE_Y].i));
 }
 
 /* The bias of an integer layer: its scale is by definition that of input times weights. */
@@ -139,16 +136,16 @@ static th_status place_bias(tfl_writer *w, const th_node *n, int *index) {
 
 static th_status check_weights(const tfl_writer *w, const th_node *n) {
   const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1), *bias = th_node_in(w->g, n, 2);
-  if (!weights->data) return NODE_FAIL(n, "its weights are not a constant");
+  if (!weights->data) return TFL_NODE_FAIL(n, "its weights are not a constant");
   if (th_dtype_is_int(x->dtype) != th_dtype_is_int(weights->dtype))
-    return NODE_FAIL(n, "input and weights must both be float or both be integers");
-  if (bias && th_dtype_is_int(x->dtype) && bias->dtype != TH_DTYPE_S32) return NODE_FAIL(n, "its bias must be s32");
+    return TFL_NODE_FAIL(n, "input and weights must both be float or both be integers");
+  if (bias && th_dtype_is_int(x->dtype) && bias->dtype != TH_DTYPE_S32) return TFL_NODE_FAIL(n, "its bias must be s32");
   if (th_dtype_is_int(x->dtype) && (!x->quant.count || !weights->quant.count))
-    return NODE_FAIL(n, "input or weights have no scale");
+    return TFL_NODE_FAIL(n, "input or weights have no scale");
   return TH_OK;
 }
 
-static th_status conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   bool depthwise = n->op == TH_OP_DEPTHWISE_CONV2D;
   padding p = classify(w, n);
   int padded = -1, bias;
@@ -156,139 +153,121 @@ static th_status conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   TH_TRY(check_weights(w, n));
   if (p == PADDING_OTHER) TH_TRY(pad_before(w, n, &padded));
   TH_TRY(place_bias(w, n, &bias));
-  TH_TRY(begin(w, n, row, 2, &op));
+  TH_TRY(th_tfl_begin(w, n, row, 2, &op));
   if (padded >= 0) op->in[0] = padded;
   if (bias >= 0) op->in[op->n_in++] = bias; /* absent: left out; TFLite Micro crashes on an input of -1 */
   window_options(n, p, op);
   if (depthwise) {
     int channels = th_node_in(w->g, n, 0)->shape.dim[3];
-    option(op, th_fb_field_s32(TFL_DEPTHWISE_MULTIPLIER, th_node_in(w->g, n, 1)->shape.dim[3] / channels));
+    th_tfl_option(op, th_fb_field_s32(TFL_DEPTHWISE_MULTIPLIER, th_node_in(w->g, n, 1)->shape.dim[3] / channels));
   }
   int32_t dy = n->attr[TH_ATTR_DILATION_Y].i, dx = n->attr[TH_ATTR_DILATION_X].i;
-  if (dx != 1) option(op, th_fb_field_s32(depthwise ? TFL_DEPTHWISE_DILATION_X : TFL_CONV_DILATION_X, dx));
-  if (dy != 1) option(op, th_fb_field_s32(depthwise ? TFL_DEPTHWISE_DILATION_Y : TFL_CONV_DILATION_Y, dy));
+  if (dx != 1) th_tfl_option(op, th_fb_field_s32(depthwise ? TFL_DEPTHWISE_DILATION_X : TFL_CONV_DILATION_X, dx));
+  if (dy != 1) th_tfl_option(op, th_fb_field_s32(depthwise ? TFL_DEPTHWISE_DILATION_Y : TFL_CONV_DILATION_Y, dy));
   if ((dx != 1 || dy != 1) && op->version < 2) op->version = 2;
-  return activation(n, op, depthwise ? TFL_DEPTHWISE_ACTIVATION : TFL_CONV_ACTIVATION);
+  return th_tfl_put_activation(n, op, depthwise ? TFL_DEPTHWISE_ACTIVATION : TFL_CONV_ACTIVATION);
 }
 
-static th_status pool(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_pool(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   padding p = classify(w, n);
   tfl_operator *op;
-  TH_TRY(same_grid(w, n, 1));
+  TH_TRY(th_tfl_same_grid(w, n, 1));
   if (p == PADDING_OTHER)
-    return NODE_FAIL(n, "its padding is neither SAME nor VALID; a padding operator before it would change the result");
-  TH_TRY(begin(w, n, row, 1, &op));
+    return TFL_NODE_FAIL(n,
+                         "its padding is neither SAME nor VALID; a padding operator before it would change the result");
+  TH_TRY(th_tfl_begin(w, n, row, 1, &op));
   window_options(n, p, op);
-  option(op, th_fb_field_s32(TFL_POOL_KERNEL_X, n->attr[TH_ATTR_KERNEL_X].i));
-  option(op, th_fb_field_s32(TFL_POOL_KERNEL_Y, n->attr[TH_ATTR_KERNEL_Y].i));
-  return activation(n, op, TFL_POOL_ACTIVATION);
+  th_tfl_option(op, th_fb_field_s32(TFL_POOL_KERNEL_X, n->attr[TH_ATTR_KERNEL_X].i));
+  th_tfl_option(op, th_fb_field_s32(TFL_POOL_KERNEL_Y, n->attr[TH_ATTR_KERNEL_Y].i));
+  return th_tfl_put_activation(n, op, TFL_POOL_ACTIVATION);
 }
 
 /* --- layers without windows --- */
 
-static th_status fully_connected(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_fully_connected(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   int bias;
   tfl_operator *op;
   TH_TRY(check_weights(w, n));
   TH_TRY(place_bias(w, n, &bias));
-  TH_TRY(begin(w, n, row, 2, &op));
+  TH_TRY(th_tfl_begin(w, n, row, 2, &op));
   if (bias >= 0)
     op->in[op->n_in++] = bias;
   else
     op->version = 6;
   if (th_node_in(w->g, n, 1)->quant.count > 1 && th_dtype_is_int(th_node_in(w->g, n, 1)->dtype)) op->version = 12;
-  return activation(n, op, TFL_FC_ACTIVATION);
+  return th_tfl_put_activation(n, op, TFL_FC_ACTIVATION);
 }
 
-static th_status unary(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_unary(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   tfl_operator *op;
-  return begin(w, n, row, 1, &op);
+  return th_tfl_begin(w, n, row, 1, &op);
 }
 
-static th_status leaky_relu(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_leaky_relu(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   tfl_operator *op;
-  TH_TRY(begin(w, n, row, 1, &op));
-  option(op, th_fb_field_f32(TFL_LEAKY_ALPHA, n->attr[TH_ATTR_ALPHA].f));
+  TH_TRY(th_tfl_begin(w, n, row, 1, &op));
+  th_tfl_option(op, th_fb_field_f32(TFL_LEAKY_ALPHA, n->attr[TH_ATTR_ALPHA].f));
   return TH_OK;
 }
 
-static th_status softmax(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_softmax(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   tfl_operator *op;
-  TH_TRY(begin(w, n, row, 1, &op));
-  option(op, th_fb_field_f32(TFL_SOFTMAX_BETA, n->attr[TH_ATTR_BETA].f));
+  TH_TRY(th_tfl_begin(w, n, row, 1, &op));
+  th_tfl_option(op, th_fb_field_f32(TFL_SOFTMAX_BETA, n->attr[TH_ATTR_BETA].f));
   return TH_OK;
 }
 
-static th_status elementwise(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
-  tfl_operator *op;
-  TH_TRY(begin(w, n, row, 2, &op));
-  return activation(n, op, TFL_ELEMENTWISE_ACTIVATION);
-}
-
-static th_status concat(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_concat(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   tfl_operator *op;
   int32_t axis = n->attr[TH_ATTR_AXIS].i;
   if (axis < 0) axis += th_node_in(w->g, n, 0)->shape.rank;
-  TH_TRY(same_grid(w, n, n->n_in));
-  TH_TRY(begin(w, n, row, n->n_in, &op));
-  option(op, th_fb_field_s32(TFL_CONCAT_AXIS, axis));
+  TH_TRY(th_tfl_same_grid(w, n, n->n_in));
+  TH_TRY(th_tfl_begin(w, n, row, n->n_in, &op));
+  th_tfl_option(op, th_fb_field_s32(TFL_CONCAT_AXIS, axis));
   return TH_OK;
 }
 
-static th_status pad(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_pad(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   static const tfl_out_row with_value = {.code = 60, .version_f32 = 1, .version_s8 = 2, .options = 43};
   bool value = n->n_in > 2 && n->in[2] != TH_NO_TENSOR;
   tfl_operator *op;
-  TH_TRY(same_grid(w, n, 1));
-  return begin(w, n, value ? &with_value : row, value ? 3 : 2, &op);
+  TH_TRY(th_tfl_same_grid(w, n, 1));
+  return th_tfl_begin(w, n, value ? &with_value : row, value ? 3 : 2, &op);
 }
 
-static th_status reshape(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_reshape(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   const th_shape *shape = &th_node_out(w->g, n, 0)->shape;
   tfl_operator *op;
   int target;
-  TH_TRY(same_grid(w, n, 1));
-  TH_TRY(add_s32(w, shape->dim, th_shape_make(1, shape->rank), &target));
-  TH_TRY(begin(w, n, row, 1, &op));
+  TH_TRY(th_tfl_same_grid(w, n, 1));
+  TH_TRY(th_tfl_put_numbers(w, shape->dim, th_shape_make(1, shape->rank), &target));
+  TH_TRY(th_tfl_begin(w, n, row, 1, &op));
   op->in[op->n_in++] = target;
   return TH_OK;
 }
 
-static th_status mean(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
-  int mask = n->op == TH_OP_GLOBAL_AVG_POOL ? 6 : n->attr[TH_ATTR_AXES_MASK].i, axes, count = 0;
-  int32_t list[TH_MAX_RANK];
-  tfl_operator *op;
-  for (int i = 0; i < TH_MAX_RANK; ++i)
-    if (mask >> i & 1) list[count++] = i;
-  if (count == 0) return NODE_FAIL(n, "has no axes");
-  TH_TRY(add_s32(w, list, th_shape_make(1, count), &axes));
-  TH_TRY(begin(w, n, row, 1, &op));
-  op->in[op->n_in++] = axes;
-  if (n->op == TH_OP_MEAN && n->attr[TH_ATTR_KEEP_DIMS].i) option(op, th_fb_field_u8(TFL_REDUCER_KEEP_DIMS, 1));
-  return TH_OK;
-}
-
-static th_status batch_norm(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_batch_norm(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   (void)w;
   (void)row;
-  return NODE_FAIL(n, "batch norm has no counterpart in .tflite: run the pass fold_bn first");
+  return TFL_NODE_FAIL(n, "batch norm has no counterpart in .tflite: run the pass fold_bn first");
 }
 
 /* Outside training dropout passes its input on. */
-static th_status identity(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+th_status th_tfl_write_identity(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   (void)row;
   return th_tfl_place(w, n->in[0], &w->place[n->out[0]]);
 }
 
 static const tfl_out_row rows[TH_OP_COUNT] = {
 #define TFL_OUT(op, code, version_f32, version_s8, options, function) \
-  [TH_OP_##op] = {code, version_f32, version_s8, options, function},
+  [TH_OP_##op] = {code, version_f32, version_s8, options, th_tfl_write_##function},
 #include "write/tflite_ops.def"
 #undef TFL_OUT
 };
 
 /* Types that the operators above mean: integers other than int8 need other versions and kernels. */
 static th_status check_types(const tfl_writer *w, const th_node *n) {
+  if (th_op_get(n->op)->typed) return TH_OK;
   for (int i = 0; i < n->n_in; ++i) {
     const th_tensor *t = th_node_in(w->g, n, i);
     if (!t || t->data) continue;
@@ -301,7 +280,7 @@ static th_status check_types(const tfl_writer *w, const th_node *n) {
 
 th_status th_tfl_write_node(tfl_writer *w, const th_node *n) {
   const tfl_out_row *row = &rows[n->op];
-  if (!row->write) return NODE_FAIL(n, "has no counterpart in .tflite");
+  if (!row->write) return TFL_NODE_FAIL(n, "has no counterpart in .tflite");
   TH_TRY(check_types(w, n));
   return row->write(w, n, row);
 }
