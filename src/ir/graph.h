@@ -46,8 +46,8 @@ const char *th_op_name(th_op_id op);        /* "conv2d" */
 th_op_id th_op_from_name(const char *name); /* TH_OP_NONE when unknown */
 
 #define TH_NO_TENSOR (-1) /* an optional input that is absent */
-#define TH_MAX_INPUTS 24
-#define TH_MAX_OUTPUTS 4
+#define TH_MAX_INPUTS 32
+#define TH_MAX_OUTPUTS 32
 
 typedef struct th_tensor {
   const char *name; /* unique, never NULL */

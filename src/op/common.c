@@ -26,6 +26,9 @@ th_status th_op_need_image(const th_graph *g, const th_node *n, int input) {
     if (t->shape.dim[i] < 1)
       return th_op_fail(n, "input %s is %s: every dimension must be at least 1", t->name,
                         th_shape_text(&t->shape, text));
+  if (t->shape.dim[0] != 1)
+    return th_op_fail(n, "input %s is %s: its first dimension is the batch of one sample and must be 1", t->name,
+                      th_shape_text(&t->shape, text));
   return TH_OK;
 }
 
@@ -37,6 +40,35 @@ th_status th_op_need_one(const th_node *n, th_attr_id attr) {
 int32_t th_op_last_dim(const th_graph *g, const th_node *n, int input) {
   const th_shape *s = &th_node_in(g, n, input)->shape;
   return s->rank ? s->dim[s->rank - 1] : 1;
+}
+
+th_status th_op_set_out(th_graph *g, const th_node *n, int out, const th_shape *s) {
+  int64_t elems = 1;
+  char text[TH_SHAPE_TEXT];
+  for (int i = 0; i < s->rank; i++) {
+    if (s->dim[i] < 1 || elems > INT32_MAX / s->dim[i])
+      return th_op_fail(n, "its output would be %s: every dimension must be at least 1, and all in all below 2^31",
+                        th_shape_text(s, text));
+    elems *= s->dim[i];
+  }
+  th_node_out(g, n, out)->shape = *s;
+  return TH_OK;
+}
+
+th_status th_op_need_s32(const th_graph *g, const th_node *n, int input, const char *what, int count,
+                         const int32_t **values) {
+  const th_tensor *t = th_node_in(g, n, input);
+  char text[TH_SHAPE_TEXT];
+  if (t->dtype != TH_DTYPE_S32 || !t->data || th_shape_elems(&t->shape) != count)
+    return th_op_fail(n, "%s %s are %s %s, expected %d constant s32 values", what, t->name, th_dtype_name(t->dtype),
+                      th_shape_text(&t->shape, text), count);
+  *values = t->data;
+  return TH_OK;
+}
+
+int th_op_axis(const th_node *n, int rank) {
+  const int64_t axis = n->attr[TH_ATTR_AXIS].i < 0 ? (int64_t)n->attr[TH_ATTR_AXIS].i + rank : n->attr[TH_ATTR_AXIS].i;
+  return axis >= 0 && axis < rank ? (int)axis : -1;
 }
 
 static th_op_geometry geometry(const th_graph *g, const th_node *n, int kernel_y, int kernel_x) {

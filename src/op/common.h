@@ -77,6 +77,14 @@ th_status th_op_same_shape_infer(th_graph *g, th_node *n);
 th_op_cost th_op_cost_none(const th_graph *g, const th_node *n);
 extern const th_attr_id th_op_no_attrs[];
 
+/* Sets the shape of an output, unless it has more elements than an int32_t counts. */
+th_status th_op_set_out(th_graph *g, const th_node *n, int out, const th_shape *s);
+/* A constant s32 input; `what` names it in messages. */
+th_status th_op_need_s32(const th_graph *g, const th_node *n, int input, const char *what, int count,
+                         const int32_t **values);
+/* The axis attribute, counted from the end when negative, 0 to rank - 1; -1 when out of range. */
+int th_op_axis(const th_node *n, int rank);
+
 /* Copies the range from one buffer to the other, or adds it (reshape, flatten and their gradients). */
 void th_op_copy(float *to, const float *from, int64_t per_sample, const th_op_run *r, bool accumulate);
 
@@ -89,5 +97,13 @@ void th_op_pool_forward(const th_op_run *r, void (*pool)(const th_pool *, const 
 void th_op_pool_backward(const th_op_run *r, void (*max_grad)(const th_pool *, const float *, const float *, float *),
                          void (*avg_grad)(const th_pool *, const float *, float *));
 extern const th_attr_id th_op_pool_attrs[];
+
+/* operators made of moves (move.c) */
+void th_op_move_forward(const th_op_run *r);
+void th_op_move_backward(const th_op_run *r);
+
+/* resize_nearest, resize_bilinear (resize.c) */
+th_status th_op_resize_infer(th_graph *g, th_node *n);
+extern const th_attr_id th_op_resize_attrs[];
 
 #endif

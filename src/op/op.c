@@ -21,7 +21,10 @@ static th_status check_arity(const th_graph *g, const th_node *n) {
   const char *op = th_op_name(n->op);
   if (n->n_in < lo || n->n_in > hi)
     return th_fail(TH_ERR_INPUT, "%s (%s): has %d inputs, expected %d to %d", n->name, op, n->n_in, lo, hi);
-  if (n->n_out != 1) return th_fail(TH_ERR_INPUT, "%s (%s): has %d outputs, expected 1", n->name, op, n->n_out);
+  const int most = th_op_get(n->op)->max_out ? th_op_get(n->op)->max_out : 1;
+  if (n->n_out < 1 || n->n_out > most)
+    return th_fail(TH_ERR_INPUT, "%s (%s): has %d outputs, expected %s%d", n->name, op, n->n_out,
+                   most > 1 ? "1 to " : "", most);
   for (int i = 0; i < lo; i++)
     if (n->in[i] == TH_NO_TENSOR) return th_fail(TH_ERR_INPUT, "%s (%s): input %d is missing", n->name, op, i);
   for (int i = 0; i < n->n_in; i++)
@@ -69,7 +72,10 @@ void th_op_same_padding(int32_t in, int32_t kernel, int32_t stride, int32_t dila
 }
 
 int th_op_weight_input(th_op_id op) {
-  return op == TH_OP_CONV2D || op == TH_OP_DEPTHWISE_CONV2D || op == TH_OP_FULLY_CONNECTED ? 1 : -1;
+  return op == TH_OP_CONV2D || op == TH_OP_DEPTHWISE_CONV2D || op == TH_OP_FULLY_CONNECTED ||
+                 op == TH_OP_TRANSPOSE_CONV2D
+             ? 1
+             : -1;
 }
 
 int th_op_weight_axis(th_op_id op) {

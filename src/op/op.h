@@ -4,13 +4,15 @@
  * op/binary.c, reductions of op/reduce.c; ops.def lists them all. Batched execution: the
  * graph's shapes have batch 1; a run processes samples [begin, end) of a batch whose tensors are contiguous,
  * sample after sample (per-sample size = elements of the graph shape). Forward and backward of disjoint sample ranges
- * may run at the same time; weight gradients are summed per chunk by the caller.
+ * may run at the same time; weight gradients are summed per chunk by the caller. A sample is a whole tensor: operators
+ * that move values may move the first dimension like any other, and no operator reads another sample in inference.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TH_OP_OP_H
 #define TH_OP_OP_H
 
 #include "base/rng.h"
 #include "ir/graph.h"
+#include "op/move.h"
 
 #define TH_OP_MAX_CHUNKS 64 /* most ranges that gather and backward_gather are called for */
 
@@ -26,7 +28,7 @@ typedef struct th_op_run {
   /* Backward only. Gradients of activations are written (=) over [begin, end) unless `accumulate` bit i is set, then
    * added (+=). Gradients of constants are always added (+=) to a buffer private to this call's chunk. NULL: not
    * wanted. */
-  const float *d_out[TH_MAX_OUTPUTS];
+  const float *d_out[TH_MAX_OUTPUTS]; /* NULL among several: nobody uses that output */
   float *d_in[TH_MAX_INPUTS];
   uint32_t accumulate; /* bit i: add to d_in[i] */
   void *state;         /* what forward kept for backward: th_op.state_bytes per whole batch, chunk-safe layout */
@@ -72,6 +74,9 @@ typedef struct th_op {
   bool in_place;
   bool makes_index; /* out[0] is s32 (argmax); infer checks it. All others write float ... */
   bool typed;       /* ... and read float, except those that look at the tensors' own types (cast) */
+  int max_out;      /* most outputs; 0 stands for one */
+  /* Operators that only move values (op/move.h): sets the i-th move; false when there are fewer. Else NULL. */
+  bool (*move)(const th_graph *g, const th_node *n, int i, th_move *m);
 } th_op;
 
 const th_op *th_op_get(th_op_id id);
@@ -89,9 +94,9 @@ int32_t th_op_window(int32_t in, int32_t kernel, int32_t stride, int32_t dilatio
                      int32_t pad_after);
 void th_op_same_padding(int32_t in, int32_t kernel, int32_t stride, int32_t dilation, int32_t *before, int32_t *after);
 
-/* Which input, if any, is the main weight tensor (conv2d, depthwise, fully connected: 1), its output-channel axis
- * (0, 3, 0), and the bias input (2); -1 when the operator has none. Passes and constraints ask this instead of
- * switching over operators. */
+/* Which input, if any, is the main weight tensor (conv2d, depthwise, fully connected, transpose_conv2d: 1), its
+ * output-channel axis (0, 3, 0, 0), and the bias input (2); -1 when the operator has none. Passes and constraints ask
+ * this instead of switching over operators. */
 int th_op_weight_input(th_op_id op);
 int th_op_weight_axis(th_op_id op);
 int th_op_bias_input(th_op_id op);

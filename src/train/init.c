@@ -14,6 +14,7 @@ static void fans(th_op_id op, const th_shape *w, double *in, double *out) {
       *in = *out = (double)w->dim[1] * w->dim[2];
       break;
     case TH_OP_CONV2D:
+    case TH_OP_TRANSPOSE_CONV2D:
       *in = (double)elems / w->dim[0];
       *out = (double)w->dim[0] * w->dim[1] * w->dim[2];
       break;

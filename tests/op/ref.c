@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "op/ref_parts.h"
+
 typedef struct job {
   const th_graph *g;
   const th_node *n;
@@ -29,7 +31,7 @@ static int attr(const job *j, th_attr_id a) {
   return j->n->attr[a].i;
 }
 
-static double activate(int act, double v) {
+double ref_activate(int act, double v) {
   switch (act) {
     case TH_ACT_RELU:
       return fmax(v, 0);
@@ -69,7 +71,7 @@ static void conv(const job *j, bool depthwise) {
                                           : j->in[1][(((int64_t)oc * w[1] + ky) * w[2] + kx) * w[3] + ic];
                 sum += weight * pixel(j, s, iy, ix, group * per + ic);
               }
-          *out++ = activate(attr(j, TH_ATTR_ACTIVATION), sum);
+          *out++ = ref_activate(attr(j, TH_ATTR_ACTIVATION), sum);
         }
 }
 
@@ -79,7 +81,7 @@ static void fully_connected(const job *j) {
     for (int o = 0; o < w[0]; o++) {
       double sum = j->n->n_in > 2 && j->in[2] ? j->in[2][o] : 0;
       for (int i = 0; i < w[1]; i++) sum += j->in[1][(int64_t)o * w[1] + i] * j->in[0][(int64_t)s * w[1] + i];
-      j->out[(int64_t)s * w[0] + o] = activate(attr(j, TH_ATTR_ACTIVATION), sum);
+      j->out[(int64_t)s * w[0] + o] = ref_activate(attr(j, TH_ATTR_ACTIVATION), sum);
     }
 }
 
@@ -102,7 +104,7 @@ static void pool(const job *j, bool max) {
               sum += v;
               count++;
             }
-          *out++ = activate(attr(j, TH_ATTR_ACTIVATION), max ? best : sum / count);
+          *out++ = ref_activate(attr(j, TH_ATTR_ACTIVATION), max ? best : sum / count);
         }
 }
 
@@ -286,7 +288,7 @@ static void binary(const job *j) {
         int64_t base = j->g->tensors[j->n->in[k]].data ? 0 : s * elems(shape_in(j, k));
         v[k] = j->in[k][base + broadcast_at(shape_in(j, k), index, o->rank)];
       }
-      j->out[s * n + e] = activate(attr(j, TH_ATTR_ACTIVATION), of_two(j->n->op, v[0], v[1]));
+      j->out[s * n + e] = ref_activate(attr(j, TH_ATTR_ACTIVATION), of_two(j->n->op, v[0], v[1]));
     }
 }
 
@@ -498,6 +500,6 @@ bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, do
       for (int64_t e = 0; e < elems(shape_out(&j)) * samples; e++) out[e] = unary(&j, in[0][e]);
       return true;
     default:
-      return false;
+      return ref_run_move(g, n, samples, in, out);
   }
 }

@@ -6,7 +6,8 @@
 #include "ir/graph.h"
 
 /* Computes `samples` samples of node n. in[i]: values of the i-th input, all samples (constants: once); NULL when
- * absent. training: batch norm takes the statistics of the batch. Returns false when the operator is not known. */
+ * absent. Several outputs follow each other in `out`. training: batch norm takes the statistics of the batch. Returns
+ * false when the operator is not known. */
 bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, double *const *in, double *out);
 
 #endif

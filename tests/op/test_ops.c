@@ -8,6 +8,7 @@
  *   const 8x3x3x3                  # a constant; `positive`: 0.5 to 1.5, `ints 0 0 1 2`: s32 values; `none`: absent
  *   out 1x4x3                      # the output's shape beforehand (reshape)
  *   type s32                       # the output's type
+ *   outs 3                         # several outputs (split, unpack)
  *   attr stride_y=2 activation=relu
  *   training  samples 5  scale 3   # batch statistics; default 3 samples; values are multiplied
  *   values_only                    # no gradients: the function bends too sharply for differences
@@ -37,7 +38,7 @@ typedef struct op_case {
   th_op_id op;
   th_graph *g;
   th_node attrs; /* only .attr is used */
-  int in[MAX_IN], n_in;
+  int in[MAX_IN], n_in, n_out;
   bool positive[MAX_IN];
   th_shape out;
   th_dtype out_type;
@@ -51,6 +52,7 @@ typedef struct values {
   float *in[MAX_IN], *out, *d_out, *d_in[MAX_IN];
   int64_t n_in[MAX_IN], n_out; /* all samples; constants: once */
   void *state;
+  int unused; /* an output whose gradient is NULL, or -1 */
 } values;
 
 static int cases_run;
@@ -125,6 +127,7 @@ static void begin_case(op_case *c, const char *name) {
   snprintf(c->name, sizeof c->name, "%s", name);
   assert_int_equal(th_graph_create(&c->g, "case"), TH_OK);
   c->n_in = 0;
+  c->n_out = 1;
   c->samples = 3;
   c->training = c->values_only = false;
   c->scale = 1;
@@ -164,6 +167,8 @@ static void read_line(op_case *c, char *line) {
     if (!th_shape_parse(arg, &c->out)) BAD(c, "bad shape %s", arg);
   } else if (th_str_eq(word, "type")) {
     c->out_type = th_dtype_from_name(arg);
+  } else if (th_str_eq(word, "outs")) {
+    c->n_out = atoi(arg);
   } else if (th_str_eq(word, "attr")) {
     set_attrs(c, rest);
   } else if (th_str_eq(word, "samples")) {
@@ -183,6 +188,10 @@ static void read_line(op_case *c, char *line) {
 
 /* --- running src --- */
 
+static int64_t out_elems(const op_case *c, int o) {
+  return th_shape_elems(&c->g->tensors[c->g->nodes[0].out[o]].shape);
+}
+
 static th_op_run make_run(const op_case *c, const values *v, int begin, int end) {
   th_op_run r = {.graph = c->g,
                  .node = &c->g->nodes[0],
@@ -193,8 +202,12 @@ static th_op_run make_run(const op_case *c, const values *v, int begin, int end)
                  .state = v->state,
                  .rng = th_rng_init(1, 2)};
   for (int i = 0; i < c->n_in; i++) r.in[i] = v->in[i], r.d_in[i] = v->d_in[i];
-  r.out[0] = v->out;
-  r.d_out[0] = v->d_out;
+  int64_t at = 0;
+  for (int o = 0; o < c->n_out; o++) {
+    r.out[o] = v->out + at;
+    r.d_out[o] = o == v->unused ? NULL : v->d_out + at;
+    at += out_elems(c, o) * v->samples;
+  }
   return r;
 }
 
@@ -273,6 +286,7 @@ static void make_values(op_case *c, values *v) {
   const th_op *op = th_op_get(c->op);
   const th_node *n = &c->g->nodes[0];
   memset(v, 0, sizeof *v);
+  v->unused = -1;
   v->samples = c->samples;
   for (int i = 0; i < c->n_in; i++) {
     if (!is_value_input(c, i)) continue;
@@ -286,7 +300,7 @@ static void make_values(op_case *c, values *v) {
     if (t->data) memcpy(v->in[i], t->data, sizeof(float) * (size_t)v->n_in[i]);
     v->d_in[i] = filled(v->n_in[i], t->data ? 0 : NAN);
   }
-  v->n_out = th_shape_elems(&c->g->tensors[n->out[0]].shape) * c->samples;
+  for (int o = 0; o < c->n_out; o++) v->n_out += out_elems(c, o) * c->samples;
   v->out = filled(v->n_out, NAN);
   v->d_out = random_floats(v->n_out, 1, 50);
   v->state = op->state_bytes ? malloc(op->state_bytes(c->g, n, c->samples)) : NULL;
@@ -397,6 +411,18 @@ static void check_in_place(const op_case *c, const values *v) {
   free(d);
 }
 
+/* An output that nobody uses has no gradient: as if it were zero. */
+static void check_unused(const op_case *c, values *v, double **in, double *out) {
+  const int64_t at = out_elems(c, 0) * v->samples;
+  v->unused = 1;
+  if (c->g->tensors[c->in[0]].data) memset(v->d_in[0], 0, sizeof(float) * (size_t)v->n_in[0]);
+  run_backward(c, v, 0);
+  memset(v->d_out + at, 0, sizeof(float) * (size_t)(out_elems(c, 1) * v->samples));
+  check_gradient(c, v, in, out, 0);
+  check_direction(c, v, in, out, 0);
+  v->unused = -1;
+}
+
 /* backward_weights, in 3 slices, against backward; and with d_in of constants NULL backward leaves them alone. */
 static void check_slices(const op_case *c, const values *v) {
   values w = *v;
@@ -430,6 +456,7 @@ static void check_backward(const op_case *c, values *v, double **in, double *out
   }
   check_accumulation(c, v);
   if (op->in_place) check_in_place(c, v);
+  if (c->n_out > 1) check_unused(c, v, in, out);
   if (op->backward_weights) check_slices(c, v);
 }
 
@@ -463,10 +490,11 @@ static void check_case(op_case *c) {
 }
 
 static void finish_case(op_case *c) {
-  int out;
+  int out[TH_MAX_OUTPUTS];
   if (!c->g) return;
-  assert_int_equal(th_graph_add_tensor(c->g, "y", c->out_type, &c->out, &out), TH_OK);
-  assert_int_equal(th_graph_add_node(c->g, 0, c->op, "node", c->in, c->n_in, &out, 1, NULL), TH_OK);
+  for (int o = 0; o < c->n_out; o++)
+    assert_int_equal(th_graph_add_tensor(c->g, "y", c->out_type, &c->out, &out[o]), TH_OK);
+  assert_int_equal(th_graph_add_node(c->g, 0, c->op, "node", c->in, c->n_in, out, c->n_out, NULL), TH_OK);
   memcpy(c->g->nodes[0].attr, c->attrs.attr, sizeof c->attrs.attr);
   th_status s = th_op_infer_all(c->g);
   if (c->fails[0]) {
