@@ -1,8 +1,8 @@
 /* Lowering of the layers with weights: convolution, depthwise convolution, fully connected.
  *
- * Their multipliers carry TFLite's precision: per channel (double)s_in * (double)s_w[c] / (double)s_out; a fully
- * connected layer with one weight scale takes the product s_in * s_w in float32 first. SPDX-License-Identifier:
- * Apache-2.0 */
+ * Their multipliers carry TFLite Micro's precision: (double)s_in * (double)s_w[c] / (double)s_out, also for a fully
+ * connected layer with one weight scale, where older TFLite took s_in * s_w in float32 first.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "eval/lower_internal.h"
@@ -48,12 +48,7 @@ static th_status gather(const th_lowering *l, const th_node *n, int channel_axis
 }
 
 static double real_multiplier(const weighted *d, int channel) {
-  const bool per_tensor = d->w->quant.count == 1;
-  const float w_scale = d->w->quant.scale[per_tensor ? 0 : channel];
-  if (per_tensor && d->node->op == TH_OP_FULLY_CONNECTED) {
-    const float product = d->in.scale * w_scale;
-    return (double)product / (double)d->out.scale;
-  }
+  const float w_scale = d->w->quant.scale[d->w->quant.count == 1 ? 0 : channel];
   return (double)d->in.scale * (double)w_scale / (double)d->out.scale;
 }
 

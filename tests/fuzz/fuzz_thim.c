@@ -1,12 +1,10 @@
 /* Fuzzes the opener of .thim files, and the interpreter and the readers behind it. Length and checksum are set right
- * first, so that damage reaches the records; a program that is accepted and small is run in an arena of exactly its
- * size. SPDX-License-Identifier: Apache-2.0 */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+ * first, so that damage reaches the records; a program that is accepted and small is run in an arena that a
+ * forbidden page follows. SPDX-License-Identifier: Apache-2.0 */
 #include "../../rt/core/fields.h"
 #include "../../rt/core/parse.h"
+#include "fuzz/exercise.h"
+#include "fuzz/guard.h"
 #include "read/thim.h"
 
 enum { MOST_ARENA = 1 << 16, MOST_WORK = 1 << 20 };
@@ -36,12 +34,10 @@ static int is_quick(const thr_model *m) {
 }
 
 static void run(const thr_model *m) {
-  uint8_t *arena = malloc(m->arena_bytes ? m->arena_bytes : 1);
-  if (!arena) abort();
-  memset(arena, 0, m->arena_bytes);
-  for (uint16_t i = 0; i < m->inputs; i++) memset(thr_input(m, arena, i), 77, thr_input_info(m, i).bytes);
-  thr_run(m, arena);
-  free(arena);
+  guarded arena = guard_end(m->arena_bytes, 4);
+  for (uint16_t i = 0; i < m->inputs; i++) memset(thr_input(m, arena.data, i), 77, thr_input_info(m, i).bytes);
+  thr_run(m, arena.data);
+  guard_free(&arena);
 }
 
 static void set_header(uint8_t *blob, size_t size) {
@@ -57,7 +53,7 @@ static void read_on_host(const uint8_t *blob, size_t size) {
   th_thim *program;
   if (th_read_thim(blob, size, "fuzz", &graph, &program) == TH_OK) {
     for (int i = 0; program && i < th_thim_steps(program); i++) th_thim_step_info(program, i);
-    th_graph_destroy(graph);
+    if (graph) exercise(graph);
     th_thim_close(program);
   }
   th_error_clear();
@@ -67,8 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   thr_model m;
-  uint8_t *blob = malloc(size ? size : 1);
-  if (!blob) abort();
+  guarded copy = guard_end(size, 4);
+  uint8_t *blob = copy.data;
   memcpy(blob, data, size);
   thr_open(&m, blob, size);
   if (size >= 16) {
@@ -76,6 +72,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (thr_open(&m, blob, size) == THR_OK && is_quick(&m)) run(&m);
     read_on_host(blob, size);
   }
-  free(blob);
+  guard_free(&copy);
   return 0;
 }

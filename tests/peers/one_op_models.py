@@ -9,6 +9,7 @@ fails here too, because every model made is meant to be acceptable.
 SPDX-License-Identifier: Apache-2.0
 """
 
+import math
 import os
 import random
 import sys
@@ -143,6 +144,30 @@ def fully_connected(m):
     m.run(OP.FULLY_CONNECTED, [x, w, b], y, OPTIONS.FullyConnectedOptions, o, 4)
 
 
+def scaled(acc, real):
+    """The answer for a sum `acc` and a real multiplier, with the two roundings of TFLite Micro."""
+    fraction, shift = math.frexp(real)
+    high = (acc * round(fraction * 2**31) + 2**30) >> 31
+    size = (abs(high) + (1 << -shift >> 1)) >> -shift
+    return size if high >= 0 else -size
+
+
+def fully_connected_on_edges(m):
+    """Biases whose answers tell a multiplier made from s_in * s_w in double from one made in float32. The weights are
+    zero, so that the answers are those of the biases."""
+    edges = []
+    while len(edges) < 3:
+        s_in, s_w, s_out = (numpy.float32(m.r.uniform(*limits)) for limits in ((0.001, 0.01), (0.001, 0.01), (0.1, 1)))
+        wide, narrow = float(s_in) * float(s_w) / float(s_out), float(s_in * s_w) / float(s_out)
+        near = [round((y + 0.5) / wide) + d for y in range(-120, 120) for d in range(-2, 3)]
+        edges = [a for a in near if abs(a) < 2**30 and scaled(a, wide) != scaled(a, narrow)]
+    x = m.tensor([1, 4], INT8, s_in, 0)
+    w = m.tensor([len(edges), 4], INT8, s_w, 0, 0, numpy.zeros((len(edges), 4), numpy.int8))
+    b = m.tensor([len(edges)], INT32, s_in * s_w, 0, 0, numpy.array(edges, numpy.int32))
+    y = m.tensor([1, len(edges)], INT8, s_out, 0)
+    m.run(OP.FULLY_CONNECTED, [x, w, b], y, OPTIONS.FullyConnectedOptions, schema.FullyConnectedOptionsT(), 4)
+
+
 def pool(m):
     r = m.r
     size = [r.randint(2, 9), r.randint(2, 9)]
@@ -259,7 +284,7 @@ def change_of_type(m):
 
 
 MAKERS = [convolution, depthwise_convolution, fully_connected, pool, element_wise, softmax, unary, mean, concatenation,
-          pad, change_of_type]
+          pad, change_of_type, fully_connected_on_edges]
 
 
 def random_inputs(model, seed):

@@ -134,9 +134,9 @@ static void depthwise_weights_become_rows(void **state) {
   release(l);
 }
 
-static void fully_connected_multiplies_scales_in_float(void **state) {
+static void fully_connected_multiplies_scales_in_double(void **state) {
   static const char *const weights[] = {"q(0.495939642,0)", "q[0](0.495939642,0)"};
-  static const int32_t want[] = {1210766182, 1210766182};
+  static const int32_t want[] = {1210766221, 1210766221};
   for (int i = 0; i < 2; i++) {
     char text[400];
     snprintf(text, sizeof text,
@@ -152,7 +152,7 @@ static void fully_connected_multiplies_scales_in_float(void **state) {
       "input %x s8 1x1 q(0.255813956,0)\n"
       "const %w s8 2x1 q[0](0.495939642,0 0.5,0) = {1 2}\n"
       "node f = fully_connected(%x %w) -> %y s8 1x2 q(0.450041562,0)\noutput %y\n");
-  assert_pair(l.p->steps[0].mult[0], l.p->steps[0].shift[0], 1210766221, -1); /* per channel: in double */
+  assert_pair(l.p->steps[0].mult[0], l.p->steps[0].shift[0], 1210766221, -1);
   assert_int_equal(l.p->steps[0].step.p.fully_connected.requant.per_channel, 1);
   release(l);
 }
@@ -382,7 +382,7 @@ int main(void) {
       cmocka_unit_test(multipliers_are_the_nearest),
       cmocka_unit_test(convolution_is_lowered),
       cmocka_unit_test(depthwise_weights_become_rows),
-      cmocka_unit_test(fully_connected_multiplies_scales_in_float),
+      cmocka_unit_test(fully_connected_multiplies_scales_in_double),
       cmocka_unit_test(add_and_sub_take_different_precision),
       cmocka_unit_test(constants_become_values),
       cmocka_unit_test(unary_functions_are_lowered),
