@@ -85,7 +85,7 @@ static void count_sample(tally *t, int at, const float *x, const float *y, int32
       break;
     case TH_METRIC_AUC:
       t->label[at] = label;
-      if (t->width == 1 && t->outputs == t->elems)
+      if (th_is_autoencoder(t->set, t->outputs))
         t->score[at] = (float)(squared_error(y, x, t->outputs, &unused) / t->outputs);
       else
         memcpy(t->score + (size_t)at * (size_t)t->width, y, (size_t)t->width * sizeof *y);
@@ -166,7 +166,7 @@ static th_status finish_auc(tally *t, int count, th_arena *arena) {
 }
 
 static th_status prepare_auc(tally *t, int count, const char *path, th_arena *arena) {
-  bool one_score = t->outputs == 1 || t->outputs == t->elems;
+  bool one_score = t->outputs == 1 || th_is_autoencoder(t->set, t->outputs);
   t->width = one_score ? 1 : t->outputs;
   if ((size_t)count > MOST_SCORES / (size_t)t->width)
     return th_fail(TH_ERR_RESOURCE, "%s: %d samples with %d scores each are too many for the AUC", path, count,

@@ -18,7 +18,7 @@ th_status th_metric_parse(const char *text, th_metric *metric) {
   return text ? th_fail(TH_ERR_USAGE, "metric '%s': expected accuracy, auc, mse or auto", text) : TH_OK;
 }
 
-static bool is_autoencoder(const th_dataset *set, int outputs) {
+bool th_is_autoencoder(const th_dataset *set, int outputs) {
   return outputs == th_dataset_sample_elems(set) && outputs > set->classes;
 }
 
@@ -30,16 +30,16 @@ th_status th_metric_choose(const th_dataset *set, int outputs, th_metric wanted,
   int elems = th_dataset_sample_elems(set);
   *metric = wanted;
   if (wanted == TH_METRIC_AUTO && set->classes)
-    *metric = is_autoencoder(set, outputs) && set->classes == 2 ? TH_METRIC_AUC : TH_METRIC_ACCURACY;
+    *metric = th_is_autoencoder(set, outputs) && set->classes == 2 ? TH_METRIC_AUC : TH_METRIC_ACCURACY;
   else if (wanted == TH_METRIC_AUTO)
     *metric = TH_METRIC_MSE;
   if (*metric != TH_METRIC_MSE && !set->classes)
     return th_fail(TH_ERR_INPUT, "%s: has no classes; the metric can only be mse", set->name);
   if (*metric == TH_METRIC_ACCURACY && !tells_classes(set, outputs))
     return th_fail(TH_ERR_INPUT, "%d outputs, %s has %d classes", outputs, set->name, set->classes);
-  if (*metric == TH_METRIC_AUC && is_autoencoder(set, outputs) && set->positive < 0)
+  if (*metric == TH_METRIC_AUC && th_is_autoencoder(set, outputs) && set->positive < 0)
     return th_fail(TH_ERR_INPUT, "%s: which class is the anomaly? positive=CLASS says it", set->name);
-  if (*metric == TH_METRIC_AUC && !is_autoencoder(set, outputs) && !tells_classes(set, outputs))
+  if (*metric == TH_METRIC_AUC && !th_is_autoencoder(set, outputs) && !tells_classes(set, outputs))
     return th_fail(TH_ERR_INPUT, "%d outputs, %s has %d classes", outputs, set->name, set->classes);
   if (*metric == TH_METRIC_MSE && set->target_elems && outputs != set->target_elems)
     return th_fail(TH_ERR_INPUT, "%d outputs, %s has %d number(s) to predict", outputs, set->name, set->target_elems);

@@ -19,6 +19,9 @@ th_status th_metric_parse(const char *text, th_metric *metric);
  * numbers and nothing to predict give the mean squared error. TH_ERR_INPUT when it cannot be had. */
 th_status th_metric_choose(const th_dataset *set, int outputs, th_metric wanted, th_metric *metric);
 
+/* The output is as large as a sample, and larger than the number of classes. */
+bool th_is_autoencoder(const th_dataset *set, int outputs);
+
 /* Position of the first of the largest values, as TFLite's argmax; n >= 1. */
 int th_argmax(const float *v, int n);
 /* The class that n outputs stand for: argmax, or whether a single one of two classes is at least 0.5. */
