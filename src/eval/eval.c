@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "eval/lower.h"
+#include "eval/variant.h"
 #include "op/op.h"
 
 enum { MAX_CHUNK = 64, ALIGN = 64 };
@@ -17,12 +18,15 @@ enum { MAX_CHUNK = 64, ALIGN = 64 };
 struct th_eval {
   const th_graph *graph;
   th_program *program;
+  th_fast_step *fast; /* per step */
   bool keep_all;
   int chunk;                          /* samples */
   size_t *offset;                     /* of each value in a thread's buffer, for a whole chunk */
   int *input_of;                      /* graph input that a value is, or -1 */
   size_t values_bytes, scratch_bytes; /* of a thread's buffer, and of what operators need beside it */
   th_arena *run;                      /* of the last run: buffers and kept values */
+  uint8_t **buffer;                   /* per thread */
+  int threads;                        /* that have one */
   uint8_t **kept;                     /* per value, with keep_all; NULL before the first run */
 };
 
@@ -67,13 +71,17 @@ static void plan(th_eval *e, size_t *size, int samples) {
 static size_t step_scratch(const th_eval *e, const th_program_step *s) {
   const th_node *n = &e->graph->nodes[s->node];
   const th_op *op = th_op_get(n->op);
-  if (s->step.kernel != THR_KERNEL_NONE) return aligned(s->scratch_bytes);
+  const size_t fast = e->fast[s - e->program->steps].scratch_bytes;
+  if (s->step.kernel != THR_KERNEL_NONE) return aligned(fast > s->scratch_bytes ? fast : s->scratch_bytes);
   const size_t scratch = op->scratch_elems ? op->scratch_elems(e->graph, n, e->chunk) * sizeof(float) : 0;
   return aligned(scratch) + aligned(op->state_bytes ? op->state_bytes(e->graph, n, e->chunk) : 0);
 }
 
-static th_status prepare(th_eval *e, th_arena *arena) {
+static th_status prepare(th_eval *e, th_arena *arena, int variants) {
   const th_program *p = e->program;
+  e->fast = TH_ARRAY(arena, th_fast_step, p->n_steps + 1);
+  if (!e->fast) return TH_ERR_RESOURCE;
+  for (int i = 0; i < p->n_steps; i++) TH_TRY(th_fast_step_prepare(arena, &p->steps[i].step, variants, &e->fast[i]));
   size_t *size = TH_ARRAY(arena, size_t, p->n_values + 1);
   e->offset = TH_ARRAY(arena, size_t, p->n_values + 1);
   e->input_of = TH_ARRAY(arena, int, p->n_values + 1);
@@ -92,13 +100,17 @@ static th_status prepare(th_eval *e, th_arena *arena) {
 }
 
 th_status th_eval_open(const th_graph *graph, bool keep_all, th_eval **eval) {
+  return th_eval_open_variants(graph, keep_all, TH_VARIANT_BEST, eval);
+}
+
+th_status th_eval_open_variants(const th_graph *graph, bool keep_all, int variants, th_eval **eval) {
   th_program *program;
   TH_TRY(th_lower_mixed(graph, &program));
   th_eval *e = TH_NEW(program->arena, th_eval);
   th_status status = TH_ERR_RESOURCE;
   if (e) {
     *e = (th_eval){.graph = graph, .program = program, .keep_all = keep_all};
-    status = prepare(e, program->arena);
+    status = prepare(e, program->arena, variants);
   }
   if (status != TH_OK) {
     th_program_destroy(program);
@@ -121,7 +133,6 @@ typedef struct job {
   int samples;
   const void *const *inputs;
   void *const *outputs;
-  uint8_t **buffer; /* per thread */
 } job;
 
 typedef struct chunk {
@@ -156,19 +167,14 @@ static void run_float(const chunk *c, const th_program_step *s) {
 }
 
 static void run_integer(const chunk *c, const th_program_step *s) {
-  const th_value *values = c->j->e->program->values;
-  const uint8_t *in[THR_STEP_INPUTS] = {NULL};
-  size_t in_bytes[THR_STEP_INPUTS] = {0};
-  uint8_t *out = (uint8_t *)value_data(c, s->out);
+  const th_eval *e = c->j->e;
+  const th_value *values = e->program->values;
+  thr_batch b = {.samples = c->count, .out = (int8_t *)value_data(c, s->out), .out_step = values[s->out].bytes};
   for (int k = 0; k < s->n_in; k++) {
-    in[k] = value_data(c, s->in[k]);
-    in_bytes[k] = values[s->in[k]].data ? 0 : values[s->in[k]].bytes;
+    b.in[k] = value_data(c, s->in[k]);
+    b.in_step[k] = values[s->in[k]].data ? 0 : values[s->in[k]].bytes;
   }
-  for (int i = 0; i < c->count; i++) {
-    const void *sample_in[THR_STEP_INPUTS];
-    for (int k = 0; k < THR_STEP_INPUTS; k++) sample_in[k] = in[k] ? in[k] + in_bytes[k] * (size_t)i : NULL;
-    thr_step_run(&s->step, sample_in, out + (size_t)values[s->out].bytes * (size_t)i, c->scratch);
-  }
+  th_fast_step_run(&e->fast[s - e->program->steps], &s->step, &b, c->scratch);
 }
 
 static th_status run_chunk(void *arg, int number, int thread) {
@@ -178,8 +184,8 @@ static th_status run_chunk(void *arg, int number, int thread) {
   const chunk c = {.j = j,
                    .begin = begin,
                    .count = left < j->e->chunk ? left : j->e->chunk,
-                   .buffer = j->buffer[thread],
-                   .scratch = j->buffer[thread] + (j->e->keep_all ? 0 : j->e->values_bytes)};
+                   .buffer = j->e->buffer[thread],
+                   .scratch = j->e->buffer[thread] + (j->e->keep_all ? 0 : j->e->values_bytes)};
   for (int i = 0; i < p->n_steps; i++) {
     if (p->steps[i].step.kernel == THR_KERNEL_NONE) {
       run_float(&c, &p->steps[i]);
@@ -196,20 +202,23 @@ static th_status run_chunk(void *arg, int number, int thread) {
 
 /* --- running --- */
 
-/* Fresh memory for one run. With keep_all, inputs are copied, so that th_eval_tensor can show them later. */
+/* Memory for one run; that of the last one serves again unless values are kept. With keep_all, inputs are copied, so
+ * that th_eval_tensor can show them later. */
 static th_status allocate_run(th_eval *e, job *j) {
   const th_program *p = e->program;
   const int threads = th_parallel_threads();
+  if (e->run && !e->keep_all && e->threads >= threads) return TH_OK;
   th_arena_destroy(e->run);
   e->kept = NULL;
+  e->threads = 0;
   e->run = th_arena_create();
   if (!e->run) return TH_ERR_RESOURCE;
-  j->buffer = TH_ARRAY(e->run, uint8_t *, threads);
+  e->buffer = TH_ARRAY(e->run, uint8_t *, threads);
   uint8_t **kept = TH_ARRAY(e->run, uint8_t *, p->n_values + 1);
-  if (!j->buffer || !kept) return TH_ERR_RESOURCE;
+  if (!e->buffer || !kept) return TH_ERR_RESOURCE;
   for (int t = 0; t < threads; t++) {
-    j->buffer[t] = th_arena_alloc(e->run, (e->keep_all ? 0 : e->values_bytes) + e->scratch_bytes);
-    if (!j->buffer[t]) return TH_ERR_RESOURCE;
+    e->buffer[t] = th_arena_alloc(e->run, (e->keep_all ? 0 : e->values_bytes) + e->scratch_bytes);
+    if (!e->buffer[t]) return TH_ERR_RESOURCE;
   }
   for (int v = 0; e->keep_all && v < p->n_values; v++) {
     if (p->values[v].data) continue;
@@ -218,6 +227,7 @@ static th_status allocate_run(th_eval *e, job *j) {
     if (e->input_of[v] >= 0) memcpy(kept[v], j->inputs[e->input_of[v]], (size_t)j->samples * p->values[v].bytes);
   }
   e->kept = kept;
+  e->threads = threads;
   return TH_OK;
 }
 

@@ -13,6 +13,8 @@ typedef struct th_eval th_eval;
 
 /* Prepares a graph (which must outlive the result). keep_all: every tensor of the last run can be read. */
 th_status th_eval_open(const th_graph *graph, bool keep_all, th_eval **eval);
+/* Same with the first `variants` kernel variants of this processor alone (eval/variant.h); 0: the reference. */
+th_status th_eval_open_variants(const th_graph *graph, bool keep_all, int variants, th_eval **eval);
 void th_eval_close(th_eval *eval); /* accepts NULL */
 
 /* Runs `samples` samples. inputs[i]/outputs[i]: the graph's i-th input/output in its own dtype, sample after sample. */

@@ -1,0 +1,107 @@
+/* Sum of two tensors of the same shape, int8; broadcasting is left to the reference.
+ *
+ * An operand whose multiplier is exactly 1/2, as that of the coarser scale is, needs only a shift: (x 2^L) / 2 is
+ * whole. SPDX-License-Identifier: Apache-2.0 */
+#include "scale.h"
+#include "stage.h"
+#include "x86.h"
+
+static int32_t elems_of(const thr_elementwise_params *p) {
+  return p->dim[0] * p->dim[1] * p->dim[2] * p->dim[3];
+}
+
+/* The operand has the output's shape: strides of a dense tensor wherever a dimension is more than 1. */
+static int dense(const int32_t dim[4], const int32_t stride[4]) {
+  int32_t expected = 1;
+  for (int d = 3; d >= 0; d--) {
+    if (dim[d] > 1 && stride[d] != expected) return 0;
+    expected *= dim[d];
+  }
+  return 1;
+}
+
+static int scales_of(const thr_elementwise_params *p, thr_scale_lane s[3]) {
+  const int64_t most = (int64_t)255 << p->left_shift;
+  return thr_scale_of(p->mult[0], p->shift[0], most, 0, &s[0]) &&
+         thr_scale_of(p->mult[1], p->shift[1], most, 0, &s[1]) && p->shift[0] <= 0 && p->shift[1] <= 0 &&
+         thr_scale_of(p->mult[2], p->shift[2], 2 * most, p->out_zero, &s[2]);
+}
+
+int THR_X86_NAME(add_s8_need)(const thr_elementwise_params *p, thr_need *need) {
+  thr_scale_lane s[3];
+  need->packed_bytes = need->scratch_bytes = 0;
+  return p->lo <= p->hi && p->left_shift >= 1 && p->left_shift <= 20 && dense(p->dim, p->stride_a) &&
+         dense(p->dim, p->stride_b) && scales_of(p, s);
+}
+
+void THR_X86_NAME(add_s8_pack)(const thr_elementwise_params *p, void *packed) {
+  (void)p;
+  (void)packed;
+}
+
+typedef struct operand {
+  int32_t zero, half;
+  thr_vec shift, offset;
+  thr_scaler scaler;
+} operand;
+
+static operand operand_of(const thr_elementwise_params *p, int i, int32_t zero, const thr_scale_lane *s) {
+  operand o;
+  o.zero = zero;
+  o.half = p->mult[i] == 1 << 30 && p->shift[i] == 0;
+  o.shift = thr_v_set(o.half ? p->left_shift - 1 : p->left_shift);
+  o.offset = thr_v_set(s->offset);
+  o.scaler = thr_scaler_one(s);
+  return o;
+}
+
+THR_INLINE thr_vec scaled(const operand *o, const int8_t *x) {
+  const thr_vec v = thr_v_shl(thr_v_sub(thr_v_widen(x), thr_v_set(o->zero)), o->shift);
+  return o->half ? v : thr_rescale(thr_v_add(v, o->offset), &o->scaler, 0);
+}
+
+typedef struct sum {
+  operand a, b;
+  thr_scaler scaler;
+  thr_vec offset, lo, hi;
+} sum;
+
+THR_INLINE void add_quad(const sum *s, const int8_t *a, const int8_t *b, int8_t *out) {
+  thr_vec v[4];
+  THR_UNROLL
+  for (int i = 0; i < 4; i++) {
+    const thr_vec both = thr_v_add(scaled(&s->a, a + i * THR_LANES), scaled(&s->b, b + i * THR_LANES));
+    v[i] = thr_rescale(thr_v_add(both, s->offset), &s->scaler, 0);
+  }
+  thr_v_store(out, thr_v_narrow(v[0], v[1], v[2], v[3], s->lo, s->hi));
+}
+
+static void add_all(const sum *s, const int8_t *a, const int8_t *b, int8_t *out, int32_t n) {
+  int32_t i = 0;
+  for (; i + THR_QUAD <= n; i += THR_QUAD) add_quad(s, a + i, b + i, out + i);
+  if (i == n) return;
+  int8_t rest[3][THR_QUAD] = {{0}};
+  memcpy(rest[0], a + i, (size_t)(n - i));
+  memcpy(rest[1], b + i, (size_t)(n - i));
+  add_quad(s, rest[0], rest[1], rest[2]);
+  memcpy(out + i, rest[2], (size_t)(n - i));
+}
+
+void THR_X86_NAME(add_s8)(const thr_elementwise_params *p, const void *packed, const thr_batch *batch, void *scratch) {
+  thr_scale_lane lane[3];
+  sum s;
+  (void)packed;
+  (void)scratch;
+  scales_of(p, lane);
+  s.a = operand_of(p, 0, p->a_zero, &lane[0]);
+  s.b = operand_of(p, 1, p->b_zero, &lane[1]);
+  s.scaler = thr_scaler_one(&lane[2]);
+  s.offset = thr_v_set(lane[2].offset);
+  s.lo = thr_v_set8(p->lo);
+  s.hi = thr_v_set8(p->hi);
+  for (int32_t i = 0; i < batch->samples; i++) {
+    const size_t k = (size_t)i;
+    add_all(&s, batch->in[0] + k * batch->in_step[0], batch->in[1] + k * batch->in_step[1],
+            batch->out + k * batch->out_step, elems_of(p));
+  }
+}

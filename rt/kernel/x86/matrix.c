@@ -1,0 +1,244 @@
+/* See matrix.h. A tile is a few windows times the vectors of a block, all of its accumulators in registers.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "matrix.h"
+
+typedef struct head { /* of the packed weights */
+  int32_t shifted, unused[15];
+} head;
+
+static int32_t all_channels(const thr_matrix *m) {
+  return m->channels * m->fold;
+}
+
+static int32_t dwords(const thr_matrix *m) {
+  return (m->run + (m->fold - 1) * m->fold_step + THR_GROUP - 1) / THR_GROUP;
+}
+
+static int32_t vectors(const thr_matrix *m) {
+  return (all_channels(m) + THR_LANES - 1) / THR_LANES;
+}
+
+static size_t vector_bytes(const thr_matrix *m) { /* of a vector's share of its block */
+  return sizeof(thr_scales) + (size_t)m->lines * (size_t)dwords(m) * sizeof(thr_vec);
+}
+
+static const int8_t *row_of(const thr_matrix *m, int32_t channel) {
+  return (const int8_t *)m->weights->data + (size_t)channel * (size_t)m->lines * (size_t)m->run;
+}
+
+int THR_X86_NAME(matrix_fits)(const thr_matrix *m) {
+  thr_scale_lane s;
+  if (m->weights->decode || m->lo > m->hi) return 0;
+  for (int32_t c = 0; c < m->channels; c++) {
+    if (!thr_scale_channel(m->requant, m->bias, c, row_of(m, c), m->lines * m->run, m->in_zero, m->out_zero, &s))
+      return 0;
+  }
+  return 1;
+}
+
+size_t THR_X86_NAME(matrix_bytes)(const thr_matrix *m) {
+  return sizeof(head) + (size_t)vectors(m) * vector_bytes(m);
+}
+
+/* Weight of channel c (of all folds) at value i of a line. */
+static thr_packed weight_at(const thr_matrix *m, int32_t c, int32_t line, int32_t i) {
+  const int32_t at = i - c / m->channels * m->fold_step;
+  if (c >= all_channels(m) || at < 0 || at >= m->run) return 0;
+  return row_of(m, c % m->channels)[line * m->run + at];
+}
+
+static void pack_scales(const thr_matrix *m, int32_t vector, thr_scales *scales, head *h) {
+  const int32_t row = m->lines * m->run;
+  memset(scales, 0, sizeof *scales);
+  for (int32_t lane = 0; lane < THR_LANES; lane++) {
+    const int32_t c = vector * THR_LANES + lane, o = c % m->channels;
+    thr_scale_lane s = {0};
+    if (c >= all_channels(m)) return;
+    thr_scale_channel(m->requant, m->bias, o, row_of(m, o), row, m->in_zero, m->out_zero, &s);
+    thr_scales_set(scales, lane, thr_staged_bias(m->bias, o, row_of(m, o), row, m->in_zero), &s);
+    if (s.left) h->shifted = 1;
+  }
+}
+
+static void pack_vector(const thr_matrix *m, int32_t vector, thr_packed *to, int32_t step) {
+  for (int32_t line = 0; line < m->lines; line++) {
+    for (int32_t d = 0; d < dwords(m); d++, to += step * THR_LANES * THR_GROUP) {
+      for (int32_t i = 0; i < THR_LANES * THR_GROUP; i++)
+        to[i] = weight_at(m, vector * THR_LANES + i / THR_GROUP, line, d * THR_GROUP + i % THR_GROUP);
+    }
+  }
+}
+
+static int32_t block_vectors(const thr_matrix *m, int32_t first) {
+  const int32_t left = vectors(m) - first;
+  return left < THR_BLOCK ? left : THR_BLOCK;
+}
+
+void THR_X86_NAME(matrix_pack)(const thr_matrix *m, void *packed) {
+  head *h = packed;
+  uint8_t *block = (uint8_t *)packed + sizeof(head);
+  memset(h, 0, sizeof *h);
+  for (int32_t first = 0; first < vectors(m); first += THR_BLOCK) {
+    const int32_t n = block_vectors(m, first);
+    thr_packed *weights = (thr_packed *)(void *)(block + (size_t)n * sizeof(thr_scales));
+    for (int32_t v = 0; v < n; v++) {
+      pack_scales(m, first + v, (thr_scales *)(void *)block + v, h);
+      pack_vector(m, first + v, weights + v * THR_LANES * THR_GROUP, n);
+    }
+    block += (size_t)n * vector_bytes(m);
+  }
+}
+
+/* --- tiles --- */
+
+typedef struct tile {
+  const thr_staged *const *in;
+  int8_t *const *out;
+  size_t at;     /* of the block's first result from there */
+  int32_t count; /* windows that count; the others repeat the last one */
+  int32_t lines, dwords;
+  size_t line_step;
+  const uint8_t *block;
+  int32_t left; /* channels from the block's first one on */
+  int32_t shifted;
+  thr_vec lo, hi;
+} tile;
+
+THR_INLINE void store_part(int8_t *to, thr_vec q, int32_t from, int32_t n) {
+  int8_t bytes[THR_QUAD];
+  thr_v_store(bytes, q);
+  memcpy(to, bytes + from, (size_t)n);
+}
+
+/* Results of window p, vectors v.. of the block lie from quarter `quarter` of q on. */
+#define WHOLE(t, nv) ((t)->left >= (nv)*THR_LANES)
+
+THR_INLINE void store_tile(const tile *t, thr_vec acc[][THR_BLOCK], int mr, int nv) {
+  const int32_t n = WHOLE(t, nv) ? nv * THR_LANES : t->left;
+  const int per = nv > 2 ? 1 : THR_BLOCK / nv; /* windows of a store */
+  THR_UNROLL
+  for (int p = 0; p < mr; p += per) {
+    const int a = p, b = per == 4 && p + 1 < mr ? p + 1 : p,
+              c = per == 4 && p + 2 < mr   ? p + 2
+                  : per == 2 && p + 1 < mr ? p + 1
+                                           : p,
+              d = per == 4 && p + 3 < mr ? p + 3 : c;
+    const thr_vec q = nv == 1   ? thr_v_narrow(acc[a][0], acc[b][0], acc[c][0], acc[d][0], t->lo, t->hi)
+                      : nv == 2 ? thr_v_narrow(acc[a][0], acc[a][1], acc[c][0], acc[c][1], t->lo, t->hi)
+                                : thr_v_narrow(acc[a][0], acc[a][1], acc[a][2], acc[a][nv - 1], t->lo, t->hi);
+    if (nv == 4 && WHOLE(t, nv)) {
+      if (p < t->count) thr_v_store(t->out[p] + t->at, q);
+    } else if (nv == 2 && WHOLE(t, nv)) {
+      if (p < t->count) thr_v_store_half(t->out[p] + t->at, q, 0);
+      if (p + 1 < t->count && p + 1 < mr) thr_v_store_half(t->out[p + 1] + t->at, q, 1);
+    } else if (nv == 1 && WHOLE(t, nv)) {
+      if (p < t->count) thr_v_store_quarter(t->out[p] + t->at, q, 0);
+      if (p + 1 < t->count && p + 1 < mr) thr_v_store_quarter(t->out[p + 1] + t->at, q, 1);
+      if (p + 2 < t->count && p + 2 < mr) thr_v_store_quarter(t->out[p + 2] + t->at, q, 2);
+      if (p + 3 < t->count && p + 3 < mr) thr_v_store_quarter(t->out[p + 3] + t->at, q, 3);
+    } else {
+      for (int k = 0; k < per && p + k < mr && p + k < t->count; k++)
+        store_part(t->out[p + k] + t->at, q, k * nv * THR_LANES, n);
+    }
+  }
+}
+
+/* mr windows times nv vectors; both are constants where this is inlined. */
+THR_INLINE void run_tile(const tile *t, int mr, int nv) {
+  const thr_scales *scales = (const thr_scales *)(const void *)t->block;
+  const thr_packed *w = (const thr_packed *)(const void *)(scales + nv);
+  thr_vec acc[8][THR_BLOCK];
+  const thr_staged *in[8];
+  THR_UNROLL
+  for (int p = 0; p < mr; p++) {
+    in[p] = t->in[p];
+    THR_UNROLL
+    for (int v = 0; v < nv; v++) acc[p][v] = thr_v_load(scales[v].bias);
+  }
+  for (int32_t line = 0; line < t->lines; line++) {
+    size_t at = (size_t)line * t->line_step;
+    const size_t end = at + (size_t)t->dwords * THR_GROUP;
+    for (; at < end; at += THR_GROUP, w += nv * THR_LANES * THR_GROUP) {
+      thr_vec weight[THR_BLOCK];
+      THR_UNROLL
+      for (int v = 0; v < nv; v++) weight[v] = thr_v_load(w + v * THR_LANES * THR_GROUP);
+      THR_UNROLL
+      for (int p = 0; p < mr; p++) {
+        const thr_vec x = thr_v_spread(in[p] + at);
+        THR_UNROLL
+        for (int v = 0; v < nv; v++) acc[p][v] = thr_v_dot(acc[p][v], x, weight[v]);
+      }
+    }
+  }
+  THR_UNROLL
+  for (int v = 0; v < nv; v++) {
+    const thr_scaler s = thr_scaler_load(&scales[v]);
+    THR_UNROLL
+    for (int p = 0; p < mr; p++) acc[p][v] = thr_rescale(acc[p][v], &s, t->shifted);
+  }
+  store_tile(t, acc, mr, nv);
+}
+
+#if THR_LANES == 16
+#define TILES(TILE) \
+  TILE(8, 1)        \
+  TILE(4, 1)        \
+  TILE(1, 1) TILE(8, 2) TILE(4, 2) TILE(1, 2) TILE(6, 3) TILE(3, 3) TILE(1, 3) TILE(6, 4) TILE(3, 4) TILE(1, 4)
+static const int32_t tile_windows[5][3] = {{0, 0, 0}, {8, 4, 1}, {8, 4, 1}, {6, 3, 1}, {6, 3, 1}};
+#else
+#define TILES(TILE) \
+  TILE(8, 1)        \
+  TILE(4, 1)        \
+  TILE(1, 1) TILE(4, 2) TILE(2, 2) TILE(1, 2) TILE(3, 3) TILE(2, 3) TILE(1, 3) TILE(3, 4) TILE(2, 4) TILE(1, 4)
+static const int32_t tile_windows[5][3] = {{0, 0, 0}, {8, 4, 1}, {4, 2, 1}, {3, 2, 1}, {3, 2, 1}};
+#endif
+
+#define TILE(mr, nv)                            \
+  static void tile_##mr##x##nv(const tile *t) { \
+    run_tile(t, mr, nv);                        \
+  }
+TILES(TILE)
+#undef TILE
+
+/* Windows of the smallest tile that holds `count`, else of the largest one. */
+static int32_t tile_for(int32_t nv, int32_t count) {
+  const int32_t *size = tile_windows[nv];
+  return count <= size[2] ? size[2] : count <= size[1] ? size[1] : size[0];
+}
+
+static void run_one(const tile *t, int32_t mr, int32_t nv) {
+  switch (mr * 8 + nv) {
+#define TILE(mr, nv)     \
+  case mr * 8 + nv:      \
+    tile_##mr##x##nv(t); \
+    break;
+    TILES(TILE)
+#undef TILE
+  }
+}
+
+void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windows *w) {
+  tile t = {.lines = m->lines,
+            .dwords = dwords(m),
+            .line_step = w->line_step,
+            .lo = thr_v_set8(m->lo),
+            .hi = thr_v_set8(m->hi)};
+  const uint8_t *block = (const uint8_t *)packed + sizeof(head);
+  t.shifted = ((const head *)packed)->shifted;
+  for (int32_t i = w->count; i < w->count + 8; i++) w->in[i] = w->in[w->count - 1];
+  for (int32_t first = 0; first < vectors(m); first += THR_BLOCK) {
+    const int32_t nv = block_vectors(m, first);
+    t.at = (size_t)(first * THR_LANES);
+    t.block = block;
+    t.left = all_channels(m) - first * THR_LANES;
+    for (int32_t i = 0; i < w->count;) {
+      const int32_t mr = tile_for(nv, w->count - i);
+      t.in = w->in + i;
+      t.out = w->out + i;
+      t.count = w->count - i < mr ? w->count - i : mr;
+      run_one(&t, mr, nv);
+      i += t.count;
+    }
+    block += (size_t)nv * vector_bytes(m);
+  }
+}
