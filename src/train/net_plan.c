@@ -42,15 +42,15 @@ static th_status find_logits(th_planner *p) {
 }
 
 static th_status find_needed(th_planner *p) {
-  bool *wanted = TH_ARRAY(p->net->arena, bool, p->g->n_tensors);
+  p->wanted = TH_ARRAY(p->net->arena, bool, p->g->n_tensors);
   p->needed = TH_ARRAY(p->net->arena, bool, p->g->n_nodes);
-  if (!wanted || !p->needed) return th_plan_no_memory();
-  wanted[p->net->logits] = true;
+  if (!p->wanted || !p->needed) return th_plan_no_memory();
+  p->wanted[p->net->logits] = true;
   for (int i = p->g->n_nodes - 1; i >= 0; i--) {
     const th_node *n = &p->g->nodes[i];
-    for (int o = 0; o < n->n_out && !n->dead; o++) p->needed[i] |= wanted[n->out[o]];
+    for (int o = 0; o < n->n_out && !n->dead; o++) p->needed[i] |= p->wanted[n->out[o]];
     for (int k = 0; k < n->n_in && p->needed[i]; k++)
-      if (n->in[k] >= 0) wanted[n->in[k]] = true;
+      if (n->in[k] >= 0) p->wanted[n->in[k]] = true;
   }
   return TH_OK;
 }
@@ -273,7 +273,7 @@ static th_status place_values(th_planner *p) {
     bool shared = p->alias[i] || shares_value(p, i);
     for (int o = 0; o < n->n_out; o++) {
       th_net_tensor *out = &net->tensors[n->out[o]];
-      out->wants_grad = grads;
+      out->wants_grad = grads && p->wanted[n->out[o]];
       if (shared) out->root = in->root;
       out->passing = makes_passing(p, i) || (shared && in->passing);
       if (out->passing) continue;
@@ -337,12 +337,18 @@ static void push_remake(th_planner *p, th_net_sweep *s, int node) {
   s->steps[s->n_steps - 1].relu = true;
 }
 
+static bool passes_gradient(const th_planner *p, const th_node *n) {
+  bool wants = false;
+  for (int o = 0; o < n->n_out; o++) wants |= p->net->tensors[n->out[o]].wants_grad;
+  return wants;
+}
+
 static th_status list_backward(th_planner *p) {
   th_net_sweep *s = &p->net->backward;
   push(s, TH_STEP_LOSS, -1, p->net->logits, NULL, true);
   for (int i = p->g->n_nodes - 1; i >= 0; i--) {
     const th_node *n = &p->g->nodes[i];
-    if (!p->needed[i] || p->alias[i] || !p->net->tensors[n->out[0]].wants_grad) continue;
+    if (!p->needed[i] || p->alias[i] || !passes_gradient(p, n)) continue;
     const th_op *op = th_op_get(n->op);
     if (!op->backward) return th_fail(TH_ERR_INPUT, "%s (%s): cannot be trained through", n->name, th_op_name(n->op));
     push_grids(p, s, n);

@@ -10,7 +10,8 @@ typedef struct th_planner {
   const th_graph *g;
   const th_constraints *cs;
   bool training;
-  bool *needed;  /* by node: an ancestor of the logits */
+  bool *wanted;  /* by tensor: an ancestor of the logits, or they themselves */
+  bool *needed;  /* by node: makes such a tensor */
   bool *alias;   /* by node: no step, the output is the input */
   void **states; /* by node */
   int chunk_max, lane_max;

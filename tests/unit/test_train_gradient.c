@@ -137,6 +137,52 @@ static void of_relus_made_by_batch_norms(void **state) {
   bench_close(&apart);
 }
 
+static void fx_transpose_conv(fx_net *b, int oc) {
+  int ic = b->g->tensors[b->at].shape.dim[3];
+  int in[2] = {fx_const(b, "tc_w", th_shape_make(4, oc, 3, 3, ic)), fx_const(b, "tc_b", th_shape_make(1, oc))};
+  th_node *n = fx_node(b, TH_OP_TRANSPOSE_CONV2D, in, 2);
+  n->attr[TH_ATTR_STRIDE_Y].i = n->attr[TH_ATTR_STRIDE_X].i = 2;
+  n->attr[TH_ATTR_PAD_TOP].i = n->attr[TH_ATTR_PAD_LEFT].i = 1;
+  fx_infer(b, n);
+}
+
+/* Three parts: one is read twice, one once, one by nobody but a node that leads nowhere. */
+static th_graph *split_net(void) {
+  fx_net b = fx_begin();
+  const int32_t perm[4] = {0, 2, 3, 1};
+  th_shape four = th_shape_make(1, 4), any = th_shape_make(2, 1, 1);
+  int part[3], order, id, joined, dense;
+  FX_OK(th_graph_add_const(b.g, "perm", TH_DTYPE_S32, &four, perm, &order));
+  fx_conv(&b, 12, 3);
+  for (int i = 0; i < 3; i++) FX_OK(th_graph_add_tensor(b.g, "part", TH_DTYPE_F32, &any, &part[i]));
+  FX_OK(th_graph_add_node(b.g, b.g->n_nodes, TH_OP_SPLIT, "split", &b.at, 1, part, 3, &id));
+  fx_infer(&b, &b.g->nodes[id]);
+  b.at = part[2];
+  fx_simple(&b, TH_OP_RELU);
+  b.at = part[1];
+  fx_transpose_conv(&b, 4);
+  fx_simple(&b, TH_OP_TANH); /* 10 x 10 */
+  fx_dense(&b, 16);
+  dense = b.at;
+  b.at = part[0];
+  fx_conv(&b, 4, 1);
+  fx_simple(&b, TH_OP_TANH);
+  joined = b.at;
+  b.at = part[0];
+  fx_add(&b, joined);
+  fx_infer(&b, fx_node(&b, TH_OP_TRANSPOSE, &order, 1));
+  fx_dense(&b, 16);
+  fx_add(&b, dense);
+  fx_dense(&b, CLASSES);
+  return fx_end(&b, 9);
+}
+
+static void through_split_and_transpose(void **state) {
+  bench b = bench_open(split_net(), NULL);
+  check_all(&b, 0.02);
+  bench_close(&b);
+}
+
 static void with_a_teacher(void **state) {
   bench b = bench_open(fx_residual(TH_OP_TANH, CLASSES, false, 4), NULL);
   float teacher[BATCH * CLASSES];
@@ -327,6 +373,7 @@ int main(void) {
       cmocka_unit_test(of_a_smooth_residual_net),
       cmocka_unit_test(of_a_net_with_kinks_and_dropout),
       cmocka_unit_test(of_relus_made_by_batch_norms),
+      cmocka_unit_test(through_split_and_transpose),
       cmocka_unit_test(with_a_teacher),
       cmocka_unit_test(over_several_lanes),
       cmocka_unit_test(loss_follows_its_formulas),
