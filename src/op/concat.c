@@ -1,4 +1,4 @@
-/* concat: inputs one after the other along `axis` (not the batch).
+/* concat: inputs one after the other along `axis`.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op/common.h"
 
@@ -11,8 +11,8 @@ static th_status infer(th_graph *g, th_node *n) {
   th_shape s = th_node_in(g, n, 0)->shape;
   char text[TH_SHAPE_TEXT], text_first[TH_SHAPE_TEXT];
   int axis = axis_of(g, n);
-  if (axis < 1 || axis >= s.rank)
-    return th_op_fail(n, "axis is %d, expected 1 to %d (or -1 for the last)", n->attr[TH_ATTR_AXIS].i, s.rank - 1);
+  if (axis < 0 || axis >= s.rank)
+    return th_op_fail(n, "axis is %d, expected 0 to %d (or -1 for the last)", n->attr[TH_ATTR_AXIS].i, s.rank - 1);
   for (int i = 1; i < n->n_in; i++) {
     if (n->in[i] == TH_NO_TENSOR) return th_op_fail(n, "input %d is missing", i);
     const th_shape *t = &th_node_in(g, n, i)->shape;
@@ -33,6 +33,18 @@ static int64_t block(const th_graph *g, const th_node *n, int input) {
   int64_t size = 1;
   for (int d = axis_of(g, n); d < s->rank; d++) size *= s->dim[d];
   return size;
+}
+
+static bool move(const th_graph *g, const th_node *n, int i, th_move *m) {
+  if (i >= n->n_in) return false;
+  const int64_t part = block(g, n, i);
+  int64_t whole = 0;
+  *m = (th_move){.in = i};
+  for (int k = 0; k < n->n_in; whole += block(g, n, k), k++)
+    if (k == i) m->out_at = (int32_t)whole;
+  th_move_dim(m, (int32_t)(th_op_elems_in(g, n, i) / part), (int32_t)part, (int32_t)whole);
+  th_move_dim(m, (int32_t)part, 1, 1);
+  return true;
 }
 
 static void forward(const th_op_run *r) {
@@ -80,4 +92,5 @@ const th_op th_op_concat = {.name = "concat",
                             .infer = infer,
                             .forward = forward,
                             .backward = backward,
-                            .cost = th_op_cost_none};
+                            .cost = th_op_cost_none,
+                            .move = move};

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "eval/fold.h"
 #include "format/tflite_schema.h"
 #include "op/op.h"
 #include "read/tflite_internal.h"
@@ -190,16 +191,30 @@ static th_status find_op(tfl_reader *r, th_fb_vec codes, th_fb_table entry, int 
 
 static th_status read_ids(tfl_reader *r, tfl_op *o, th_fb_vec in, th_fb_vec out) {
   if (in.count > TH_MAX_INPUTS) return th_tfl_fail(r, o, "has %u inputs", in.count);
-  if (out.count != 1) return th_tfl_fail(r, o, "has %u outputs, expected 1", out.count);
+  const uint32_t most = th_op_get(o->op)->max_out ? (uint32_t)th_op_get(o->op)->max_out : 1;
+  if (out.count < 1 || out.count > most)
+    return th_tfl_fail(r, o, "has %u outputs, expected %s%u", out.count, most > 1 ? "1 to " : "", most);
   for (uint32_t i = 0; i < in.count; ++i) {
     o->in[o->n_in++] = th_fb_vec_s32(in, i);
     if (o->in[i] < -1 || o->in[i] >= r->n_tensors)
       return th_tfl_fail(r, o, "input %u names tensor %d, which does not exist", i, o->in[i]);
   }
-  o->out = th_fb_vec_s32(out, 0);
-  if (o->out < 0 || o->out >= r->n_tensors)
-    return th_tfl_fail(r, o, "its output names tensor %d, which does not exist", o->out);
-  if (r->g->tensors[o->out].data) return th_tfl_fail(r, o, "its output %s is a constant", r->g->tensors[o->out].name);
+  for (uint32_t i = 0; i < out.count; ++i) {
+    const int id = o->outs[o->n_out++] = th_fb_vec_s32(out, i);
+    if (id < 0 || id >= r->n_tensors) return th_tfl_fail(r, o, "its output names tensor %d, which does not exist", id);
+    if (r->g->tensors[id].data) return th_tfl_fail(r, o, "its output %s is a constant", r->g->tensors[id].name);
+  }
+  o->out = o->outs[0];
+  return TH_OK;
+}
+
+/* Operators of constants alone are computed at once: others want the results as constants (shapes, sizes, weights). */
+static th_status fold(tfl_reader *r, int first_node) {
+  bool folded;
+  for (int i = first_node; i < r->g->n_nodes; ++i) {
+    const th_status status = th_fold_node(r->g, i, &folded);
+    if (status != TH_OK) return th_fail_in(status, "%s", r->fb.what);
+  }
   return TH_OK;
 }
 
@@ -216,7 +231,9 @@ static th_status read_operator(tfl_reader *r, th_fb_vec codes, th_fb_table entry
   }
   TH_TRY(th_fb_status(&r->fb));
   if (o.n_in < 1 || o.in[0] < 0) return th_tfl_fail(r, &o, "has no input");
-  return row->read(r, &o);
+  const int first = r->g->n_nodes;
+  TH_TRY(row->read(r, &o));
+  return fold(r, first);
 }
 
 /* --- the graph --- */
@@ -233,10 +250,6 @@ static th_status read_borders(tfl_reader *r, th_fb_table sub, int field, const c
     int id = (*ids)[i] = th_fb_vec_s32(v, (uint32_t)i);
     if (id < 0 || id >= r->n_tensors)
       return th_fail(TH_ERR_INPUT, "%s: %s %d names tensor %d, which does not exist", r->fb.what, role, i, id);
-    const th_tensor *t = &r->g->tensors[id];
-    if (t->shape.rank > 0 && t->shape.dim[0] != 1)
-      return th_fail(TH_ERR_INPUT, "%s: %s %s has %d as its first dimension: only a batch of 1 (or any) is supported",
-                     r->fb.what, role, t->name, t->shape.dim[0]);
   }
   return TH_OK;
 }

@@ -19,7 +19,8 @@ typedef struct tfl_op {
   const char *name; /* "CONV_2D" */
   th_op_id op;
   int in[TH_MAX_INPUTS], n_in, out;
-  th_fb_table options; /* absent: all defaults */
+  int outs[TH_MAX_OUTPUTS], n_out; /* of operators with several; `out` is the first */
+  th_fb_table options;             /* absent: all defaults */
 } tfl_op;
 
 typedef th_status tfl_op_fn(tfl_reader *r, const tfl_op *o);
@@ -49,6 +50,8 @@ th_status th_tfl_need_rank(tfl_reader *r, const tfl_op *o, int input, int rank);
 th_status th_tfl_activation(tfl_reader *r, const tfl_op *o, int field, th_node *n);
 /* A small constant of whole numbers (axes, paddings). */
 th_status th_tfl_numbers(tfl_reader *r, const tfl_op *o, int input, int32_t *values, int limit, int *count);
+/* Weights (input 1) and bias (input 2) of a layer: constants; in a float layer, float. */
+th_status th_tfl_settle_weights(tfl_reader *r, const tfl_op *o);
 th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) TH_PRINTF(3, 4);
 /* Turns a constant of another type into float in place: tensor by its scale and zero, float16 by widening. */
 th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor);

@@ -1,5 +1,6 @@
 /* One function per kind of .tflite operator: options -> attributes, inputs -> node. The table is tflite_ops.def;
- * functions for element-wise operators and reductions are in tflite_math.c. SPDX-License-Identifier: Apache-2.0 */
+ * functions for element-wise operators and reductions are in tflite_math.c, those that move values in tflite_move.c.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "format/tflite_schema.h"
@@ -14,9 +15,11 @@ th_status th_tfl_node(tfl_reader *r, const tfl_op *o, const int *in, int n_in, t
   int id;
   const char *name = th_arena_printf(r->scratch, "%s_%d", th_op_name(o->op), o->index);
   if (!name) return TH_ERR_RESOURCE;
-  if (th_graph_producer(r->g, o->out) >= 0)
-    return th_tfl_fail(r, o, "its output %s is made by another operator too", th_tfl_tensor(r, o->out)->name);
-  TH_TRY(th_graph_add_node(r->g, r->g->n_nodes, o->op, name, in, n_in, &o->out, 1, &id));
+  const int *out = o->n_out > 1 ? o->outs : &o->out, n_out = o->n_out > 1 ? o->n_out : 1;
+  for (int i = 0; i < n_out; ++i)
+    if (th_graph_producer(r->g, out[i]) >= 0)
+      return th_tfl_fail(r, o, "its output %s is made by another operator too", th_tfl_tensor(r, out[i])->name);
+  TH_TRY(th_graph_add_node(r->g, r->g->n_nodes, o->op, name, in, n_in, out, n_out, &id));
   *node = &r->g->nodes[id];
   return TH_OK;
 }
@@ -100,8 +103,7 @@ th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor) {
   return widen(r, o, tensor, tensor);
 }
 
-/* Weights and bias of a layer: constants; in a float layer, float. */
-static th_status settle_weights(tfl_reader *r, const tfl_op *o) {
+th_status th_tfl_settle_weights(tfl_reader *r, const tfl_op *o) {
   const th_tensor *w = th_tfl_tensor(r, o->in[1]), *x = th_tfl_tensor(r, o->in[0]);
   if (!w->data) return th_tfl_fail(r, o, "weights %s are not a constant", w->name);
   if (o->n_in > 2 && o->in[2] >= 0 && !th_tfl_tensor(r, o->in[2])->data)
@@ -161,7 +163,7 @@ th_status th_tfl_read_conv(tfl_reader *r, const tfl_op *o) {
   TH_TRY(th_tfl_need_inputs(r, o, 2, 3));
   TH_TRY(th_tfl_need_rank(r, o, 0, 4));
   TH_TRY(th_tfl_need_rank(r, o, 1, 4));
-  TH_TRY(settle_weights(r, o));
+  TH_TRY(th_tfl_settle_weights(r, o));
   TH_TRY(th_tfl_node(r, o, o->in, o->n_in, &n));
   const th_shape *x = &th_tfl_tensor(r, o->in[0])->shape, *w = &th_tfl_tensor(r, o->in[1])->shape;
   n->attr[TH_ATTR_KERNEL_Y].i = w->dim[1];
@@ -211,7 +213,7 @@ th_status th_tfl_read_fully_connected(tfl_reader *r, const tfl_op *o) {
   th_node *n;
   TH_TRY(th_tfl_need_inputs(r, o, 2, 3));
   TH_TRY(th_tfl_need_rank(r, o, 1, 2));
-  TH_TRY(settle_weights(r, o));
+  TH_TRY(th_tfl_settle_weights(r, o));
   if (th_fb_u8(o->options, TFL_FC_WEIGHTS_FORMAT, 0) != 0)
     return th_tfl_fail(r, o, "shuffled weights are not supported");
   if (th_tfl_tensor(r, o->out)->shape.rank > 2) TH_TRY(reshape_behind(r, o, &inner));
@@ -245,7 +247,7 @@ th_status th_tfl_read_leaky_relu(tfl_reader *r, const tfl_op *o) {
 
 th_status th_tfl_read_concat(tfl_reader *r, const tfl_op *o) {
   th_node *n;
-  TH_TRY(th_tfl_need_inputs(r, o, 1, 8));
+  TH_TRY(th_tfl_need_inputs(r, o, 1, TH_MAX_INPUTS));
   for (int i = 0; i < o->n_in; ++i)
     if (o->in[i] < 0) return th_tfl_fail(r, o, "input %d is absent", i);
   int rank = th_tfl_tensor(r, o->in[0])->shape.rank, axis = th_fb_s32(o->options, TFL_CONCAT_AXIS, 0);

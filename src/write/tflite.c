@@ -164,7 +164,7 @@ static void write_operators(const tfl_writer *w, th_fb_builder *b, size_t slot, 
     size_t table = th_fb_table_write(b, fields, n);
     th_fb_link(b, refs + 4 + 4 * (size_t)i, table);
     th_fb_hold(b, th_fb_slot(b, table, TFL_OPERATOR_INPUTS), op->in, (uint32_t)op->n_in, 4, 4);
-    th_fb_hold(b, th_fb_slot(b, table, TFL_OPERATOR_OUTPUTS), &op->out, 1, 4, 4);
+    th_fb_hold(b, th_fb_slot(b, table, TFL_OPERATOR_OUTPUTS), op->out, (uint32_t)op->n_out, 4, 4);
     if (op->options_type)
       th_fb_link(b, th_fb_slot(b, table, TFL_OPERATOR_OPTIONS), th_fb_table_write(b, op->options, op->n_options));
   }

@@ -18,7 +18,7 @@ typedef struct tfl_tensor {
 
 typedef struct tfl_operator {
   int code, version, options_type; /* options_type 0: none */
-  int in[TH_MAX_INPUTS], n_in, out;
+  int in[TH_MAX_INPUTS], n_in, out[TH_MAX_OUTPUTS], n_out;
   th_fb_field options[TFL_MAX_OPTIONS];
   int n_options;
 } tfl_operator;
@@ -47,11 +47,14 @@ typedef struct tfl_out_row {
 /* --- what those functions use --- */
 
 #define TFL_NODE_FAIL(n, text) th_fail(TH_ERR_INPUT, "%s (%s): " text, (n)->name, th_op_name((n)->op))
-/* An operator with the node's first `n_in` inputs and its output. */
+/* An operator with the node's first `n_in` inputs and its outputs. */
 th_status th_tfl_begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op);
 void th_tfl_option(tfl_operator *op, th_fb_field field);
 th_status th_tfl_put_activation(const th_node *n, tfl_operator *op, int field);
 th_status th_tfl_put_numbers(tfl_writer *w, const int32_t *values, th_shape shape, int *index); /* a new s32 constant */
+/* Layers: their weights and bias are as files want them; the bias with its scale. */
+th_status th_tfl_check_weights(const tfl_writer *w, const th_node *n);
+th_status th_tfl_place_bias(tfl_writer *w, const th_node *n, int *index); /* -1: none */
 /* Operators that only move or select values: TFLite's kernels demand the same scale and zero on both sides. */
 th_status th_tfl_same_grid(const tfl_writer *w, const th_node *n, int inputs);
 int th_tfl_type_code(th_dtype t); /* -1 when files have none */

@@ -1,5 +1,5 @@
 /* Graph nodes -> .tflite operators: one function per kind, the table is tflite_ops.def; functions for element-wise
- * operators and reductions are in tflite_math.c.
+ * operators and reductions are in tflite_math.c, for those that move values in tflite_move.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -24,16 +24,17 @@ static th_status add_operator(tfl_writer *w, const th_node *n, const tfl_out_row
 }
 
 th_status th_tfl_begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op) {
-  int in[TH_MAX_INPUTS], out;
+  int in[TH_MAX_INPUTS], out[TH_MAX_OUTPUTS];
   for (int i = 0; i < n_in; ++i) {
     in[i] = -1;
     if (n->in[i] != TH_NO_TENSOR) TH_TRY(th_tfl_place(w, n->in[i], &in[i]));
   }
-  TH_TRY(th_tfl_place(w, n->out[0], &out));
+  for (int i = 0; i < n->n_out; ++i) TH_TRY(th_tfl_place(w, n->out[i], &out[i]));
   TH_TRY(add_operator(w, n, row, op));
   memcpy((*op)->in, in, (size_t)n_in * sizeof in[0]);
   (*op)->n_in = n_in;
-  (*op)->out = out;
+  memcpy((*op)->out, out, (size_t)n->n_out * sizeof out[0]);
+  (*op)->n_out = n->n_out;
   return TH_OK;
 }
 
@@ -65,6 +66,7 @@ th_status th_tfl_same_grid(const tfl_writer *w, const th_node *n, int inputs) {
   if (!th_dtype_is_int(y->dtype)) return TH_OK;
   for (int i = 0; i < inputs; ++i) {
     const th_tensor *x = th_node_in(w->g, n, i);
+    if (!x->quant.count && !y->quant.count) continue; /* plain whole numbers */
     if (!x->quant.count || !y->quant.count) return TFL_NODE_FAIL(n, "input or output has no scale");
     if (x->quant.scale[0] != y->quant.scale[0] || x->quant.zero[0] != y->quant.zero[0])
       return th_fail(TH_ERR_INPUT, "%s (%s): input %s must have the scale and zero of its output %s", n->name,
@@ -108,7 +110,8 @@ static th_status pad_before(tfl_writer *w, const th_node *n, int *index) {
   TH_TRY(add_operator(w, n, &row, &op));
   memcpy(op->in, in, sizeof in);
   op->n_in = 2;
-  op->out = *index;
+  op->out[0] = *index;
+  op->n_out = 1;
   return TH_OK;
 }
 
@@ -119,7 +122,7 @@ static void window_options(const th_node *n, padding p, tfl_operator *op) {
 }
 
 /* The bias of an integer layer: its scale is by definition that of input times weights. */
-static th_status place_bias(tfl_writer *w, const th_node *n, int *index) {
+th_status th_tfl_place_bias(tfl_writer *w, const th_node *n, int *index) {
   *index = -1;
   if (n->n_in < 3 || n->in[2] == TH_NO_TENSOR) return TH_OK;
   const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1), *bias = th_node_in(w->g, n, 2);
@@ -134,7 +137,7 @@ static th_status place_bias(tfl_writer *w, const th_node *n, int *index) {
   return th_tfl_add_tensor(w, &t, index);
 }
 
-static th_status check_weights(const tfl_writer *w, const th_node *n) {
+th_status th_tfl_check_weights(const tfl_writer *w, const th_node *n) {
   const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1), *bias = th_node_in(w->g, n, 2);
   if (!weights->data) return TFL_NODE_FAIL(n, "its weights are not a constant");
   if (th_dtype_is_int(x->dtype) != th_dtype_is_int(weights->dtype))
@@ -150,9 +153,9 @@ th_status th_tfl_write_conv(tfl_writer *w, const th_node *n, const tfl_out_row *
   padding p = classify(w, n);
   int padded = -1, bias;
   tfl_operator *op;
-  TH_TRY(check_weights(w, n));
+  TH_TRY(th_tfl_check_weights(w, n));
   if (p == PADDING_OTHER) TH_TRY(pad_before(w, n, &padded));
-  TH_TRY(place_bias(w, n, &bias));
+  TH_TRY(th_tfl_place_bias(w, n, &bias));
   TH_TRY(th_tfl_begin(w, n, row, 2, &op));
   if (padded >= 0) op->in[0] = padded;
   if (bias >= 0) op->in[op->n_in++] = bias; /* absent: left out; TFLite Micro crashes on an input of -1 */
@@ -187,8 +190,8 @@ th_status th_tfl_write_pool(tfl_writer *w, const th_node *n, const tfl_out_row *
 th_status th_tfl_write_fully_connected(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
   int bias;
   tfl_operator *op;
-  TH_TRY(check_weights(w, n));
-  TH_TRY(place_bias(w, n, &bias));
+  TH_TRY(th_tfl_check_weights(w, n));
+  TH_TRY(th_tfl_place_bias(w, n, &bias));
   TH_TRY(th_tfl_begin(w, n, row, 2, &op));
   if (bias >= 0)
     op->in[op->n_in++] = bias;
