@@ -145,6 +145,29 @@ static int check_quantize(const thr_quantize_params *p, use *u) {
          p->scale < 1e30f;
 }
 
+/* The table holds an entry for each of the 256 elements that there are. */
+static int check_lookup(const thr_lookup_params *p, use *u) {
+  u->in[0] = u->out = volume(p->n, 1, 1);
+  u->in[1] = 256;
+  return 1;
+}
+
+static int check_argmax(const thr_argmax_params *p, use *u) {
+  u->in[0] = volume(p->outer, p->depth, p->inner);
+  u->out = volume(p->outer, p->inner, 1);
+  return 1;
+}
+
+static int check_l2_normalization(const thr_l2_normalization_params *p, use *u) {
+  u->in[0] = u->out = volume(p->rows, p->depth, 1);
+  return in_range(p->in_zero, u->in_type);
+}
+
+static int check_log_softmax(const thr_log_softmax_params *p, use *u) {
+  u->in[0] = u->out = volume(p->rows, p->depth, 1);
+  return p->shift >= 0 && p->shift <= 30 && good_shift(p->back_shift) && p->diff_min > INT32_MIN;
+}
+
 static int check_params(const thr_step *s, use *u) {
   switch (thr_kernel_params(s->kernel)) {
     case THR_PARAMS_conv2d:
@@ -167,6 +190,14 @@ static int check_params(const thr_step *s, use *u) {
       return check_pad(&s->p.pad, u);
     case THR_PARAMS_quantize:
       return check_quantize(&s->p.quantize, u);
+    case THR_PARAMS_lookup:
+      return check_lookup(&s->p.lookup, u);
+    case THR_PARAMS_argmax:
+      return check_argmax(&s->p.argmax, u);
+    case THR_PARAMS_l2_normalization:
+      return check_l2_normalization(&s->p.l2_normalization, u);
+    case THR_PARAMS_log_softmax:
+      return check_log_softmax(&s->p.log_softmax, u);
     case THR_PARAMS_NONE:
       break;
   }

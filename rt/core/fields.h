@@ -28,6 +28,10 @@ typedef enum thr_params_id {
   THR_PARAMS_copy,
   THR_PARAMS_pad,
   THR_PARAMS_quantize,
+  THR_PARAMS_lookup,
+  THR_PARAMS_argmax,
+  THR_PARAMS_l2_normalization,
+  THR_PARAMS_log_softmax,
   THR_PARAMS_NONE
 } thr_params_id;
 

@@ -83,6 +83,10 @@ typedef struct thr_step {
     thr_copy_params copy;
     thr_pad_params pad;
     thr_quantize_params quantize;
+    thr_lookup_params lookup;
+    thr_argmax_params argmax;
+    thr_l2_normalization_params l2_normalization;
+    thr_log_softmax_params log_softmax;
   } p;
 } thr_step;
 

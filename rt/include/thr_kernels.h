@@ -96,6 +96,25 @@ typedef struct thr_pad_params { /* up to 4 dimensions */
   int32_t value;
 } thr_pad_params;
 
+typedef struct thr_lookup_params { /* the table is the second operand: 256 bytes, for -128 to 127 */
+  int32_t n;
+} thr_lookup_params;
+
+typedef struct thr_argmax_params { /* along the middle one of three dimensions */
+  int32_t outer, depth, inner;
+  uint8_t smallest, last; /* look for the smallest; of equal ones take the last */
+} thr_argmax_params;
+
+typedef struct thr_l2_normalization_params {
+  int32_t rows, depth, in_zero;
+} thr_l2_normalization_params;
+
+typedef struct thr_log_softmax_params { /* as softmax; back_*: from Q5.26 to steps of the input */
+  int32_t rows, depth;
+  int32_t mult, diff_min, back_mult;
+  int8_t shift, back_shift;
+} thr_log_softmax_params;
+
 typedef struct thr_quantize_params { /* float <-> int8 at the border of a model */
   int32_t n, zero;
   float scale;
@@ -121,6 +140,19 @@ void thr_copy_s8_ref(const thr_copy_params *p, const int8_t *in, int8_t *out); /
 void thr_pad_s8_ref(const thr_pad_params *p, const int8_t *in, int8_t *out);
 void thr_quantize_f32_s8_ref(const thr_quantize_params *p, const float *in, int8_t *out);
 void thr_dequantize_s8_f32_ref(const thr_quantize_params *p, const int8_t *in, float *out);
+void thr_lookup_s8_ref(const thr_lookup_params *p, const int8_t *in, const int8_t *table, int8_t *out);
+/* minimum to div: out may be a or b when it has the output's shape. squared_difference uses mult as add does, prelu
+ * [0] above and [1] below zero, div [2] only */
+void thr_minimum_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_maximum_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_prelu_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_squared_difference_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_div_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_argmax_s8_ref(const thr_argmax_params *p, const int8_t *in, int32_t *out);
+void thr_reduce_max_s8_ref(const thr_mean_params *p, const int8_t *in, int8_t *out); /* sizes, over_*, lo, hi count */
+void thr_reduce_min_s8_ref(const thr_mean_params *p, const int8_t *in, int8_t *out);
+void thr_l2_normalization_s8_ref(const thr_l2_normalization_params *p, const int8_t *in, int8_t *out);
+void thr_log_softmax_s8_ref(const thr_log_softmax_params *p, const int8_t *in, int8_t *out);
 
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */

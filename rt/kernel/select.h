@@ -25,5 +25,16 @@
 #define thr_pad_s8 thr_pad_s8_ref
 #define thr_quantize_f32_s8 thr_quantize_f32_s8_ref
 #define thr_dequantize_s8_f32 thr_dequantize_s8_f32_ref
+#define thr_lookup_s8 thr_lookup_s8_ref
+#define thr_minimum_s8 thr_minimum_s8_ref
+#define thr_maximum_s8 thr_maximum_s8_ref
+#define thr_prelu_s8 thr_prelu_s8_ref
+#define thr_squared_difference_s8 thr_squared_difference_s8_ref
+#define thr_div_s8 thr_div_s8_ref
+#define thr_argmax_s8 thr_argmax_s8_ref
+#define thr_reduce_max_s8 thr_reduce_max_s8_ref
+#define thr_reduce_min_s8 thr_reduce_min_s8_ref
+#define thr_l2_normalization_s8 thr_l2_normalization_s8_ref
+#define thr_log_softmax_s8 thr_log_softmax_s8_ref
 
 #endif

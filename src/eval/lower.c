@@ -63,6 +63,19 @@ th_status th_lower_step(th_lowering *l, int node, thr_kernel_id kernel, const in
   return th_lower_step_out(l, node, 0, kernel, in, n_in, step);
 }
 
+th_status th_lower_add_constant(th_lowering *l, th_program_step *s, const void *data, uint32_t bytes) {
+  const int value = l->p->n_values++;
+  l->p->values[value] = (th_value){.tensor = -1,
+                                   .name = s->name,
+                                   .bytes = bytes,
+                                   .data = data,
+                                   .first_step = l->p->n_steps - 1,
+                                   .last_step = l->p->n_steps - 1,
+                                   .offset = TH_NO_OFFSET};
+  s->in[s->n_in++] = value;
+  return TH_OK;
+}
+
 /* --- checks --- */
 
 th_status th_lower_grid(const th_node *n, const th_tensor *t, th_grid *grid) {
@@ -159,6 +172,42 @@ static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
     [TH_OP_CONCAT] = th_lower_concat,
     [TH_OP_PAD] = th_lower_pad,
     [TH_OP_MEAN] = th_lower_mean,
+    [TH_OP_MINIMUM] = th_lower_extreme,
+    [TH_OP_MAXIMUM] = th_lower_extreme,
+    [TH_OP_PRELU] = th_lower_prelu,
+    [TH_OP_SQUARED_DIFFERENCE] = th_lower_squared_difference,
+    [TH_OP_DIV] = th_lower_div,
+    [TH_OP_SUM] = th_lower_sum,
+    [TH_OP_REDUCE_MAX] = th_lower_reduce_extreme,
+    [TH_OP_REDUCE_MIN] = th_lower_reduce_extreme,
+    [TH_OP_ARGMAX] = th_lower_argmax,
+    [TH_OP_ARGMIN] = th_lower_argmax,
+    [TH_OP_L2_NORMALIZATION] = th_lower_l2_normalization,
+    [TH_OP_LOG_SOFTMAX] = th_lower_log_softmax,
+    [TH_OP_CLIP] = th_lower_clip,
+    [TH_OP_ABS] = th_lower_lookup,
+    [TH_OP_NEG] = th_lower_lookup,
+    [TH_OP_SQRT] = th_lower_lookup,
+    [TH_OP_RSQRT] = th_lower_lookup,
+    [TH_OP_SQUARE] = th_lower_lookup,
+    [TH_OP_RECIPROCAL] = th_lower_lookup,
+    [TH_OP_EXP] = th_lower_lookup,
+    [TH_OP_LOG] = th_lower_lookup,
+    [TH_OP_SIN] = th_lower_lookup,
+    [TH_OP_COS] = th_lower_lookup,
+    [TH_OP_ERF] = th_lower_lookup,
+    [TH_OP_SIGN] = th_lower_lookup,
+    [TH_OP_FLOOR] = th_lower_lookup,
+    [TH_OP_CEIL] = th_lower_lookup,
+    [TH_OP_ROUND] = th_lower_lookup,
+    [TH_OP_ELU] = th_lower_lookup,
+    [TH_OP_SELU] = th_lower_lookup,
+    [TH_OP_GELU] = th_lower_lookup,
+    [TH_OP_SILU] = th_lower_lookup,
+    [TH_OP_MISH] = th_lower_lookup,
+    [TH_OP_SOFTPLUS] = th_lower_lookup,
+    [TH_OP_SOFTSIGN] = th_lower_lookup,
+    [TH_OP_HARD_SIGMOID] = th_lower_lookup,
     [TH_OP_QUANTIZE] = th_lower_quantize,
     [TH_OP_DEQUANTIZE] = th_lower_dequantize,
 };
@@ -188,7 +237,7 @@ static th_status allocate(th_program *p, const th_graph *g) {
   int most_steps = 1;
   for (int i = 0; i < g->n_nodes; i++) most_steps += g->nodes[i].n_in + g->nodes[i].n_out;
   p->steps = TH_ARRAY(p->arena, th_program_step, most_steps);
-  p->values = TH_ARRAY(p->arena, th_value, g->n_tensors + 1);
+  p->values = TH_ARRAY(p->arena, th_value, g->n_tensors + g->n_nodes + 1); /* a made constant per node */
   p->value_of = TH_ARRAY(p->arena, int, g->n_tensors + 1);
   p->inputs = TH_ARRAY(p->arena, int, g->n_inputs + 1);
   p->outputs = TH_ARRAY(p->arena, int, g->n_outputs + 1);

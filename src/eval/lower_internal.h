@@ -43,10 +43,26 @@ th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value)
 /* The value of an output tensor, made on first use. */
 th_status th_lower_output(th_lowering *l, const th_node *n, int tensor, int *value);
 
+/* The shapes of an element-wise step: broadcasting over the last four dimensions. Sets nothing else of *p. */
+th_status th_lower_broadcast(const th_node *n, const th_shape *a, const th_shape *b, const th_shape *y,
+                             thr_elementwise_params *p);
+/* The sizes of a reduction: the dimensions behind the batch as (y, x, c), and which of them are reduced. */
+th_status th_lower_mean_view(const th_lowering *l, const th_node *n, thr_mean_params *p);
+/* The output must have the quantization that the kernel gives. */
+th_status th_lower_fixed_grid(const th_node *n, th_grid out, float scale, int32_t zero);
+/* Inputs further than this from the edge are out of a fixed-point function's range. */
+int32_t th_lower_input_radius(int integer_bits, int shift);
+/* Gives a step one more operand: `bytes` constant bytes, which the program's arena must hold. */
+th_status th_lower_add_constant(th_lowering *l, th_program_step *s, const void *data, uint32_t bytes);
+
 typedef th_status th_lower_fn(th_lowering *l, int node);
 th_lower_fn th_lower_conv2d, th_lower_depthwise_conv2d, th_lower_fully_connected;         /* lower_weighted.c */
 th_lower_fn th_lower_pool2d, th_lower_mean, th_lower_concat, th_lower_pad;                /* lower_shape.c */
 th_lower_fn th_lower_elementwise, th_lower_softmax, th_lower_sigmoid_tanh, th_lower_relu, /* lower_math.c */
-    th_lower_relu6, th_lower_leaky_relu, th_lower_hard_swish, th_lower_quantize, th_lower_dequantize;
+    th_lower_relu6, th_lower_clip, th_lower_leaky_relu, th_lower_hard_swish, th_lower_quantize, th_lower_dequantize;
+th_lower_fn th_lower_lookup;                                                             /* lower_lookup.c */
+th_lower_fn th_lower_extreme, th_lower_prelu, th_lower_squared_difference, th_lower_div; /* lower_binary.c */
+th_lower_fn th_lower_sum, th_lower_reduce_extreme, th_lower_argmax, th_lower_l2_normalization,
+    th_lower_log_softmax; /* lower_reduce.c */
 
 #endif

@@ -26,8 +26,8 @@ static bool broadcast_strides(const th_shape *in, const th_shape *out, int32_t s
   return true;
 }
 
-static th_status set_shapes(const th_node *n, const th_shape *a, const th_shape *b, const th_shape *y,
-                            thr_elementwise_params *p) {
+th_status th_lower_broadcast(const th_node *n, const th_shape *a, const th_shape *b, const th_shape *y,
+                             thr_elementwise_params *p) {
   if (th_shape_elems(a) == th_shape_elems(y) && th_shape_elems(b) == th_shape_elems(y)) { /* one long line */
     const int32_t elems = (int32_t)th_shape_elems(y);
     *p = (thr_elementwise_params){.dim = {1, 1, 1, elems}, .stride_a = {0, 0, 0, 1}, .stride_b = {0, 0, 0, 1}};
@@ -85,7 +85,7 @@ th_status th_lower_elementwise(th_lowering *l, int node) {
   }
   TH_TRY(th_lower_step(l, node, kernel, n->in, 2, &s));
   thr_elementwise_params *p = &s->step.p.elementwise;
-  TH_TRY(set_shapes(n, &a->shape, &b->shape, &y->shape, p));
+  TH_TRY(th_lower_broadcast(n, &a->shape, &b->shape, &y->shape, p));
   p->a_zero = ga.zero;
   p->b_zero = gb.zero;
   p->out_zero = gy.zero;
@@ -96,7 +96,7 @@ th_status th_lower_elementwise(th_lowering *l, int node) {
 
 /* --- functions with a fixed output grid --- */
 
-static th_status check_output_grid(const th_node *n, th_grid out, float scale, int32_t zero) {
+th_status th_lower_fixed_grid(const th_node *n, th_grid out, float scale, int32_t zero) {
   if (out.scale == scale && out.zero == zero) return TH_OK;
   return TH_LOWER_FAIL(n, "output has scale %.9g and zero %d, the kernel gives %g and %d", (double)out.scale,
                        (int)out.zero, (double)scale, (int)zero);
@@ -104,7 +104,7 @@ static th_status check_output_grid(const th_node *n, th_grid out, float scale, i
 
 /* Inputs further than this from the edge are out of the table: floor((2^integer_bits - 1) * 2^(31 - integer_bits -
  * shift)). */
-static int32_t input_radius(int integer_bits, int shift) {
+int32_t th_lower_input_radius(int integer_bits, int shift) {
   return (int32_t)floor(ldexp((double)((1 << integer_bits) - 1), 31 - integer_bits - shift));
 }
 
@@ -114,7 +114,7 @@ th_status th_lower_softmax(th_lowering *l, int node) {
   th_grid in, out;
   th_program_step *s;
   TH_TRY(th_lower_grids(l, n, &in, &out));
-  TH_TRY(check_output_grid(n, out, 1.0f / 256, -128));
+  TH_TRY(th_lower_fixed_grid(n, out, 1.0f / 256, -128));
   if (x->shape.rank < 1 || !th_shape_eq(&x->shape, &y->shape))
     return TH_LOWER_FAIL(n, "input and output differ in shape");
   const double real = fmin((double)n->attr[TH_ATTR_BETA].f * (double)in.scale * (double)(1 << 26), (double)INT32_MAX);
@@ -124,7 +124,7 @@ th_status th_lower_softmax(th_lowering *l, int node) {
   p->depth = x->shape.dim[x->shape.rank - 1];
   p->rows = (int32_t)(th_shape_elems(&x->shape) / p->depth);
   th_quantize_multiplier(real, &p->mult, &p->shift);
-  p->diff_min = -input_radius(5, p->shift);
+  p->diff_min = -th_lower_input_radius(5, p->shift);
   return TH_OK;
 }
 
@@ -153,12 +153,12 @@ th_status th_lower_sigmoid_tanh(th_lowering *l, int node) {
   th_grid in, out;
   thr_unary_params *p;
   TH_TRY(unary_step(l, node, tanh ? THR_KERNEL_TANH_S8 : THR_KERNEL_LOGISTIC_S8, &in, &out, &p));
-  TH_TRY(check_output_grid(n, out, tanh ? 1.0f / 128 : 1.0f / 256, tanh ? 0 : -128));
+  TH_TRY(th_lower_fixed_grid(n, out, tanh ? 1.0f / 128 : 1.0f / 256, tanh ? 0 : -128));
   const double real = (double)in.scale * (double)(1 << 27);
   if (real < 1 || real >= 1073741824.0)
     return TH_LOWER_FAIL(n, "input scale %g is out of the kernel's range", (double)in.scale);
   th_quantize_multiplier(real, &p->mult[0], &p->shift[0]);
-  p->radius = input_radius(4, p->shift[0]);
+  p->radius = th_lower_input_radius(4, p->shift[0]);
   return TH_OK;
 }
 
@@ -187,6 +187,18 @@ th_status th_lower_relu6(th_lowering *l, int node) {
   const float ratio = in.scale / out.scale;
   p->lo = out.zero;
   p->hi = int8_clamp((double)roundf(6.0f / out.scale) + out.zero);
+  return th_lower_multiplier(n, (double)ratio, &p->mult[0], &p->shift[0]);
+}
+
+/* Limits on both sides, likewise. */
+th_status th_lower_clip(th_lowering *l, int node) {
+  const th_node *n = &l->g->nodes[node];
+  th_grid in, out;
+  thr_unary_params *p;
+  TH_TRY(unary_step(l, node, THR_KERNEL_RELU_S8, &in, &out, &p));
+  const float ratio = in.scale / out.scale;
+  p->lo = int8_clamp((double)roundf(n->attr[TH_ATTR_LO].f / out.scale) + out.zero);
+  p->hi = int8_clamp((double)roundf(n->attr[TH_ATTR_HI].f / out.scale) + out.zero);
   return th_lower_multiplier(n, (double)ratio, &p->mult[0], &p->shift[0]);
 }
 

@@ -58,7 +58,7 @@ static void divide_multiplier(int32_t *mult, int8_t *shift, int64_t count) {
 }
 
 /* The dimensions behind the batch as (y, x, c), and which of them are summed over. */
-static th_status mean_view(const th_lowering *l, const th_node *n, thr_mean_params *p) {
+th_status th_lower_mean_view(const th_lowering *l, const th_node *n, thr_mean_params *p) {
   const th_shape *x = &th_node_in(l->g, n, 0)->shape;
   const uint32_t mask = n->op == TH_OP_GLOBAL_AVG_POOL ? 6u : (uint32_t)n->attr[TH_ATTR_AXES_MASK].i;
   if (x->rank > 4 || (x->rank == 4 && x->dim[0] != 1) || x->rank < 1)
@@ -93,7 +93,7 @@ th_status th_lower_mean(th_lowering *l, int node) {
   TH_TRY(th_lower_grids(l, n, &in, &out));
   TH_TRY(th_lower_step(l, node, THR_KERNEL_MEAN_S8, n->in, 1, &s));
   thr_mean_params *p = &s->step.p.mean;
-  TH_TRY(mean_view(l, n, p));
+  TH_TRY(th_lower_mean_view(l, n, p));
   p->in_zero = in.zero;
   p->out_zero = out.zero;
   p->lo = INT8_MIN;

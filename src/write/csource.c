@@ -144,6 +144,26 @@ static void print_quantize(printer *x, const th_program_step *s, const thr_quant
   th_buf_printf(b, " .scale = %af,", (double)p->scale); /* hexadecimal: exact */
 }
 
+static void print_lookup(printer *x, const th_program_step *s, const thr_lookup_params *p) {
+  th_buf *b = x->c;
+  INT(n);
+}
+
+static void print_argmax(printer *x, const th_program_step *s, const thr_argmax_params *p) {
+  th_buf *b = x->c;
+  INT(outer), INT(depth), INT(inner), INT(smallest), INT(last);
+}
+
+static void print_l2_normalization(printer *x, const th_program_step *s, const thr_l2_normalization_params *p) {
+  th_buf *b = x->c;
+  INT(rows), INT(depth), INT(in_zero);
+}
+
+static void print_log_softmax(printer *x, const th_program_step *s, const thr_log_softmax_params *p) {
+  th_buf *b = x->c;
+  INT(rows), INT(depth), INT(mult), INT(diff_min), INT(back_mult), INT(shift), INT(back_shift);
+}
+
 static void print_params(printer *x, int i) {
   const th_program_step *s = &x->p->steps[i];
   th_buf_printf(x->c, "/* ");

@@ -271,6 +271,32 @@ static void case_mean_s8(kase *k) {
 
 /* --- element-wise --- */
 
+/* The quotient through a reciprocal: |b| = m 2^(e - 31) with m in [2^30, 2^31). */
+static wide model_quotient(const thr_elementwise_params *p, int32_t a, int32_t b) {
+  int up_a = 0, up_b = 0;
+  if (b < 0) a = -a, b = -b;
+  while (b * power2(up_b + 1) < power2(32)) up_b++;
+  while (a * power2(up_a + 1) < power2(31) && a * power2(up_a + 1) >= -power2(31)) up_a++;
+  const int32_t inverse = model_saturate(model_reciprocal((int32_t)(b * power2(up_b) - power2(31))) * power2(1), 32);
+  const int32_t q = model_high_mul((int32_t)(a * power2(up_a)), inverse);
+  const int right = 31 - up_b + up_a - p->shift[2];
+  const int32_t v = model_high_mul(q, p->mult[2]);
+  return right > 31 ? 0 : right < 0 ? model_wrap(v * power2(-right)) : model_rshift(v, right);
+}
+
+/* m: minimum, M: maximum, p: prelu, /: div */
+static int8_t model_other(const thr_elementwise_params *p, int32_t a, int32_t b, char op) {
+  wide v = 0;
+  if (op == 'm') v = fmin(a, b);
+  if (op == 'M') v = fmax(a, b);
+  if (op == 'p') v = a < 0 ? model_scale(a * b, p->mult[1], p->shift[1]) : model_scale(a, p->mult[0], p->shift[0]);
+  if (op == '/' && a != 0) {
+    if (b == 0) return (int8_t)(a < 0 ? p->lo : p->hi);
+    v = model_quotient(p, a, b);
+  }
+  return model_finish(v, p->out_zero, p->lo, p->hi);
+}
+
 static void elementwise_case(kase *k, char op) {
   thr_elementwise_params *p = &k->step.p.elementwise;
   int32_t dim_a[4], dim_b[4], size_a = 1, size_b = 1, size = 1;
@@ -288,10 +314,15 @@ static void elementwise_case(kase *k, char op) {
   p->b_zero = edgy(k, -128, 127);
   p->out_zero = edgy(k, -128, 127);
   clamp_range(k, &p->lo, &p->hi);
-  p->left_shift = op == '*' ? 0 : 20;
+  p->left_shift = op == '*' ? 0 : op == '2' ? 7 : 20;
   for (int i = 0; i < 3; i++) {
     p->mult[i] = any_mult(k);
-    p->shift[i] = (int8_t)(op == '*' ? between(k, -14, 1) : i < 2 ? between(k, -4, 0) : between(k, -22, -17));
+    p->shift[i] = (int8_t)(op == '*'   ? between(k, -14, 1)
+                           : op == 'p' ? between(k, -10, 2)
+                           : op == '/' ? between(k, -2, 9)
+                           : i < 2     ? between(k, -4, 0)
+                           : op == '2' ? between(k, -24, -14)
+                                       : between(k, -22, -17));
   }
   const int8_t *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
   int8_t *y = expect(k, (size_t)size);
@@ -307,7 +338,15 @@ static void elementwise_case(kase *k, char op) {
     }
     const int32_t va = a[ia] - p->a_zero, vb = b[ib] - p->b_zero;
     int32_t v = va * vb;
-    if (op != '*') {
+    if (strchr("mMp/", op)) {
+      y[i] = model_other(p, va, vb, op);
+      continue;
+    }
+    if (op == '2') {
+      const int32_t sa = model_scale(va * (1 << 7), p->mult[0], p->shift[0]);
+      const int32_t sb = model_scale(vb * (1 << 7), p->mult[1], p->shift[1]);
+      v = model_wrap((wide)(sa - sb) * (sa - sb));
+    } else if (op != '*') {
       const int32_t sa = model_scale(va * (1 << 20), p->mult[0], p->shift[0]);
       const int32_t sb = model_scale(vb * (1 << 20), p->mult[1], p->shift[1]);
       v = op == '+' ? sa + sb : sa - sb;
@@ -326,6 +365,126 @@ static void case_sub_s8(kase *k) {
 
 static void case_mul_s8(kase *k) {
   elementwise_case(k, '*');
+}
+
+static void case_minimum_s8(kase *k) {
+  elementwise_case(k, 'm');
+}
+
+static void case_maximum_s8(kase *k) {
+  elementwise_case(k, 'M');
+}
+
+static void case_prelu_s8(kase *k) {
+  elementwise_case(k, 'p');
+}
+
+static void case_squared_difference_s8(kase *k) {
+  elementwise_case(k, '2');
+}
+
+static void case_div_s8(kase *k) {
+  elementwise_case(k, '/');
+}
+
+/* Fewer elements than the table has, so that nobody takes the table for an input that may be written over. */
+static void case_lookup_s8(kase *k) {
+  const int32_t n = k->step.p.lookup.n = between(k, 1, 200);
+  const int8_t *x = input(k, 0, (size_t)n), *table = input(k, 1, 256);
+  int8_t *y = expect(k, (size_t)n);
+  for (int32_t i = 0; i < n; i++) y[i] = table[x[i] + 128];
+}
+
+/* --- reductions and rows --- */
+
+static void reduce_case(kase *k, bool max) {
+  case_mean_s8(k); /* shapes and input */
+  const thr_mean_params *p = &k->step.p.mean;
+  const int32_t mx = p->over_x ? 1 : p->x, mc = p->over_c ? 1 : p->c;
+  const int8_t *x = k->in[0];
+  int8_t *y = expect(k, k->out_bytes);
+  memset(y, max ? -128 : 127, k->out_bytes);
+  for (int32_t i = 0; i < p->y * p->x * p->c; i++) {
+    const int32_t c = i % p->c, px = i / p->c % p->x, py = i / p->c / p->x;
+    int8_t *to = &y[((p->over_y ? 0 : py) * mx + (p->over_x ? 0 : px)) * mc + (p->over_c ? 0 : c)];
+    if (max ? x[i] > *to : x[i] < *to) *to = x[i];
+  }
+  for (size_t i = 0; i < k->out_bytes; i++) y[i] = (int8_t)(y[i] < p->lo ? p->lo : y[i] > p->hi ? p->hi : y[i]);
+}
+
+static void case_reduce_max_s8(kase *k) {
+  reduce_case(k, true);
+}
+
+static void case_reduce_min_s8(kase *k) {
+  reduce_case(k, false);
+}
+
+static void case_argmax_s8(kase *k) {
+  thr_argmax_params *p = &k->step.p.argmax;
+  p->outer = between(k, 1, 5);
+  p->depth = between(k, 1, 12);
+  p->inner = between(k, 1, 5);
+  p->smallest = chance(k, 50);
+  p->last = chance(k, 50);
+  const int8_t *x = input(k, 0, (size_t)(p->outer * p->depth * p->inner));
+  int32_t *y = (int32_t *)(void *)expect(k, sizeof *y * (size_t)(p->outer * p->inner));
+  for (int32_t o = 0; o < p->outer * p->inner; o++) {
+    const int8_t *row = x + o / p->inner * p->depth * p->inner + o % p->inner;
+    double best = -1e9; /* ties are decided by a small part of the index */
+    for (int32_t i = 0; i < p->depth; i++) {
+      const double v = (p->smallest ? -row[i * p->inner] : row[i * p->inner]) + (p->last ? i : -i) * 1e-3;
+      if (v > best) best = v, y[o] = i;
+    }
+  }
+}
+
+static void case_l2_normalization_s8(kase *k) {
+  thr_l2_normalization_params *p = &k->step.p.l2_normalization;
+  p->rows = between(k, 1, 4);
+  p->depth = chance(k, 5) ? between(k, 5000, 30000) : between(k, 1, 60);
+  p->in_zero = edgy(k, -128, 127);
+  const int8_t *x = input(k, 0, (size_t)(p->rows * p->depth));
+  int8_t *y = expect(k, (size_t)(p->rows * p->depth));
+  for (int32_t r = 0; r < p->rows; r++) {
+    wide sum = 0;
+    int shift;
+    for (int32_t i = 0; i < p->depth; i++)
+      sum += (wide)(x[r * p->depth + i] - p->in_zero) * (x[r * p->depth + i] - p->in_zero);
+    const int32_t mult = model_inverse_root(model_wrap(sum), &shift);
+    for (int32_t i = r * p->depth; i < (r + 1) * p->depth; i++)
+      y[i] = model_finish(model_scale(x[i] - p->in_zero, mult, shift + 7), 0, -128, 127);
+  }
+}
+
+static void case_log_softmax_s8(kase *k) {
+  thr_log_softmax_params *p = &k->step.p.log_softmax;
+  p->rows = between(k, 1, 4);
+  p->depth = between(k, 1, 40);
+  p->mult = between(k, 1 << 30, INT32_MAX);
+  p->shift = (int8_t)between(k, 16, 28);
+  p->diff_min = -(int32_t)floor(ldexp(31, 26 - p->shift));
+  p->back_mult = q31(ldexp(0.5, 31) / p->mult); /* between 1/2 and 1 of 2^31, the inverse with 1 - shift */
+  p->back_shift = (int8_t)(1 - p->shift);
+  const int8_t *x = input(k, 0, (size_t)(p->rows * p->depth));
+  int8_t *y = expect(k, (size_t)(p->rows * p->depth));
+  for (int32_t r = 0; r < p->rows; r++) {
+    const int8_t *in = x + r * p->depth;
+    int32_t top = -128;
+    wide sum = 0;
+    for (int32_t i = 0; i < p->depth; i++) top = in[i] > top ? in[i] : top;
+    for (int32_t i = 0; i < p->depth; i++)
+      if (in[i] - top >= p->diff_min)
+        sum += model_rshift(model_exp(model_scale(in[i] - top, p->mult, p->shift), 5), 12);
+    const int32_t log_sum = model_log((int32_t)sum);
+    const double least =
+        fmax(p->diff_min - 1, model_scale((int32_t)(log_sum - power2(31)), p->back_mult, p->back_shift));
+    for (int32_t i = 0; i < p->depth; i++) {
+      const int32_t d = in[i] - top;
+      const wide v = d > least ? model_rshift(model_scale(d, p->mult, p->shift) - log_sum, 22) : -1000;
+      y[r * p->depth + i] = model_finish(v, 127, -128, 127);
+    }
+  }
 }
 
 /* --- functions of one element, softmax --- */

@@ -93,4 +93,49 @@ static inline int32_t model_tanh(int32_t z) {
   return z > 0 ? t : -t;
 }
 
+/* --- inverse root and logarithm --- */
+
+/* 1 / sqrt(x) = m 2^(shift - 31). x = a 4^k with a in [2^27, 2^29). */
+static inline int32_t model_inverse_root(int32_t x, int *shift) {
+  *shift = 0;
+  if (x < 2) return INT32_MAX;
+  int k = 0;
+  wide a = x;
+  while (a < power2(27)) a *= 4, k++;
+  while (a >= power2(29)) a = floor_div(a, 4), k--;
+  const int32_t half = model_rshift((int32_t)floor_div(a, 2), 1);
+  int32_t y = (int32_t)power2(28);
+  for (int i = 0; i < 5; i++) {
+    const int32_t y3 = model_saturate(model_high_mul(model_high_mul(y, y), y) * power2(6), 32);
+    const int32_t step = model_high_mul((int32_t)(power2(28) + power2(27)), y) - model_high_mul(half, y3);
+    y = model_saturate(step * power2(3), 32);
+  }
+  y = model_high_mul(y, q31(sqrt(0.5)));
+  if (k > 11) return (int32_t)(y * power2(k - 11));
+  *shift = k - 11;
+  return y;
+}
+
+/* x in Q12.19, at least 1; the result in Q5.26. */
+static inline int32_t model_log(int32_t x) {
+  int bits_a = 0, bits_b = 0; /* how far x, and x sqrt(1/2), may be doubled within 31 bits */
+  while ((wide)x * power2(bits_a + 1) < power2(31)) bits_a++;
+  const int32_t lower = model_high_mul(x, q31(sqrt(0.5)));
+  while ((wide)lower * power2(bits_b + 1) < power2(31)) bits_b++;
+  const int32_t r_a = model_saturate(model_high_mul((int32_t)(x * power2(bits_a)), q31(sqrt(0.5))) * power2(1), 32);
+  const int32_t r_b = model_saturate(x * power2(bits_b), 32);
+  const wide quarter = power2(23);
+  const wide power_a = (11 - bits_a) * power2(25) + quarter, power_b = (12 - bits_b) * power2(25) - quarter;
+  const int32_t r = r_a < r_b ? r_a : r_b, power = (int32_t)(power_a > power_b ? power_a : power_b);
+  const double root = sqrt(sqrt(2));
+  const int32_t middle = q31(1 / root);
+  const int32_t p = (int32_t)floor_div((wide)r + middle + 1, 2), q = 2 * (r - middle), q2 = model_high_mul(q, q);
+  const int32_t over = model_high_mul(q, r) + model_high_mul(model_high_mul(q, q2), q31(11.0 / 240 * root));
+  const int32_t inner = q31(2 / root - root) + q + model_high_mul(q31(root / 20), q2);
+  const int32_t under = model_high_mul(p, inner) + model_high_mul(q31(root / 4), q);
+  const int32_t inverse = model_saturate(model_reciprocal(under) * power2(1), 32);
+  const int32_t sum = model_high_mul(power, q31(log(2))) + model_high_mul(model_rshift(over, 6), inverse);
+  return model_saturate(sum * power2(1), 32);
+}
+
 #endif

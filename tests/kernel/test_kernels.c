@@ -15,7 +15,8 @@
 
 #include "../../rt/core/fields.h"
 #include "../../rt/core/parse.h"
-#include "../../rt/kernel/ref/fixed_exp.h"
+#include "../../rt/kernel/ref/fixed_log.h"
+#include "../../rt/kernel/ref/fixed_root.h"
 #include "cases.h"
 
 enum { CASES = 3000, GUARD = 64, FILL = 0xA5 };
@@ -156,6 +157,21 @@ static void test_exponential(void **state) {
   }
 }
 
+static void test_root_and_logarithm(void **state) {
+  th_rng rng = th_rng_init(4, 1);
+  for (int i = 0; i < 300000; i++) {
+    const int32_t x = any_int32(&rng), at_least_one = (int32_t)(((uint32_t)x >> 1) | 1u << 19);
+    int shift, model_shift;
+    const int32_t root = thr_inverse_root(x, &shift);
+    assert_int_equal(root, model_inverse_root(x, &model_shift));
+    assert_int_equal(shift, model_shift);
+    if (x > 1 && fabs(ldexp(root, shift - 31) * sqrt(x) - 1) > 1e-5) fail_msg("1/sqrt(%d) is %d, %d", x, root, shift);
+    const int32_t y = thr_log(at_least_one);
+    assert_int_equal(y, model_log(at_least_one));
+    if (fabs(ldexp(y, -26) - log(ldexp(at_least_one, -19))) > 1e-6) fail_msg("log(%d) is %d", at_least_one, y);
+  }
+}
+
 static void test_clz(void **state) {
   for (int i = 0; i < 32; i++) {
     assert_int_equal(thr_clz((uint32_t)1 << i), 31 - i);
@@ -170,6 +186,6 @@ int main(void) {
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
       cmocka_unit_test(test_products), cmocka_unit_test(test_shifts), cmocka_unit_test(test_exponential),
-      cmocka_unit_test(test_clz)};
+      cmocka_unit_test(test_root_and_logarithm), cmocka_unit_test(test_clz)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,8 +283,113 @@ def change_of_type(m):
         m.run(code, [x], y, OPTIONS.DequantizeOptions, schema.DequantizeOptionsT())
 
 
+def two_operands(m, code, kind=OPTIONS.NONE, options=None, version=2):
+    """Operators of two int8 tensors, the second one constant or broadcast now and then."""
+    r = m.r
+    shape = [1, r.randint(1, 5), r.randint(1, 5), r.randint(1, 8)]
+    other = r.choice([shape, shape, [1, 1, 1, shape[3]], [1, 1, 1, 1], [shape[3]]])
+    s_a, s_b, z_a, z_b = m.scale(), m.scale(), m.zero(), m.zero()
+    s_out, z_out = (s_a + s_b) * r.uniform(0.3, 1.5), m.zero()
+    if code in (OP.MINIMUM, OP.MAXIMUM):
+        s_b, s_out, z_b, z_out = s_a, s_a, z_a, z_a
+    if code == OP.SQUARED_DIFFERENCE:
+        s_out, z_out = (s_a + s_b) ** 2 * 128 * r.uniform(0.2, 1), r.choice([-128, z_out])
+    if code == OP.PRELU:
+        s_b = 2.0 ** r.uniform(-9, -5)
+        s_out = s_a * r.uniform(0.5, 2)
+    constant = len(other) == 1 or r.random() < 0.5
+    values = m.weights(other)
+    if code == OP.DIV:
+        # No division by zero, which is left open; and quotients so fine that no shift exceeds 31, which C leaves open.
+        constant, z_a, z_b, z_out = True, -128, r.choice([-128, 127, 0]), r.choice([-128, 0])
+        values = numpy.where(values == z_b, values + (1 if z_b < 0 else -1), values).astype(numpy.int8)
+        s_out = s_a / s_b / 2 ** r.uniform(8.01, 10)
+    a = m.tensor(shape, INT8, s_a, z_a)
+    b = m.tensor(other, INT8, s_b, z_b, 0, values if constant else None)
+    m.run(code, [a, b], m.tensor(shape, INT8, s_out, z_out), kind, options, version)
+
+
+def extremes(m):
+    two_operands(m, m.r.choice([OP.MINIMUM, OP.MAXIMUM]), OPTIONS.MaximumMinimumOptions, schema.MaximumMinimumOptionsT())
+
+
+def squared_difference(m):
+    two_operands(m, OP.SQUARED_DIFFERENCE, OPTIONS.SquaredDifferenceOptions, schema.SquaredDifferenceOptionsT())
+
+
+def prelu(m):
+    two_operands(m, OP.PRELU, version=1)
+
+
+def division(m):
+    o = schema.DivOptionsT()
+    o.fusedActivationFunction = m.r.choice(ACTIVATIONS)
+    two_operands(m, OP.DIV, OPTIONS.DivOptions, o, 1)
+
+
+def by_table(m):
+    r = m.r
+    code = r.choice([OP.ELU, OP.ABS, OP.RSQRT])
+    shape, s, z = [1, r.randint(1, 4), r.randint(1, 64)], m.scale(), m.zero()
+    s_out = s * r.uniform(0.3, 2)
+    if code == OP.ABS and r.random() < 0.2:
+        s_out = s
+    if code == OP.RSQRT:  # defined for positive numbers only
+        z, s_out = -128, 1 / numpy.sqrt(s) / 100 * r.uniform(0.2, 3)
+    x, y = m.tensor(shape, INT8, s, z), m.tensor(shape, INT8, s_out, m.zero())
+    kind, o = (OPTIONS.AbsOptions, schema.AbsOptionsT()) if code == OP.ABS else (OPTIONS.NONE, None)
+    m.run(code, [x], y, kind, o)
+
+
+def reduction(m):
+    r = m.r
+    code = r.choice([OP.SUM, OP.REDUCE_MAX, OP.REDUCE_MIN, OP.MEAN])
+    shape = [1, r.randint(1, 9), r.randint(1, 9), r.randint(1, 9)]
+    axes = r.choice([[1, 2], [1], [2], [3], [2, 3], [1, 2, 3], [1, 3]])
+    o = schema.ReducerOptionsT()
+    o.keepDims = r.random() < 0.5
+    out = [1 if i in axes else d for i, d in enumerate(shape) if o.keepDims or i not in axes]
+    s, z = m.scale(), m.zero()
+    grid = (s, z)
+    if code == OP.SUM and r.random() < 0.8:
+        grid = (s * r.uniform(1, 5), m.zero())
+    x = m.tensor(shape, INT8, s, z)
+    a = m.tensor([len(axes)], INT32, data=numpy.array(axes, numpy.int32))
+    m.run(code, [x, a], m.tensor(out, INT8, *grid), OPTIONS.ReducerOptions, o)
+
+
+def index_of_extreme(m):
+    r = m.r
+    shape = [1, r.randint(1, 6), r.randint(1, 6), r.randint(1, 6)]
+    axis = r.randint(1, 3)
+    x = m.tensor(shape, INT8, m.scale(), m.zero())
+    a = m.tensor([1], INT32, data=numpy.array([r.choice([axis, axis - 4])], numpy.int32))
+    y = m.tensor(shape[:axis] + shape[axis + 1:], INT32)
+    if r.random() < 0.5:
+        o = schema.ArgMaxOptionsT()
+        o.outputType = INT32
+        m.run(OP.ARG_MAX, [x, a], y, OPTIONS.ArgMaxOptions, o)
+    else:
+        o = schema.ArgMinOptionsT()
+        o.outputType = INT32
+        m.run(OP.ARG_MIN, [x, a], y, OPTIONS.ArgMinOptions, o)
+
+
+def rows(m):
+    r = m.r
+    shape = [1, r.randint(1, 5), r.randint(1, 60)]
+    x = m.tensor(shape, INT8, m.scale(), m.zero())
+    if r.random() < 0.5:
+        y = m.tensor(shape, INT8, 1 / 128, 0)
+        m.run(OP.L2_NORMALIZATION, [x], y, OPTIONS.L2NormOptions, schema.L2NormOptionsT())
+    else:
+        y = m.tensor(shape, INT8, 16 / 256, 127)
+        m.run(OP.LOG_SOFTMAX, [x], y, OPTIONS.LogSoftmaxOptions, schema.LogSoftmaxOptionsT())
+
+
 MAKERS = [convolution, depthwise_convolution, fully_connected, pool, element_wise, softmax, unary, mean, concatenation,
-          pad, change_of_type, fully_connected_on_edges]
+          pad, change_of_type, fully_connected_on_edges,
+          extremes, squared_difference, prelu, division, by_table, reduction, index_of_extreme, rows]
 
 
 def random_inputs(model, seed):

@@ -168,12 +168,19 @@ PAD = [("value", S, -128), ("in[1]", U, 1), ("in[2]", U, 1), ("in[3]", U, 1), ("
        ("before[2]", U, 0), ("after[2]", U, 0), ("before[3]", U, 0), ("after[3]", U, 0), ("in[0]", U, 1),
        ("before[0]", U, 0), ("after[0]", U, 0)]
 QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0)]
+LOOKUP = [("n", U, 1)]
+ARGMAX = [("depth", U, 1), ("outer", U, 1), ("inner", U, 1), ("smallest", U, 0), ("last", U, 0)]
+L2_NORMALIZATION = [("depth", U, 1), ("in_zero", S, -128), ("rows", U, 1)]
+LOG_SOFTMAX = SOFTMAX + [("back_mult", R, 0), ("back_shift", S, 0)]
 
 # kernel: (fields, operands, bytes of an input element)
 KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: (POOL2D, 1, 1), 5: (POOL2D, 1, 1),
            6: (ELEMENTWISE, 2, 1), 7: (ELEMENTWISE, 2, 1), 8: (ELEMENTWISE, 2, 1), 9: (SOFTMAX, 1, 1),
            10: (UNARY, 1, 1), 11: (UNARY, 1, 1), 12: (UNARY, 1, 1), 13: (UNARY, 1, 1), 14: (UNARY, 1, 1),
-           15: (MEAN, 1, 1), 16: (COPY, 1, 1), 17: (PAD, 1, 1), 18: (QUANTIZE, 1, 4), 19: (QUANTIZE, 1, 1)}
+           15: (MEAN, 1, 1), 16: (COPY, 1, 1), 17: (PAD, 1, 1), 18: (QUANTIZE, 1, 4), 19: (QUANTIZE, 1, 1),
+           20: (LOOKUP, 2, 1), 21: (ELEMENTWISE, 2, 1), 22: (ELEMENTWISE, 2, 1), 23: (ELEMENTWISE, 2, 1),
+           24: (ELEMENTWISE, 2, 1), 25: (ELEMENTWISE, 2, 1), 26: (ARGMAX, 1, 1), 27: (MEAN, 1, 1), 28: (MEAN, 1, 1),
+           29: (L2_NORMALIZATION, 1, 1), 30: (LOG_SOFTMAX, 1, 1)}
 DEPTHWISE = {2}
 
 

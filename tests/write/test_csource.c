@@ -86,7 +86,19 @@ static void write_network(th_buf *t, uint64_t seed) {
       "node fc = fully_connected(%%flat %%wf -) -> %%f s8 1x40 q(0.08,-128) {activation=relu}\n"
       "node fg = fully_connected(%%f %%wg %%bg) -> %%z s8 1x5 q(0.2,0)\n"
       "node soft = softmax(%%z) -> %%y s8 1x5 q(0.00390625,-128)\n"
-      "node gap = global_avg_pool(%%s) -> %%avg s8 1x8 q(0.1,-20)\n"
+      "node gap = global_avg_pool(%%s) -> %%a0 s8 1x8 q(0.1,-20)\n"
+      "node most = reduce_max(%%s) -> %%a1 s8 1x8 q(0.15,-20) {axes_mask=6}\n"
+      "node least = reduce_min(%%s) -> %%a2 s8 1x8 q(0.15,-20) {axes_mask=6}\n"
+      "node upper = maximum(%%a1 %%a2) -> %%a3 s8 1x8 q(0.15,-20)\n"
+      "node lower = minimum(%%a1 %%a2) -> %%a4 s8 1x8 q(0.15,-20)\n"
+      "node apart = squared_difference(%%a3 %%a4) -> %%a5 s8 1x8 q(0.1,-128)\n"
+      "node slope = prelu(%%a0 %%gain) -> %%a6 s8 1x8 q(0.1,-20)\n"
+      "node elu = elu(%%a6) -> %%a7 s8 1x8 q(0.05,-100) {alpha=1}\n"
+      "node ratio = div(%%a5 %%a7) -> %%a8 s8 1x8 q(0.1,0)\n"
+      "node mix = add(%%a8 %%a6) -> %%a9 s8 1x8 q(0.2,0)\n"
+      "node unit = l2_normalization(%%a9) -> %%a10 s8 1x8 q(0.0078125,0)\n"
+      "node best = argmax(%%a10) -> %%index s32 1 {axis=1}\n"
+      "node logs = log_softmax(%%a10) -> %%avg s8 1x8 q(0.0625,127)\n"
       "output %%y\noutput %%avg\n");
 }
 
