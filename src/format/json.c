@@ -103,3 +103,35 @@ double th_json_number(const th_json *value, double otherwise) {
 const char *th_json_string(const th_json *value, const char *otherwise) {
   return cJSON_IsString(value) ? value->valuestring : otherwise;
 }
+
+bool th_json_is_array(const th_json *value) {
+  return cJSON_IsArray(value);
+}
+
+bool th_json_is_object(const th_json *value) {
+  return cJSON_IsObject(value);
+}
+
+bool th_json_is_string(const th_json *value) {
+  return cJSON_IsString(value);
+}
+
+bool th_json_is_number(const th_json *value) {
+  return cJSON_IsNumber(value);
+}
+
+bool th_json_bool(const th_json *value, bool otherwise) {
+  return cJSON_IsBool(value) ? cJSON_IsTrue(value) : otherwise;
+}
+
+const th_json *th_json_first(const th_json *value) {
+  return cJSON_IsArray(value) || cJSON_IsObject(value) ? value->child : NULL;
+}
+
+const th_json *th_json_next(const th_json *member) {
+  return member->next;
+}
+
+const char *th_json_key(const th_json *member) {
+  return member->string;
+}

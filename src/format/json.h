@@ -34,5 +34,14 @@ const th_json *th_json_at(const th_json *array, int index);         /* NULL when
 int th_json_count(const th_json *array);
 double th_json_number(const th_json *value, double otherwise);
 const char *th_json_string(const th_json *value, const char *otherwise);
+bool th_json_is_array(const th_json *value); /* these accept NULL */
+bool th_json_is_object(const th_json *value);
+bool th_json_is_string(const th_json *value);
+bool th_json_is_number(const th_json *value);
+bool th_json_bool(const th_json *value, bool otherwise);
+/* Members of an array or object one after the other: for (i = first(x); i; i = next(i)). */
+const th_json *th_json_first(const th_json *value);
+const th_json *th_json_next(const th_json *member);
+const char *th_json_key(const th_json *member); /* NULL for members of an array */
 
 #endif
