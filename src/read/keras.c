@@ -167,8 +167,7 @@ static th_status load_weights(th_arena *arena, th_zip *zip, const char *what, st
   static const char *const skip[] = {"optimizer", NULL};
   uint8_t *data;
   size_t size;
-  if (!has(zip, "model.weights.h5") &&
-      (has(zip, "model.weights.npz") || has(zip, "model.weights.json")))
+  if (!has(zip, "model.weights.h5") && (has(zip, "model.weights.npz") || has(zip, "model.weights.json")))
     return th_fail(TH_ERR_INPUT, "%s: its weights are not in one model.weights.h5; save it again with model.save()",
                    what);
   TH_TRY(take(zip, arena, what, "model.weights.h5", MAX_H5, &data, &size));
