@@ -24,6 +24,8 @@ static th_status check_node(const th_node *n) {
   if (n->op == TH_OP_BATCH_NORM)
     return th_fail(TH_ERR_INPUT, "%s (batch_norm) cannot be quantized: run pass fold_bn before", n->name);
   if (n->op == TH_OP_QUANTIZE || n->op == TH_OP_DEQUANTIZE) return TH_OK;
+  if (n->op == TH_OP_POW || n->op == TH_OP_REDUCE_PROD || n->op == TH_OP_CAST)
+    return th_fail(TH_ERR_INPUT, "%s (%s): has no int8 form", n->name, th_op_name(n->op));
   if (act == TH_ACT_TANH)
     return th_fail(TH_ERR_INPUT, "%s (%s): a fused tanh has no int8 form", n->name, th_op_name(n->op));
   return TH_OK;
@@ -32,9 +34,24 @@ static th_status check_node(const th_node *n) {
 /* --- grids fixed by the specification --- */
 
 static bool fixed_grid(th_op_id op, float *scale, int32_t *zero) {
-  *scale = op == TH_OP_TANH ? 1.0f / 128 : 1.0f / 256;
-  *zero = op == TH_OP_TANH ? 0 : -128;
-  return op == TH_OP_SOFTMAX || op == TH_OP_SIGMOID || op == TH_OP_TANH;
+  switch (op) {
+    case TH_OP_SOFTMAX:
+    case TH_OP_SIGMOID:
+      *scale = 1.0f / 256;
+      *zero = -128;
+      return true;
+    case TH_OP_TANH:
+    case TH_OP_L2_NORMALIZATION:
+      *scale = 1.0f / 128;
+      *zero = 0;
+      return true;
+    case TH_OP_LOG_SOFTMAX:
+      *scale = 16.0f / 256;
+      *zero = 127;
+      return true;
+    default:
+      return false;
+  }
 }
 
 static bool shares_grid(th_op_id op) {
@@ -45,6 +62,10 @@ static bool shares_grid(th_op_id op) {
     case TH_OP_FLATTEN:
     case TH_OP_PAD:
     case TH_OP_CONCAT:
+    case TH_OP_MINIMUM:
+    case TH_OP_MAXIMUM:
+    case TH_OP_REDUCE_MAX:
+    case TH_OP_REDUCE_MIN:
     case TH_OP_DROPOUT:
       return true;
     default:
@@ -88,15 +109,31 @@ static th_status insert_requantize(th_graph *g, int node, int input, const th_qu
   return TH_OK;
 }
 
-/* concat: the hull of the parts. A part that cannot change (input, sigmoid, read by others too) is requantized. */
+/* A constant part has the range of its values. */
+static th_status range_of_part(th_graph *g, int t, float *lo, float *hi) {
+  const float *x = th_const_f32(g, t);
+  if (!x) {
+    TH_TRY(need_grid(g, t));
+    range_of(&g->tensors[t].quant, lo, hi);
+    return TH_OK;
+  }
+  *lo = *hi = 0;
+  for (int64_t i = 0; i < th_shape_elems(&g->tensors[t].shape); i++) {
+    *lo = fminf(*lo, x[i]);
+    *hi = fmaxf(*hi, x[i]);
+  }
+  return TH_OK;
+}
+
+/* concat, minimum, maximum: the hull of the parts. A part that cannot change (input, sigmoid, read by others too) is
+ * requantized. */
 static th_status settle_concat(th_graph *g, int *node) {
   th_node n = g->nodes[*node];
   float lo = 0, hi = 0, scale;
   int32_t zero;
   for (int i = 0; i < n.n_in; i++) {
     float l, h;
-    TH_TRY(need_grid(g, n.in[i]));
-    range_of(&g->tensors[n.in[i]].quant, &l, &h);
+    TH_TRY(range_of_part(g, n.in[i], &l, &h));
     lo = fminf(lo, l);
     hi = fmaxf(hi, h);
   }
@@ -113,8 +150,8 @@ static th_status settle_concat(th_graph *g, int *node) {
     const th_quant *want = &g->tensors[n.out[0]].quant;
     if (same_quant(want, &g->tensors[n.in[i]].quant)) continue;
     int p = th_graph_producer(g, n.in[i]);
-    bool movable =
-        p >= 0 && !is_fixed(g, n.in[i]) && !shares_grid(g->nodes[p].op) && th_graph_only_user(g, n.in[i]) == *node;
+    bool movable = th_const_f32(g, n.in[i]) || (p >= 0 && !is_fixed(g, n.in[i]) && !shares_grid(g->nodes[p].op) &&
+                                                th_graph_only_user(g, n.in[i]) == *node);
     if (movable) {
       TH_TRY(th_graph_set_quant(g, n.in[i], -1, 1, &scale, &zero));
     } else {
@@ -142,7 +179,7 @@ static th_status settle_node(th_graph *g, int *node) {
   float scale;
   int32_t zero;
   if (fixed_grid(n->op, &scale, &zero)) return th_graph_set_quant(g, n->out[0], -1, 1, &scale, &zero);
-  if (n->op == TH_OP_CONCAT) return settle_concat(g, node);
+  if (n->op == TH_OP_CONCAT || n->op == TH_OP_MINIMUM || n->op == TH_OP_MAXIMUM) return settle_concat(g, node);
   if (n->op == TH_OP_RELU6) return settle_relu6(g, *node);
   if (!shares_grid(n->op)) return TH_OK;
   TH_TRY(need_grid(g, n->in[0]));
@@ -157,7 +194,8 @@ static th_status settle_grids(th_graph *g) {
     for (int k = 0; k < g->nodes[i].n_in; k++)
       if (is_float_activation(g, g->nodes[i].in[k])) TH_TRY(need_grid(g, g->nodes[i].in[k]));
     TH_TRY(settle_node(g, &i));
-    for (int k = 0; k < g->nodes[i].n_out; k++) TH_TRY(need_grid(g, g->nodes[i].out[k]));
+    for (int k = 0; k < g->nodes[i].n_out; k++)
+      if (is_float_activation(g, g->nodes[i].out[k])) TH_TRY(need_grid(g, g->nodes[i].out[k]));
   }
   return TH_OK;
 }
@@ -219,6 +257,7 @@ static th_status float_input(th_graph *g, int i) {
 
 static th_status float_output(th_graph *g, int i) {
   int q = g->outputs[i], y, id;
+  if (g->tensors[q].dtype != TH_DTYPE_S8) return TH_OK; /* an index stays what it is */
   th_shape shape = g->tensors[q].shape;
   const char *name = th_arena_printf(g->arena, "%s_float", g->tensors[q].name);
   if (!name) return TH_ERR_RESOURCE;
