@@ -212,12 +212,12 @@ static th_status check_found(const kr_reader *r, const kr_layer *l, const kr_wei
                        dims_text(want->dim, want->rank, b, sizeof b));
 }
 
-/* (outer, inner) to (inner, outer) */
-static float *transposed(kr_reader *r, const float *from, int outer, int inner) {
-  float *to = TH_ARRAY(r->scratch, float, (size_t)outer *(size_t)inner);
-  for (int o = 0; to && o < outer; o++)
-    for (int i = 0; i < inner; i++)
-      to[(size_t)i * (size_t)outer + (size_t)o] = from[(size_t)o * (size_t)inner + (size_t)i];
+/* (outer, inner, block) to (inner, outer, block) */
+static float *transposed(kr_reader *r, const float *from, size_t outer, size_t inner, size_t block) {
+  float *to = TH_ARRAY(r->scratch, float, outer *inner *block);
+  for (size_t o = 0; to && o < outer; o++)
+    for (size_t i = 0; i < inner; i++)
+      memcpy(to + (i * outer + o) * block, from + (o * inner + i) * block, block * sizeof(float));
   return to;
 }
 
@@ -233,7 +233,9 @@ static th_status load_weight(kr_reader *r, const kr_call *c, const kr_weight *wa
   TH_TRY(r->source.find(r->source.user, r, c->layer, index, want->rank, want->dim, &f));
   TH_TRY(check_found(r, c->layer, want, n, &f));
   th_arena_pos pos = th_arena_mark(r->scratch);
-  const float *data = want->outer ? transposed(r, f.data, want->outer, want->inner) : f.data;
+  const float *data = want->outer ? transposed(r, f.data, (size_t)want->outer, (size_t)want->inner,
+                                               want->block ? (size_t)want->block : 1)
+                                  : f.data;
   th_status status = data ? th_keras_const(r, c, want->role, &want->shape, data, tensor) : TH_ERR_RESOURCE;
   th_arena_release(r->scratch, pos);
   return status;

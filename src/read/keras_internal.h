@@ -3,7 +3,8 @@
  *   keras.c             the containers: .h5 and .keras, and where each keeps the weights of a layer
  *   keras_model.c       the config: models, layers, calls of layers; runs a model's calls in order, nested ones too
  *   keras_build.c       values, nodes and weights of the graph that is being made
- *   keras_layers.c      one function per kind of layer; keras_layers.def lists them
+ *   keras_layers.c      the table of layers (keras_layers.def), and layers without a window
+ *   keras_windows.c     convolutions, pools, dense layers
  *   keras_merge.c       layers of several inputs, and plain TensorFlow and Keras operations
  *   keras_activation.c  activations, by name and as layers
  *
@@ -152,8 +153,9 @@ typedef struct kr_weight {
   int rank;
   int64_t dim[KR_MAX_WEIGHT_RANK]; /* as Keras keeps it */
   th_shape shape;                  /* as the graph keeps it */
-  int outer, inner;                /* > 0: stored (outer, inner), kept (inner, outer) */
+  int outer, inner, block;         /* outer > 0: stored (outer, inner, block), kept (inner, outer, block); 0 is 1 */
 } kr_weight;
+kr_weight th_keras_channel_weight(const char *role, int n); /* n values, one per channel */
 /* Reads the layer's weights into constants; the second time gives the same ones. `form` tells apart uses of one layer
  * that keep them in different shapes. */
 th_status th_keras_weights(kr_reader *r, const kr_call *c, const kr_weight *want, int n, int form, int *tensors);
@@ -165,6 +167,7 @@ bool th_keras_flag(const kr_layer *l, const char *key, bool otherwise);
 double th_keras_real(const kr_layer *l, const char *key, double otherwise);
 th_status th_keras_rank(const kr_reader *r, const kr_call *c, int lo, int hi); /* of the first argument */
 th_status th_keras_last_axis(const kr_reader *r, const kr_call *c, int rank);  /* "axis" must be the last */
+th_status th_keras_channels_last(const kr_reader *r, const kr_layer *l);
 
 /* --- keras_activation.c --- */
 /* Applies the layer's "activation"; `value` is replaced. */

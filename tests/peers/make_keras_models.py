@@ -3,6 +3,8 @@ tests/read/test_keras_golden.c (tests/read/data/keras). Needs Keras 3 (with any 
 is version 2; run it with both:
 
     make_keras_models.py FOLDER [NAME ...]
+    make_keras_models.py --run FOLDER MODEL.h5 ...     FOLDER/<name>.out: what existing models give for 2 samples of
+                                                       value(i) = (2654435761 i mod 2^32) / 2^32, i over all values
 
 For each model NAME: k<major>_NAME.h5 and .keras, .in (samples of input 0, of input 1, ...), .out (likewise), all
 float32, little-endian, 2 samples. The .h5 files of the fixtures are packed by gzip -9n. SPDX-License-Identifier: Apache-2.0"""
@@ -110,6 +112,27 @@ def shapes():
     return keras.Model(i, [a, b, c, d], name="shapes")
 
 
+def moves():
+    x = i = keras.Input((5, 6, 3))
+    r = L.Reshape((10, 9))(x)
+    out = [L.Permute((3, 1, 2))(x), L.Permute((2, 1))(r), L.Cropping2D(((1, 2), (0, 1)))(x), L.Cropping2D(1)(x),
+           L.Cropping1D((1, 2))(r), L.UpSampling2D((2, 3))(x), L.UpSampling2D(2, interpolation="bilinear")(x),
+           L.UpSampling1D(3)(r), L.Resizing(8, 4)(x), L.Resizing(7, 9, interpolation="nearest")(x),
+           L.CenterCrop(2, 3)(x), L.RepeatVector(4)(L.Flatten()(x)), L.Conv1D(2, 3)(L.Cropping1D(1)(r))]
+    return keras.Model(i, out, name="moves")
+
+
+def transposed():
+    x = i = keras.Input((4, 5, 3))
+    r = L.Reshape((10, 6))(x)
+    out = [L.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu")(x), L.Conv2DTranspose(2, 3)(x),
+           L.Conv2DTranspose(2, (2, 4), strides=(3, 2))(x), L.Conv2DTranspose(2, 2, strides=3, padding="same")(x),
+           L.Conv2DTranspose(2, 4, strides=2, padding="same", use_bias=False)(x), L.Conv1DTranspose(3, 3, strides=2)(r),
+           L.Conv2DTranspose(2, 3, strides=2, padding="same", output_padding=1)(x),
+           L.Conv2DTranspose(2, 3, strides=2, output_padding=1)(x), L.Conv1DTranspose(3, 5, padding="same")(r)]
+    return keras.Model(i, out, name="transposed")
+
+
 def sequential():
     return keras.Sequential([keras.Input((8, 8, 1)), L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU(),
                              L.MaxPooling2D(), L.Flatten(), L.Dropout(0.5), L.Dense(10, activation="softmax")],
@@ -167,7 +190,7 @@ def operators():
     return keras.Model([i, j], out, name="operators")
 
 
-MODELS = {f.__name__: f for f in (conv2d, conv1d, pools, activations, merges, norms, shapes, sequential, deferred,
+MODELS = {f.__name__: f for f in (conv2d, conv1d, pools, activations, merges, norms, shapes, moves, transposed, sequential, deferred,
                                   shared, nested, frozen, operators)}
 
 
@@ -212,7 +235,21 @@ def make(name, folder):
     np.concatenate([a.ravel() for a in y]).tofile(stem + ".out")
 
 
+def run(folder, path):
+    model = keras.models.load_model(path, compile=False)
+    shape = (SAMPLES,) + tuple(model.inputs[0].shape[1:])
+    i = np.arange(np.prod(shape), dtype=np.uint64)
+    x = ((i * 2654435761 % 2**32) / 2**32).astype(np.float32).reshape(shape)
+    y = np.array(model(x, training=False), dtype=np.float32)
+    y.tofile(os.path.join(folder, os.path.splitext(os.path.basename(path))[0] + ".out"))
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--run":
+        os.makedirs(sys.argv[2], exist_ok=True)
+        for file in sys.argv[3:]:
+            run(sys.argv[2], file)
+        sys.exit()
     os.makedirs(sys.argv[1], exist_ok=True)
     for wanted in sys.argv[2:] or MODELS:
         make(wanted, sys.argv[1])

@@ -102,7 +102,50 @@ static void models_of_keras(void **state) {
   th_arena_destroy(arena);
 }
 
+/* The collected models: value i of the input is (2654435761 i mod 2^32) / 2^32; what they give was computed by
+ * Keras 2.15 (make_keras_models.py --run). */
+static void collected_models(void **state) {
+  (void)state;
+  static const char *const models[] = {"mlperf_tiny/pretrainedResnet",
+                                       "mlperf_tiny/str_ww_ref_model",
+                                       "mlperf_tiny/vww_96",
+                                       "tinymaix/mnist_arduino",
+                                       "tinymaix/mnist_dw",
+                                       "tinymaix/mnist_fc",
+                                       "tinymaix/mnist_rect",
+                                       "tinymaix/mnist_valid",
+                                       "tinymaix/cifar10"};
+  const char *dir = getenv("THIMBLE_TEST_DATA");
+  if (!dir) dir = THIMBLE_SOURCE_DIR "/../shared/data";
+  if (!th_dir_exists(dir)) {
+    print_message("skipped: no folder %s with collected models (THIMBLE_TEST_DATA)\n", dir);
+    skip();
+  }
+  th_arena *arena = th_arena_create();
+  for (size_t m = 0; m < sizeof models / sizeof models[0]; m++) {
+    size_t size;
+    th_eval *eval;
+    th_graph *g = read_graph(arena, th_arena_printf(arena, "%s/models/%s.h5", dir, models[m]));
+    const th_tensor *in = &g->tensors[g->inputs[0]], *out = &g->tensors[g->outputs[0]];
+    int64_t n = SAMPLES * th_shape_elems(&in->shape);
+    float *x = TH_ARRAY(arena, float, n);
+    for (int64_t i = 0; i < n; i++) x[i] = (float)((double)((uint32_t)i * 2654435761u) / 4294967296.0);
+    const float *expected = (const float *)load(
+        arena,
+        th_arena_printf(arena, "%s/tests/read/data/keras_models/%s.out", THIMBLE_SOURCE_DIR, th_path_base(models[m])),
+        &size);
+    assert_int_equal(size, SAMPLES * th_tensor_bytes(out));
+    float *found = th_arena_alloc(arena, size);
+    if (th_eval_open(g, false, &eval) != TH_OK) fail_msg("%s: %s", models[m], th_error_message());
+    assert_int_equal(th_eval_run(eval, SAMPLES, (const void *const[]){x}, (void *const[]){found}), TH_OK);
+    compare(models[m], out->name, expected, found, SAMPLES * th_shape_elems(&out->shape));
+    th_eval_close(eval);
+    th_graph_destroy(g);
+  }
+  th_arena_destroy(arena);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(models_of_keras)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(models_of_keras), cmocka_unit_test(collected_models)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
