@@ -249,6 +249,20 @@ static th_status key_length(th_data_spec *s, const assignment *a) {
   return TH_OK;
 }
 
+static th_status key_window(th_data_spec *s, const assignment *a) {
+  long long v;
+  TH_TRY(whole(a, 1, 1000, &v));
+  s->window_ms = (int)v;
+  return TH_OK;
+}
+
+static th_status key_step(th_data_spec *s, const assignment *a) {
+  long long v;
+  TH_TRY(whole(a, 1, 1000, &v));
+  s->step_ms = (int)v;
+  return TH_OK;
+}
+
 typedef struct key {
   const char *name;
   key_fn *take;
@@ -262,7 +276,8 @@ static const key keys[] = {
     {"labels", key_labels}, {"positive", key_positive}, {"augment", key_augment}, {"test_labels", key_test_labels},
     {"shape", key_shape},   {"dtype", key_dtype},       {"label", key_label},     {"target", key_target},
     {"drop", key_drop},     {"missing", key_missing},   {"size", key_size},       {"channels", key_channels},
-    {"rate", key_rate},     {"features", key_features}, {"length", key_length}};
+    {"rate", key_rate},     {"features", key_features}, {"length", key_length},   {"window", key_window},
+    {"step", key_step}};
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
 static th_status apply(th_data_spec *spec, const assignment *a) {

@@ -40,7 +40,8 @@ typedef struct th_data_spec {
   int size_y, size_x;               /* of pictures; 0: as the first one */
   int channels;                     /* of pictures: 1 or 3; 0: as the first one */
   const char *features;             /* of sounds */
-  int rate, length_ms;              /* of sounds: sampling rate expected, length cut or padded to; 0: not given */
+  int rate, length_ms;              /* of sounds: sampling rate converted to, length cut or padded to; 0: not given */
+  int window_ms, step_ms;           /* of the frames of sounds; 0: not given */
   uint32_t given;                   /* a bit per key in the order of the table in spec.c */
 } th_data_spec;
 

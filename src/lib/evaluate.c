@@ -12,19 +12,24 @@
 
 static void write_confusion(th_result *r, const int64_t *confusion, int classes) {
   th_json *rows = th_json_add_array(r->json, "confusion");
+  int64_t others = 0;
   for (int label = 0; label < classes; label++) {
+    const int64_t *answers = confusion + label * (classes + 1);
     th_json *row = th_json_add_array(rows, NULL);
-    for (int guess = 0; guess < classes; guess++) th_json_add_int(row, NULL, confusion[label * classes + guess]);
+    for (int guess = 0; guess < classes; guess++) th_json_add_int(row, NULL, answers[guess]);
+    others += answers[classes];
   }
+  if (others) th_json_add_int(r->json, "other_answers", others);
   if (classes > MOST_TABLE_CLASSES) return;
   char columns[160] = "label \\ answer";
   size_t at = 14;
   for (int c = 0; c < classes; c++) at += (size_t)snprintf(columns + at, sizeof columns - at, "|%d", c);
+  if (others) snprintf(columns + at, sizeof columns - at, "|other");
   th_table *t = th_table_create(r->arena, columns);
   for (int label = 0; label < classes; label++) {
     th_table_cell(t, "%d", label);
-    for (int guess = 0; guess < classes; guess++)
-      th_table_cell(t, "%lld", (long long)confusion[label * classes + guess]);
+    for (int guess = 0; guess < classes + (others > 0); guess++)
+      th_table_cell(t, "%lld", (long long)confusion[label * (classes + 1) + guess]);
   }
   th_buf_printf(&r->text, "\n");
   th_table_print(t, &r->text);
@@ -46,8 +51,9 @@ static void write_classes(th_result *r, const th_dataset *set, const int64_t *co
   th_table *t = th_table_create(r->arena, "class|<name|samples|recall|precision");
   for (int c = 0; c < classes; c++) {
     char buf[16];
-    int64_t samples = 0, answers = 0, right = confusion[c * classes + c];
-    for (int i = 0; i < classes; i++) samples += confusion[c * classes + i], answers += confusion[i * classes + c];
+    int64_t samples = 0, answers = 0, right = confusion[c * (classes + 1) + c];
+    for (int i = 0; i <= classes; i++) samples += confusion[c * (classes + 1) + i];
+    for (int i = 0; i < classes; i++) answers += confusion[i * (classes + 1) + c];
     th_json *o = th_json_add_object(array, NULL);
     th_json_add_string(o, "name", th_dataset_class_name(set, c, buf));
     th_json_add_int(o, "samples", samples);
@@ -94,7 +100,7 @@ static th_status evaluate_into(th_model *model, const th_data *data, th_split_na
   th_measure me = {.metric = metric};
   if (classes > 4096)
     return th_fail(TH_ERR_INPUT, "%s: %d classes, at most 4096 are supported", data->set->name, classes);
-  if (classes && !(me.confusion = TH_ARRAY(r->arena, int64_t, classes * classes))) return TH_ERR_RESOURCE;
+  if (classes && !(me.confusion = TH_ARRAY(r->arena, int64_t, classes * (classes + 1)))) return TH_ERR_RESOURCE;
   TH_TRY(th_measure_run(model, data, split, limit, ctx, &me));
   write_result(r, model, &me, split);
   if (me.metric == TH_METRIC_ACCURACY) {

@@ -73,7 +73,8 @@ static double squared_error(const float *a, const float *b, int n, double *absol
 static void count_answer(tally *t, const float *y, int32_t label) {
   int guess = th_answer(y, t->outputs);
   t->right += guess == label;
-  if (t->measure->confusion && guess < t->set->classes) t->measure->confusion[label * t->set->classes + guess]++;
+  int classes = t->set->classes;
+  if (t->measure->confusion) t->measure->confusion[label * (classes + 1) + (guess < classes ? guess : classes)]++;
 }
 
 /* Sample number `at` of the split. `x` is what the output is compared with: the input, or what is to be predicted. */

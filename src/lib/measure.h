@@ -15,7 +15,7 @@ typedef struct th_measure {
   double mse, mae;    /* against the numbers to predict, or the input (autoencoders); NaN unless the metric */
   double auc;         /* NaN unless the metric, and when only one kind of sample is there */
   int recordings;     /* AUC: how many scores; pieces of one recording share one, the mean */
-  int64_t *confusion; /* classes x classes, row = label; NULL: not wanted */
+  int64_t *confusion; /* classes x (classes + 1), row = label, last: answers that are no class; NULL: not wanted */
 } th_measure;
 
 /* Runs the first `limit` (0: all) samples of a split through the model's own arithmetic. */
