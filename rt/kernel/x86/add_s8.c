@@ -57,7 +57,7 @@ static operand operand_of(const thr_elementwise_params *p, int i, int32_t zero, 
 
 THR_INLINE thr_vec scaled(const operand *o, const int8_t *x) {
   const thr_vec v = thr_v_shl(thr_v_sub(thr_v_widen(x), thr_v_set(o->zero)), o->shift);
-  return o->half ? v : thr_rescale(thr_v_add(v, o->offset), &o->scaler, 0);
+  return o->half ? v : thr_rescale(thr_v_add(v, o->offset), &o->scaler);
 }
 
 typedef struct sum {
@@ -71,7 +71,7 @@ THR_INLINE void add_quad(const sum *s, const int8_t *a, const int8_t *b, int8_t 
   THR_UNROLL
   for (int i = 0; i < 4; i++) {
     const thr_vec both = thr_v_add(scaled(&s->a, a + i * THR_LANES), scaled(&s->b, b + i * THR_LANES));
-    v[i] = thr_rescale(thr_v_add(both, s->offset), &s->scaler, 0);
+    v[i] = thr_rescale(thr_v_add(both, s->offset), &s->scaler);
   }
   thr_v_store(out, thr_v_narrow(v[0], v[1], v[2], v[3], s->lo, s->hi));
 }

@@ -82,22 +82,27 @@ static void stage_image(const thr_conv2d_params *p, const int8_t *in, thr_staged
 /* Windows of `samples` staged images, THR_WINDOWS at a time. */
 static void run_windows(const thr_conv2d_params *p, const thr_matrix *m, const void *packed, const thr_staged *images,
                         int32_t samples, int8_t *out, size_t out_step) {
-  thr_windows w = {.count = 0, .line_step = (size_t)p->dilation_y * line_elems(p)};
+  thr_windows w;
+  int32_t count = 0;
   const size_t step_x = (size_t)(p->stride_x * m->fold * p->in_c), out_c = (size_t)(m->fold * p->out_c);
+  const size_t step_y = (size_t)p->stride_y * line_elems(p);
+  const int32_t across = p->out_x / m->fold;
+  w.line_step = (size_t)p->dilation_y * line_elems(p);
   for (int32_t i = 0; i < samples; i++) {
     int8_t *o = out + (size_t)i * out_step;
-    for (int32_t y = 0; y < p->out_y; y++) {
-      const thr_staged *from = images + (size_t)i * image_elems(p) + (size_t)(y * p->stride_y) * line_elems(p);
-      for (int32_t x = 0; x < p->out_x; x += m->fold, from += step_x, o += out_c) {
-        w.in[w.count] = from;
-        w.out[w.count++] = o;
-        if (w.count < THR_WINDOWS) continue;
-        THR_X86_NAME(matrix_run)(m, packed, &w);
-        w.count = 0;
+    const thr_staged *line = images + (size_t)i * image_elems(p);
+    for (int32_t y = 0; y < p->out_y; y++, line += step_y) {
+      const thr_staged *from = line;
+      for (int32_t x = 0; x < across; x++, from += step_x, o += out_c) {
+        w.in[count] = from;
+        w.out[count] = o;
+        if (++count < THR_WINDOWS) continue;
+        THR_X86_NAME(matrix_run)(m, packed, &w, count);
+        count = 0;
       }
     }
   }
-  if (w.count > 0) THR_X86_NAME(matrix_run)(m, packed, &w);
+  if (count > 0) THR_X86_NAME(matrix_run)(m, packed, &w, count);
 }
 
 void THR_X86_NAME(conv2d_s8)(const thr_conv2d_params *p, const void *packed, const thr_batch *b, void *scratch) {

@@ -205,8 +205,10 @@ THR_INLINE void run_vectors(const line_job *j, int32_t v, size_t step, thr_vec *
     }
     from += HALVES * s->line;
   }
+  if (j->shifted)
+    for (int i = 0; i < count; i++) acc[i] = thr_v_shl(acc[i], thr_v_load(j->scales[pattern].left));
   THR_UNROLL
-  for (int i = 0; i < count; i++) acc[i] = thr_rescale(acc[i], &scaler, j->shifted);
+  for (int i = 0; i < count; i++) acc[i] = thr_rescale(acc[i], &scaler);
 }
 
 /* `count` blocks of four vectors, from vector `first` on. */

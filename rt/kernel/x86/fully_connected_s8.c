@@ -40,14 +40,16 @@ void THR_X86_NAME(fully_connected_s8)(const thr_fully_connected_params *p, const
                                       void *scratch) {
   const thr_matrix m = matrix_of(p);
   thr_staged *rows = scratch;
-  thr_windows w = {.count = 0, .line_step = 0};
+  thr_windows w;
+  int32_t count = 0;
+  w.line_step = 0;
   for (int32_t i = 0; i < b->samples; i++) {
-    thr_staged *row = rows + (size_t)w.count * row_elems(p);
+    thr_staged *row = rows + (size_t)count * row_elems(p);
     thr_stage(row, b->in[0] + (size_t)i * b->in_step[0], (size_t)p->in_n);
-    w.in[w.count] = row;
-    w.out[w.count++] = b->out + (size_t)i * b->out_step;
-    if (w.count < THR_WINDOWS && i + 1 < b->samples) continue;
-    THR_X86_NAME(matrix_run)(&m, packed, &w);
-    w.count = 0;
+    w.in[count] = row;
+    w.out[count] = b->out + (size_t)i * b->out_step;
+    if (++count < THR_WINDOWS && i + 1 < b->samples) continue;
+    THR_X86_NAME(matrix_run)(&m, packed, &w, count);
+    count = 0;
   }
 }

@@ -94,52 +94,55 @@ void THR_X86_NAME(matrix_pack)(const thr_matrix *m, void *packed) {
 typedef struct tile {
   const thr_staged *const *in;
   int8_t *const *out;
-  size_t at;     /* of the block's first result from there */
-  int32_t count; /* windows that count; the others repeat the last one */
+  size_t at; /* of the block's first result from there */
   int32_t lines, dwords;
   size_t line_step;
   const uint8_t *block;
   int32_t left; /* channels from the block's first one on */
   int32_t shifted;
+  int32_t dense; /* the results of the windows lie one behind the other, without other channels between */
   thr_vec lo, hi;
 } tile;
 
-THR_INLINE void store_part(int8_t *to, thr_vec q, int32_t from, int32_t n) {
+THR_INLINE void store_parts(const tile *t, thr_vec q, int p, int windows, int nv) {
   int8_t bytes[THR_QUAD];
   thr_v_store(bytes, q);
-  memcpy(to, bytes + from, (size_t)n);
+  for (int k = 0; k < windows; k++) memcpy(t->out[p + k] + t->at, bytes + k * nv * THR_LANES, (size_t)t->left);
 }
 
-/* Results of window p, vectors v.. of the block lie from quarter `quarter` of q on. */
-#define WHOLE(t, nv) ((t)->left >= (nv)*THR_LANES)
+/* Results of `windows` windows from p on, which fill q or, when they are 1, its beginning. */
+THR_INLINE void store_windows(const tile *t, thr_vec q, int p, int windows, int nv) {
+  int8_t *const *out = t->out + p;
+  if (nv * THR_LANES > t->left) {
+    store_parts(t, q, p, windows, nv);
+  } else if (windows * nv == THR_BLOCK && (windows == 1 || t->dense)) {
+    thr_v_store(out[0] + t->at, q);
+  } else if (nv == 2) {
+    thr_v_store_half(out[0] + t->at, q, 0);
+    if (windows > 1) thr_v_store_half(out[1] + t->at, q, 1);
+  } else if (nv == 1) {
+    thr_v_store_quarter(out[0] + t->at, q, 0);
+    if (windows > 1) thr_v_store_quarter(out[1] + t->at, q, 1);
+    if (windows > 2) thr_v_store_quarter(out[2] + t->at, q, 2);
+    if (windows > 3) thr_v_store_quarter(out[3] + t->at, q, 3);
+  } else {
+    thr_v_store_half(out[0] + t->at, q, 0);
+    thr_v_store_quarter(out[0] + t->at + 2 * THR_LANES, q, 2);
+  }
+}
 
 THR_INLINE void store_tile(const tile *t, thr_vec acc[][THR_BLOCK], int mr, int nv) {
-  const int32_t n = WHOLE(t, nv) ? nv * THR_LANES : t->left;
   const int per = nv > 2 ? 1 : THR_BLOCK / nv; /* windows of a store */
+  const thr_vec lo = t->lo, hi = t->hi;
   THR_UNROLL
   for (int p = 0; p < mr; p += per) {
-    const int a = p, b = per == 4 && p + 1 < mr ? p + 1 : p,
-              c = per == 4 && p + 2 < mr   ? p + 2
-                  : per == 2 && p + 1 < mr ? p + 1
-                                           : p,
-              d = per == 4 && p + 3 < mr ? p + 3 : c;
-    const thr_vec q = nv == 1   ? thr_v_narrow(acc[a][0], acc[b][0], acc[c][0], acc[d][0], t->lo, t->hi)
-                      : nv == 2 ? thr_v_narrow(acc[a][0], acc[a][1], acc[c][0], acc[c][1], t->lo, t->hi)
-                                : thr_v_narrow(acc[a][0], acc[a][1], acc[a][2], acc[a][nv - 1], t->lo, t->hi);
-    if (nv == 4 && WHOLE(t, nv)) {
-      if (p < t->count) thr_v_store(t->out[p] + t->at, q);
-    } else if (nv == 2 && WHOLE(t, nv)) {
-      if (p < t->count) thr_v_store_half(t->out[p] + t->at, q, 0);
-      if (p + 1 < t->count && p + 1 < mr) thr_v_store_half(t->out[p + 1] + t->at, q, 1);
-    } else if (nv == 1 && WHOLE(t, nv)) {
-      if (p < t->count) thr_v_store_quarter(t->out[p] + t->at, q, 0);
-      if (p + 1 < t->count && p + 1 < mr) thr_v_store_quarter(t->out[p + 1] + t->at, q, 1);
-      if (p + 2 < t->count && p + 2 < mr) thr_v_store_quarter(t->out[p + 2] + t->at, q, 2);
-      if (p + 3 < t->count && p + 3 < mr) thr_v_store_quarter(t->out[p + 3] + t->at, q, 3);
-    } else {
-      for (int k = 0; k < per && p + k < mr && p + k < t->count; k++)
-        store_part(t->out[p + k] + t->at, q, k * nv * THR_LANES, n);
+    thr_vec v[THR_BLOCK];
+    THR_UNROLL
+    for (int i = 0; i < THR_BLOCK; i++) {
+      const int window = p + i / nv;
+      v[i] = window < mr && i < per * nv ? acc[window < mr ? window : p][i % nv] : acc[p][0];
     }
+    store_windows(t, thr_v_narrow(v[0], v[1], v[2], v[3], lo, hi), p, per < mr - p ? per : mr - p, nv);
   }
 }
 
@@ -147,8 +150,8 @@ THR_INLINE void store_tile(const tile *t, thr_vec acc[][THR_BLOCK], int mr, int 
 THR_INLINE void run_tile(const tile *t, int mr, int nv) {
   const thr_scales *scales = (const thr_scales *)(const void *)t->block;
   const thr_packed *w = (const thr_packed *)(const void *)(scales + nv);
-  thr_vec acc[8][THR_BLOCK];
-  const thr_staged *in[8];
+  thr_vec acc[THR_TILE][THR_BLOCK];
+  const thr_staged *in[THR_TILE];
   THR_UNROLL
   for (int p = 0; p < mr; p++) {
     in[p] = t->in[p];
@@ -160,6 +163,7 @@ THR_INLINE void run_tile(const tile *t, int mr, int nv) {
     const size_t end = at + (size_t)t->dwords * THR_GROUP;
     for (; at < end; at += THR_GROUP, w += nv * THR_LANES * THR_GROUP) {
       thr_vec weight[THR_BLOCK];
+      if (mr == 1) thr_v_ahead(w);
       THR_UNROLL
       for (int v = 0; v < nv; v++) weight[v] = thr_v_load(w + v * THR_LANES * THR_GROUP);
       THR_UNROLL
@@ -170,11 +174,15 @@ THR_INLINE void run_tile(const tile *t, int mr, int nv) {
       }
     }
   }
+  if (t->shifted) {
+    for (int v = 0; v < nv; v++)
+      for (int p = 0; p < mr; p++) acc[p][v] = thr_v_shl(acc[p][v], thr_v_load(scales[v].left));
+  }
   THR_UNROLL
   for (int v = 0; v < nv; v++) {
     const thr_scaler s = thr_scaler_load(&scales[v]);
     THR_UNROLL
-    for (int p = 0; p < mr; p++) acc[p][v] = thr_rescale(acc[p][v], &s, t->shifted);
+    for (int p = 0; p < mr; p++) acc[p][v] = thr_rescale(acc[p][v], &s);
   }
   store_tile(t, acc, mr, nv);
 }
@@ -217,7 +225,7 @@ static void run_one(const tile *t, int32_t mr, int32_t nv) {
   }
 }
 
-void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windows *w) {
+void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windows *w, int32_t count) {
   tile t = {.lines = m->lines,
             .dwords = dwords(m),
             .line_step = w->line_step,
@@ -225,19 +233,22 @@ void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windo
             .hi = thr_v_set8(m->hi)};
   const uint8_t *block = (const uint8_t *)packed + sizeof(head);
   t.shifted = ((const head *)packed)->shifted;
-  for (int32_t i = w->count; i < w->count + 8; i++) w->in[i] = w->in[w->count - 1];
+  for (int32_t i = count; i < count + THR_TILE; i++) { /* what a tile has no windows for is computed twice */
+    w->in[i] = w->in[count - 1];
+    w->out[i] = w->out[count - 1];
+  }
   for (int32_t first = 0; first < vectors(m); first += THR_BLOCK) {
     const int32_t nv = block_vectors(m, first);
     t.at = (size_t)(first * THR_LANES);
     t.block = block;
     t.left = all_channels(m) - first * THR_LANES;
-    for (int32_t i = 0; i < w->count;) {
-      const int32_t mr = tile_for(nv, w->count - i);
+    for (int32_t i = 0; i < count;) {
+      const int32_t mr = tile_for(nv, count - i);
       t.in = w->in + i;
       t.out = w->out + i;
-      t.count = w->count - i < mr ? w->count - i : mr;
+      t.dense = all_channels(m) == nv * THR_LANES && t.out[mr - 1] - t.out[0] == (mr - 1) * nv * THR_LANES;
       run_one(&t, mr, nv);
-      i += t.count;
+      i += mr;
     }
     block += (size_t)nv * vector_bytes(m);
   }

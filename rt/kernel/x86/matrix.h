@@ -9,7 +9,11 @@
 
 #include "scale.h"
 
-enum { THR_BLOCK = 4, THR_WINDOWS = 96 }; /* vectors of a block; windows that thr_matrix_run is given at most */
+enum {
+  THR_BLOCK = 4,
+  THR_TILE = 8,
+  THR_WINDOWS = 96
+}; /* vectors of a block; windows of a tile, and of a run, at most */
 
 typedef struct thr_matrix {
   const thr_weights *weights; /* raw: (channels, lines, run) */
@@ -22,9 +26,8 @@ typedef struct thr_matrix {
 
 /* Windows and where their results go. */
 typedef struct thr_windows {
-  const thr_staged *in[THR_WINDOWS + 8]; /* the last tile may read past the end */
-  int8_t *out[THR_WINDOWS];
-  int32_t count;
+  const thr_staged *in[THR_WINDOWS + THR_TILE];
+  int8_t *out[THR_WINDOWS + THR_TILE];
   size_t line_step; /* from one line of a window to the next, in values */
 } thr_windows;
 
@@ -34,6 +37,6 @@ typedef struct thr_windows {
 int THR_X86_NAME(matrix_fits)(const thr_matrix *m);
 size_t THR_X86_NAME(matrix_bytes)(const thr_matrix *m);
 void THR_X86_NAME(matrix_pack)(const thr_matrix *m, void *packed);
-void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windows *w);
+void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windows *w, int32_t count);
 
 #endif

@@ -53,26 +53,24 @@ static inline void thr_scales_set(thr_scales *s, int32_t lane, int32_t bias, con
 
 /* The tables in registers. */
 typedef struct thr_scaler {
-  thr_vec even_mult, odd_mult, even_add, odd_add, below, right, left;
+  thr_vec even_mult, odd_mult, even_add, odd_add, below, right;
 } thr_scaler;
 
 THR_INLINE thr_scaler thr_scaler_load(const thr_scales *s) {
   const thr_scaler r = {thr_v_load(s->even_mult), thr_v_load(s->odd_mult), thr_v_load(s->even_add),
-                        thr_v_load(s->odd_add),   thr_v_load(s->below),    thr_v_load(s->right),
-                        thr_v_load(s->left)};
+                        thr_v_load(s->odd_add),   thr_v_load(s->below),    thr_v_load(s->right)};
   return r;
 }
 
 /* One scale for all lanes. */
 THR_INLINE thr_scaler thr_scaler_one(const thr_scale_lane *s) {
   const thr_vec mult = thr_v_set64((int64_t)s->mult), add = thr_v_set64(s->add);
-  const thr_scaler r = {mult, mult, add, add, thr_v_set(s->below), thr_v_set(s->right), thr_v_set(s->left)};
+  const thr_scaler r = {mult, mult, add, add, thr_v_set(s->below), thr_v_set(s->right)};
   return r;
 }
 
-/* `shifted`: some left is not 0. `acc` has the offset added. */
-THR_INLINE thr_vec thr_rescale(thr_vec acc, const thr_scaler *s, int shifted) {
-  if (shifted) acc = thr_v_shl(acc, s->left);
+/* `acc` has the offset added, and is shifted left where that is due. */
+THR_INLINE thr_vec thr_rescale(thr_vec acc, const thr_scaler *s) {
   return thr_v_round(thr_v_high(acc, s->even_mult, s->odd_mult, s->even_add, s->odd_add), s->below, s->right);
 }
 

@@ -72,7 +72,7 @@ THR_INLINE thr_vec thr_v_high(thr_vec a, thr_vec even_mult, thr_vec odd_mult, th
 }
 /* (a - (a < below ? 1 : 0)) >> n */
 THR_INLINE thr_vec thr_v_round(thr_vec a, thr_vec below, thr_vec n) {
-  a = _mm512_mask_sub_epi32(a, _mm512_cmplt_epi32_mask(a, below), a, _mm512_set1_epi32(1));
+  a = _mm512_mask_add_epi32(a, _mm512_cmplt_epi32_mask(a, below), a, _mm512_set1_epi32(-1));
   return _mm512_srav_epi32(a, n);
 }
 /* Four vectors as int8, saturated, and clamped; a comes first. */
@@ -220,6 +220,14 @@ THR_INLINE void thr_interleave(const thr_staged *a, const thr_staged *b, const t
 }
 
 #endif
+
+/* Weights that are read once only: asks for those of some iterations later. */
+THR_INLINE void thr_v_ahead(const thr_packed *p) {
+  _mm_prefetch((const char *)p + 2048, _MM_HINT_T0);
+  _mm_prefetch((const char *)p + 2048 + 64, _MM_HINT_T0);
+  _mm_prefetch((const char *)p + 2048 + 128, _MM_HINT_T0);
+  _mm_prefetch((const char *)p + 2048 + 192, _MM_HINT_T0);
+}
 
 /* The staged values of one lane, in all lanes. */
 THR_INLINE thr_vec thr_v_spread(const thr_staged *p) {
