@@ -1,7 +1,11 @@
-/* Sum of two tensors of the same shape, int8; broadcasting is left to the reference.
+/* Sum of two tensors of the same shape, int8, with left_shift = 20; broadcasting is left to the reference.
  *
- * An operand whose multiplier is exactly 1/2, as that of the coarser scale is, needs only a shift: (x 2^L) / 2 is
- * whole. SPDX-License-Identifier: Apache-2.0 */
+ * For x of 8 bits and m = 2^16 mh + ml the first product needs no 64 bits:
+ *
+ *   HM(x 2^20, m) = floor((x m + 2^10) / 2^11) = 2^5 mh x + ((ml x + 2^10) >> 11)
+ *
+ * An operand whose multiplier is exactly 1/2, as that of the coarser scale is, needs only a shift. Whatever does not
+ * depend on x (zero points, roundings) is added once. SPDX-License-Identifier: Apache-2.0 */
 #include "scale.h"
 #include "stage.h"
 #include "x86.h"
@@ -30,8 +34,8 @@ static int scales_of(const thr_elementwise_params *p, thr_scale_lane s[3]) {
 int THR_X86_NAME(add_s8_need)(const thr_elementwise_params *p, thr_need *need) {
   thr_scale_lane s[3];
   need->packed_bytes = need->scratch_bytes = 0;
-  return p->lo <= p->hi && p->left_shift >= 1 && p->left_shift <= 20 && dense(p->dim, p->stride_a) &&
-         dense(p->dim, p->stride_b) && scales_of(p, s);
+  return p->lo <= p->hi && p->left_shift == 20 && p->mult[0] >= 0 && p->mult[1] >= 0 && p->shift[0] >= -28 &&
+         p->shift[1] >= -28 && dense(p->dim, p->stride_a) && dense(p->dim, p->stride_b) && scales_of(p, s);
 }
 
 void THR_X86_NAME(add_s8_pack)(const thr_elementwise_params *p, void *packed) {
@@ -40,24 +44,31 @@ void THR_X86_NAME(add_s8_pack)(const thr_elementwise_params *p, void *packed) {
 }
 
 typedef struct operand {
-  int32_t zero, half;
-  thr_vec shift, offset;
-  thr_scaler scaler;
+  int half;
+  thr_vec high, low, round_low; /* factors of x; 2^10 and the zero point's part */
+  thr_vec raised, below, right; /* half of the second rounding and the zero point's part; see scale.h */
 } operand;
 
-static operand operand_of(const thr_elementwise_params *p, int i, int32_t zero, const thr_scale_lane *s) {
+static operand operand_of(const thr_elementwise_params *p, int i, int32_t zero) {
+  const int32_t high = p->mult[i] >> 16 << 5, low = p->mult[i] & 0xffff, right = -p->shift[i];
+  const int32_t half = right > 0 ? (int32_t)1 << (right - 1) : 0;
   operand o;
-  o.zero = zero;
-  o.half = p->mult[i] == 1 << 30 && p->shift[i] == 0;
-  o.shift = thr_v_set(o.half ? p->left_shift - 1 : p->left_shift);
-  o.offset = thr_v_set(s->offset);
-  o.scaler = thr_scaler_one(s);
+  o.half = p->mult[i] == 1 << 30 && right == 0;
+  o.high = thr_v_set(high);
+  o.low = thr_v_set(low);
+  o.round_low = thr_v_set((1 << 10) - zero * low);
+  o.raised = thr_v_set(half - zero * high);
+  o.below = thr_v_set(right > 0 ? half : INT32_MIN);
+  o.right = thr_v_set(right);
   return o;
 }
 
-THR_INLINE thr_vec scaled(const operand *o, const int8_t *x) {
-  const thr_vec v = thr_v_shl(thr_v_sub(thr_v_widen(x), thr_v_set(o->zero)), o->shift);
-  return o->half ? v : thr_rescale(thr_v_add(v, o->offset), &o->scaler);
+/* x 2^19 of an operand that is halved still lacks the zero point. */
+THR_INLINE thr_vec scaled(const operand *o, const int8_t *from) {
+  const thr_vec x = thr_v_widen(from);
+  if (o->half) return thr_v_shift(x, 19);
+  const thr_vec low = thr_v_shift_right(thr_v_add(thr_v_mul(x, o->low), o->round_low), 11);
+  return thr_v_round(thr_v_add(thr_v_add(thr_v_mul(x, o->high), o->raised), low), o->below, o->right);
 }
 
 typedef struct sum {
@@ -93,10 +104,11 @@ void THR_X86_NAME(add_s8)(const thr_elementwise_params *p, const void *packed, c
   (void)packed;
   (void)scratch;
   scales_of(p, lane);
-  s.a = operand_of(p, 0, p->a_zero, &lane[0]);
-  s.b = operand_of(p, 1, p->b_zero, &lane[1]);
+  s.a = operand_of(p, 0, p->a_zero);
+  s.b = operand_of(p, 1, p->b_zero);
   s.scaler = thr_scaler_one(&lane[2]);
-  s.offset = thr_v_set(lane[2].offset);
+  s.offset =
+      thr_v_set(lane[2].offset - (s.a.half ? p->a_zero * (1 << 19) : 0) - (s.b.half ? p->b_zero * (1 << 19) : 0));
   s.lo = thr_v_set8(p->lo);
   s.hi = thr_v_set8(p->hi);
   for (int32_t i = 0; i < batch->samples; i++) {

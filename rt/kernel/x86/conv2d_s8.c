@@ -72,11 +72,14 @@ static void stage_row(const thr_conv2d_params *p, const int8_t *in, int32_t y, t
 
 static void stage_image(const thr_conv2d_params *p, const int8_t *in, thr_staged *to) {
   const int32_t rows = thr_stage_rows(p), columns = thr_stage_columns(p);
-  if (p->pad_y == 0 && p->pad_x == 0 && columns == p->in_x && rows <= p->in_y) {
+  if (p->pad_y == 0 && p->pad_x == 0 && columns == p->in_x && rows <= p->in_y && p->stride_y == 1) {
     thr_stage(to, in, image_elems(p));
     return;
   }
-  for (int32_t y = 0; y < rows; y++, to += line_elems(p)) stage_row(p, in, y - p->pad_y, to);
+  for (int32_t y = 0; y < rows; y++, to += line_elems(p)) {
+    if (p->kernel_y == 1 && y % p->stride_y != 0) continue; /* no window has it */
+    stage_row(p, in, y - p->pad_y, to);
+  }
 }
 
 /* Windows of `samples` staged images, THR_WINDOWS at a time. */
@@ -87,16 +90,22 @@ static void run_windows(const thr_conv2d_params *p, const thr_matrix *m, const v
   const size_t step_x = (size_t)(p->stride_x * m->fold * p->in_c), out_c = (size_t)(m->fold * p->out_c);
   const size_t step_y = (size_t)p->stride_y * line_elems(p);
   const int32_t across = p->out_x / m->fold;
+  w.step = p->kernel_x >= p->stride_x ? step_x : 0;
   w.line_step = (size_t)p->dilation_y * line_elems(p);
   for (int32_t i = 0; i < samples; i++) {
     int8_t *o = out + (size_t)i * out_step;
     const thr_staged *line = images + (size_t)i * image_elems(p);
     for (int32_t y = 0; y < p->out_y; y++, line += step_y) {
-      const thr_staged *from = line;
-      for (int32_t x = 0; x < across; x++, from += step_x, o += out_c) {
-        w.in[count] = from;
-        w.out[count] = o;
-        if (++count < THR_WINDOWS) continue;
+      for (int32_t x = 0; x < across;) {
+        const int32_t n = across - x < THR_WINDOWS - count ? across - x : THR_WINDOWS - count;
+        for (int32_t k = 0; k < n; k++) {
+          w.in[count + k] = line + (size_t)(x + k) * step_x;
+          w.out[count + k] = o + (size_t)k * out_c;
+        }
+        x += n;
+        o += (size_t)n * out_c;
+        count += n;
+        if (count < THR_WINDOWS) continue;
         THR_X86_NAME(matrix_run)(m, packed, &w, count);
         count = 0;
       }

@@ -42,7 +42,7 @@ void THR_X86_NAME(fully_connected_s8)(const thr_fully_connected_params *p, const
   thr_staged *rows = scratch;
   thr_windows w;
   int32_t count = 0;
-  w.line_step = 0;
+  w.line_step = w.step = 0;
   for (int32_t i = 0; i < b->samples; i++) {
     thr_staged *row = rows + (size_t)count * row_elems(p);
     thr_stage(row, b->in[0] + (size_t)i * b->in_step[0], (size_t)p->in_n);

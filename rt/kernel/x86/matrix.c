@@ -96,7 +96,7 @@ typedef struct tile {
   int8_t *const *out;
   size_t at; /* of the block's first result from there */
   int32_t lines, dwords;
-  size_t line_step;
+  size_t line_step, step;
   const uint8_t *block;
   int32_t left; /* channels from the block's first one on */
   int32_t shifted;
@@ -146,12 +146,13 @@ THR_INLINE void store_tile(const tile *t, thr_vec acc[][THR_BLOCK], int mr, int 
   }
 }
 
-/* mr windows times nv vectors; both are constants where this is inlined. */
-THR_INLINE void run_tile(const tile *t, int mr, int nv) {
+/* mr windows times nv vectors; both are constants where this is inlined, as is `even`: windows are t->step apart. */
+THR_INLINE void run_tile(const tile *t, int mr, int nv, int even) {
   const thr_scales *scales = (const thr_scales *)(const void *)t->block;
   const thr_packed *w = (const thr_packed *)(const void *)(scales + nv);
   thr_vec acc[THR_TILE][THR_BLOCK];
   const thr_staged *in[THR_TILE];
+  const size_t step = t->step;
   THR_UNROLL
   for (int p = 0; p < mr; p++) {
     in[p] = t->in[p];
@@ -168,15 +169,16 @@ THR_INLINE void run_tile(const tile *t, int mr, int nv) {
       for (int v = 0; v < nv; v++) weight[v] = thr_v_load(w + v * THR_LANES * THR_GROUP);
       THR_UNROLL
       for (int p = 0; p < mr; p++) {
-        const thr_vec x = thr_v_spread(in[p] + at);
+        const thr_vec x = thr_v_spread(even ? in[p / 4 * 4] + at + (size_t)(p % 4) * step : in[p] + at);
         THR_UNROLL
         for (int v = 0; v < nv; v++) acc[p][v] = thr_v_dot(acc[p][v], x, weight[v]);
       }
     }
   }
   if (t->shifted) {
-    for (int v = 0; v < nv; v++)
-      for (int p = 0; p < mr; p++) acc[p][v] = thr_v_shl(acc[p][v], thr_v_load(scales[v].left));
+    THR_UNROLL
+    for (int v = 0; v < nv; v++) THR_UNROLL
+    for (int p = 0; p < mr; p++) acc[p][v] = thr_v_shl(acc[p][v], thr_v_load(scales[v].left));
   }
   THR_UNROLL
   for (int v = 0; v < nv; v++) {
@@ -189,6 +191,7 @@ THR_INLINE void run_tile(const tile *t, int mr, int nv) {
 
 #if THR_LANES == 16
 #define TILES(TILE) \
+  TILE(16, 1)       \
   TILE(8, 1)        \
   TILE(4, 1)        \
   TILE(1, 1) TILE(8, 2) TILE(4, 2) TILE(1, 2) TILE(6, 3) TILE(3, 3) TILE(1, 3) TILE(6, 4) TILE(3, 4) TILE(1, 4)
@@ -203,7 +206,7 @@ static const int32_t tile_windows[5][3] = {{0, 0, 0}, {8, 4, 1}, {4, 2, 1}, {3, 
 
 #define TILE(mr, nv)                            \
   static void tile_##mr##x##nv(const tile *t) { \
-    run_tile(t, mr, nv);                        \
+    run_tile(t, mr, nv, (mr) > 8);              \
   }
 TILES(TILE)
 #undef TILE
@@ -229,6 +232,7 @@ void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windo
   tile t = {.lines = m->lines,
             .dwords = dwords(m),
             .line_step = w->line_step,
+            .step = w->step,
             .lo = thr_v_set8(m->lo),
             .hi = thr_v_set8(m->hi)};
   const uint8_t *block = (const uint8_t *)packed + sizeof(head);
@@ -243,7 +247,10 @@ void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windo
     t.block = block;
     t.left = all_channels(m) - first * THR_LANES;
     for (int32_t i = 0; i < count;) {
-      const int32_t mr = tile_for(nv, count - i);
+      int32_t mr = tile_for(nv, count - i);
+      if (THR_LANES == 16 && nv == 1 && i + 16 <= count && w->in[i + 15] - w->in[i] == 15 * (ptrdiff_t)w->step &&
+          w->step)
+        mr = 16;
       t.in = w->in + i;
       t.out = w->out + i;
       t.dense = all_channels(m) == nv * THR_LANES && t.out[mr - 1] - t.out[0] == (mr - 1) * nv * THR_LANES;

@@ -11,7 +11,7 @@
 
 enum {
   THR_BLOCK = 4,
-  THR_TILE = 8,
+  THR_TILE = 16,
   THR_WINDOWS = 96
 }; /* vectors of a block; windows of a tile, and of a run, at most */
 
@@ -28,6 +28,7 @@ typedef struct thr_matrix {
 typedef struct thr_windows {
   const thr_staged *in[THR_WINDOWS + THR_TILE];
   int8_t *out[THR_WINDOWS + THR_TILE];
+  size_t step;      /* from one window to the next at least, in values; 0: not known */
   size_t line_step; /* from one line of a window to the next, in values */
 } thr_windows;
 

@@ -64,6 +64,11 @@ THR_INLINE thr_vec thr_v_sub(thr_vec a, thr_vec b) {
 THR_INLINE thr_vec thr_v_shl(thr_vec a, thr_vec n) {
   return _mm512_sllv_epi32(a, n);
 }
+THR_INLINE thr_vec thr_v_mul(thr_vec a, thr_vec b) {
+  return _mm512_mullo_epi32(a, b);
+}
+#define thr_v_shift(a, n) _mm512_slli_epi32(a, n)
+#define thr_v_shift_right(a, n) _mm512_srai_epi32(a, n)
 /* High halves of the 64-bit a * mult + add; `odd` for the odd lanes, their multipliers moved one lane down. */
 THR_INLINE thr_vec thr_v_high(thr_vec a, thr_vec even_mult, thr_vec odd_mult, thr_vec even_add, thr_vec odd_add) {
   const thr_vec even = _mm512_add_epi64(_mm512_mul_epu32(a, even_mult), even_add);
@@ -164,6 +169,11 @@ THR_INLINE thr_vec thr_v_sub(thr_vec a, thr_vec b) {
 THR_INLINE thr_vec thr_v_shl(thr_vec a, thr_vec n) {
   return _mm256_sllv_epi32(a, n);
 }
+THR_INLINE thr_vec thr_v_mul(thr_vec a, thr_vec b) {
+  return _mm256_mullo_epi32(a, b);
+}
+#define thr_v_shift(a, n) _mm256_slli_epi32(a, n)
+#define thr_v_shift_right(a, n) _mm256_srai_epi32(a, n)
 THR_INLINE thr_vec thr_v_high(thr_vec a, thr_vec even_mult, thr_vec odd_mult, thr_vec even_add, thr_vec odd_add) {
   const thr_vec even = _mm256_add_epi64(_mm256_mul_epu32(a, even_mult), even_add);
   const thr_vec odd = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(a, 32), odd_mult), odd_add);
