@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../decode/range.h"
 #include "fields.h"
 
 static int fits(uint32_t v, uint32_t bytes, uint32_t coding) {
@@ -105,6 +106,7 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   w->decode = thr_coder_decode(parsed->coder);
   w->table = NULL;
   w->table_bytes = 0;
+  w->memory = 0;
   if (!w->decode) {
     const uint64_t bytes = (uint64_t)rows * row_elems;
     w->bytes = (uint32_t)bytes;
@@ -117,6 +119,7 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   if (table_bytes > UINT16_MAX || w->bytes > UINT32_MAX >> 4) c->bad = 1;
   w->table_bytes = (uint16_t)table_bytes;
   w->table = thr_cursor_take(c, table_bytes);
+  if (parsed->coder == THR_CODER_RANGE && w->table) w->memory = (uint16_t)thr_range_memory(w->table, table_bytes);
   w->data = thr_cursor_take(c, w->bytes);
 }
 

@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "thr_weights.h"
 
-void thr_stream_begin(thr_stream *stream, const thr_weights *weights) {
+void thr_stream_begin(thr_stream *stream, const thr_weights *weights, void *memory) {
   stream->weights = weights;
   stream->bit = 0;
   stream->run = 0;
   stream->value = 0;
+  stream->range = 0;
+  stream->mean = 0;
+  stream->memory = weights->memory ? memory : NULL;
 }

@@ -19,6 +19,9 @@ typedef struct thr_stream {
   uint32_t bit;   /* next bit of weights->data */
   uint32_t run;   /* zeros still to deliver (gap coders) */
   uint32_t value; /* gap coders: pending value after the run, with bit 8 set; else 0 */
+  /* range coder: `run` weights are delivered, `value` lies within `range`, the weights' deviations have this mean */
+  uint32_t range, mean;
+  int8_t *memory; /* weights->memory bytes */
 } thr_stream;
 
 /* Writes the next `count` weights. Never reads outside weights->data[0..bytes) and weights->table[0..table_bytes),
@@ -31,14 +34,17 @@ typedef struct thr_weights {
   uint32_t bytes;       /* of data */
   uint16_t table_bytes;
   thr_decode_fn *decode; /* NULL: raw */
+  uint16_t memory;       /* bytes that a stream of these weights keeps between calls: at most 256 */
 } thr_weights;
 
-void thr_stream_begin(thr_stream *stream, const thr_weights *weights);
+/* `memory`: weights->memory bytes that the stream may use as long as it lives. */
+void thr_stream_begin(thr_stream *stream, const thr_weights *weights, void *memory);
 
 /* Bit formats: docs/format.md, "Weight coders". */
 thr_decode_fn thr_decode_bitpack;     /* fixed-width indices into a codebook */
 thr_decode_fn thr_decode_huffman;     /* canonical, length-limited codes of values */
 thr_decode_fn thr_decode_gap_huffman; /* pairs of gap and value codes: sparse tensors */
+thr_decode_fn thr_decode_range;       /* a range coder: smallest, but some hundred instructions per weight */
 
 typedef enum thr_coder {
 #define THR_CODER(id, name, decode) THR_CODER_##id,

@@ -10,7 +10,7 @@ static int width_for(unsigned entries) { /* bits that number 0..entries-1; 0 for
   return bits;
 }
 
-bool th_encode_bitpack(const int8_t *w, uint32_t n, th_buf *data, th_buf *table) {
+bool th_encode_bitpack(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table) {
   uint32_t freq[TH_CODE_SYMBOLS] = {0};
   uint8_t index[TH_CODE_SYMBOLS], base, step;
   unsigned entries = 0, highest = 0;

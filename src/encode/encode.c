@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../../rt/decode/range.h"
 #include "base/str.h"
 
 typedef struct coder_row {
@@ -46,19 +47,21 @@ uint32_t th_coded_bytes(const th_coded *c) {
 }
 
 thr_weights th_coded_weights(const th_coded *c) {
-  return (thr_weights){.data = c->data,
-                       .table = c->table,
-                       .bytes = c->data_bytes,
-                       .table_bytes = (uint16_t)c->table_bytes,
-                       .decode = coders[c->coder].decode};
+  return (thr_weights){
+      .data = c->data,
+      .table = c->table,
+      .bytes = c->data_bytes,
+      .table_bytes = (uint16_t)c->table_bytes,
+      .decode = coders[c->coder].decode,
+      .memory = (uint16_t)(c->coder == THR_CODER_RANGE ? thr_range_memory(c->table, c->table_bytes) : 0)};
 }
 
 /* Decodes with the runtime and compares; in pieces, so that a stream's state between calls is exercised too. */
 static th_status check_round_trip(const th_coded *coded, const int8_t *w, uint32_t n) {
   const thr_weights weights = th_coded_weights(coded);
   thr_stream stream;
-  int8_t piece[251];
-  thr_stream_begin(&stream, &weights);
+  int8_t piece[251], memory[THR_RANGE_MEMORY];
+  thr_stream_begin(&stream, &weights, memory);
   for (uint32_t done = 0; done < n;) {
     const uint32_t count = n - done < sizeof piece ? n - done : (uint32_t)sizeof piece;
     weights.decode(&stream, piece, count);
@@ -82,8 +85,9 @@ static th_status keep(th_arena *arena, thr_coder coder, const th_buf *data, cons
   return TH_OK;
 }
 
-th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint32_t n, bool *possible,
-                        th_coded *coded) {
+th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint32_t n, const th_weight_form *form,
+                        bool *possible, th_coded *coded) {
+  static const th_weight_form unknown = {0};
   th_buf data = {0}, table = {0};
   th_coded result;
   th_status status = TH_OK;
@@ -93,7 +97,8 @@ th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint3
     return TH_OK;
   }
   const bool clean = th_error_status() == TH_OK;
-  *possible = n < 1u << 28 && coders[coder].encode(w, n, &data, &table) && table.size <= UINT16_MAX;
+  *possible =
+      n < 1u << 28 && coders[coder].encode(w, n, form ? form : &unknown, &data, &table) && table.size <= UINT16_MAX;
   if (clean) status = th_error_status(); /* out of memory, as opposed to "not this tensor" */
   if (*possible && status == TH_OK) status = keep(arena, coder, &data, &table, &result);
   if (*possible && status == TH_OK) status = check_round_trip(&result, w, n);
@@ -104,17 +109,17 @@ th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint3
 }
 
 th_status th_encode_best(th_arena *arena, const th_encode_options *options, const int8_t *w, uint32_t n,
-                         th_coded *coded) {
-  const uint32_t allowed = options && options->coders ? options->coders : UINT32_MAX;
+                         const th_weight_form *form, th_coded *coded) {
+  const uint32_t allowed = options && options->coders ? options->coders : TH_CODERS_FAST;
   bool possible;
-  TH_TRY(th_encode_one(arena, THR_CODER_RAW, w, n, &possible, coded));
+  TH_TRY(th_encode_one(arena, THR_CODER_RAW, w, n, form, &possible, coded));
   uint32_t to_beat = th_coded_bytes(coded);
   const uint32_t gain = options ? options->min_gain_bytes : 0;
   to_beat = to_beat > gain ? to_beat - gain : 0;
   for (thr_coder c = THR_CODER_RAW + 1; c < THR_CODER_COUNT; c++) {
     th_coded trial;
     if (!(allowed >> c & 1)) continue;
-    TH_TRY(th_encode_one(arena, c, w, n, &possible, &trial));
+    TH_TRY(th_encode_one(arena, c, w, n, form, &possible, &trial));
     if (!possible || th_coded_bytes(&trial) >= to_beat) continue;
     *coded = trial;
     to_beat = th_coded_bytes(&trial);

@@ -13,8 +13,19 @@
 #include "base/status.h"
 #include "thr_weights.h"
 
+#define TH_CODERS_ALL UINT32_MAX
+#define TH_CODERS_FAST                                                                           \
+  (~(1u << THR_CODER_RANGE)) /* those that decode a weight in tens of instructions, not hundreds \
+                              */
+
+/* How a tensor's rows are made up, for coders that make use of it; 0: not known. */
+typedef struct th_weight_form {
+  uint32_t row;         /* elements of a row */
+  uint32_t depth, line; /* elements of a tap, taps of a line of the kernel */
+} th_weight_form;
+
 typedef struct th_encode_options {
-  uint32_t coders;         /* bit c set: coder c of coders.def may be used; 0 = all. Raw is always allowed. */
+  uint32_t coders; /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
   uint32_t min_gain_bytes; /* a coder must beat raw by more than this (a decoder in the firmware is not free) */
 } th_encode_options;
 
@@ -31,19 +42,21 @@ thr_coder th_coder_of_decode(thr_decode_fn *decode); /* THR_CODER_RAW for NULL *
 /* Bytes in a file: data, table and the descriptor (coder number and lengths). */
 uint32_t th_coded_bytes(const th_coded *coded);
 
-/* Codes w[0..n) with one coder. *possible is false when the coder cannot express this tensor (too many distinct values,
- * no survivors, ...); then `coded` is untouched. TH_ERR_INTERNAL if the decoder does not give w back. */
-th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint32_t n, bool *possible, th_coded *coded);
+/* Codes w[0..n) with one coder; `form` may be NULL. *possible is false when the coder cannot express this tensor (too
+ * many distinct values, no survivors, ...); then `coded` is untouched. TH_ERR_INTERNAL if the decoder does not give w
+ * back. */
+th_status th_encode_one(th_arena *arena, thr_coder coder, const int8_t *w, uint32_t n, const th_weight_form *form,
+                        bool *possible, th_coded *coded);
 
 /* The allowed coder with the fewest th_coded_bytes; the earlier row of coders.def wins a tie. `options` may be NULL. */
 th_status th_encode_best(th_arena *arena, const th_encode_options *options, const int8_t *w, uint32_t n,
-                         th_coded *coded);
+                         const th_weight_form *form, th_coded *coded);
 
 /* The weights struct that the kernels read. */
 thr_weights th_coded_weights(const th_coded *coded);
 
 /* --- one per coder: appends stream and table. Returns false when the coder cannot express the tensor. --- */
-typedef bool th_encode_fn(const int8_t *w, uint32_t n, th_buf *data, th_buf *table);
-th_encode_fn th_encode_raw, th_encode_bitpack, th_encode_huffman, th_encode_gap_huffman;
+typedef bool th_encode_fn(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table);
+th_encode_fn th_encode_raw, th_encode_bitpack, th_encode_huffman, th_encode_gap_huffman, th_encode_range;
 
 #endif

@@ -111,7 +111,7 @@ static void write_all(const int8_t *w, uint32_t n, const sparse *s, const gap_al
   th_bits_end(&bits);
 }
 
-bool th_encode_gap_huffman(const int8_t *w, uint32_t n, th_buf *data, th_buf *table) {
+bool th_encode_gap_huffman(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table) {
   sparse s;
   th_code values;
   gap_alphabet gaps = {0};

@@ -4,7 +4,7 @@
 #include "encode/code.h"
 #include "encode/encode.h"
 
-bool th_encode_huffman(const int8_t *w, uint32_t n, th_buf *data, th_buf *table) {
+bool th_encode_huffman(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table) {
   uint32_t freq[TH_CODE_SYMBOLS] = {0};
   th_code code;
   for (uint32_t i = 0; i < n; i++) freq[(uint8_t)w[i]]++;

@@ -50,12 +50,23 @@ static th_status narrow_bias(th_arena *arena, th_program_step *s, thr_bias *bias
   return TH_OK;
 }
 
+static th_weight_form form_of(const th_program_step *s) {
+  th_weight_form form = {.row = s->row_elems};
+  if (thr_kernel_params(s->step.kernel) == THR_PARAMS_conv2d) {
+    const thr_conv2d_params *p = &s->step.p.conv2d;
+    form.line = (uint32_t)p->kernel_x;
+    form.depth = s->row_elems / (uint32_t)(p->kernel_y * p->kernel_x);
+  }
+  return form;
+}
+
 static th_status encode_step(th_arena *arena, const th_encode_options *o, th_program_step *s, th_step_bytes *bytes) {
   thr_weights *weights = thr_step_weights(&s->step);
   *bytes = (th_step_bytes){.coder = THR_CODER_RAW};
   if (!weights) return TH_OK;
   th_coded coded;
-  TH_TRY(th_encode_best(arena, o, s->weights, s->weight_count, &coded));
+  const th_weight_form form = form_of(s);
+  TH_TRY(th_encode_best(arena, o, s->weights, s->weight_count, &form, &coded));
   *weights = th_coded_weights(&coded);
   TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
   s->scratch_bytes = thr_step_scratch_bytes(&s->step);

@@ -44,9 +44,15 @@ th_status th_compile_check_name(const th_settings *compile) {
 }
 
 th_encode_options th_compile_coders(const th_settings *compile) {
-  static const thr_coder coders[] = {0, THR_CODER_RAW, THR_CODER_BITPACK, THR_CODER_HUFFMAN, THR_CODER_GAP_HUFFMAN};
-  int choice = th_settings_choice(compile, "coder"); /* auto|raw|bitpack|huffman|gap */
-  return (th_encode_options){.coders = choice ? 1u << coders[choice] : 0};
+  static const uint32_t coders[] = {0,
+                                    1u << THR_CODER_RAW,
+                                    1u << THR_CODER_BITPACK,
+                                    1u << THR_CODER_HUFFMAN,
+                                    1u << THR_CODER_GAP_HUFFMAN,
+                                    1u << THR_CODER_RANGE,
+                                    TH_CODERS_ALL};
+  /* auto|raw|bitpack|huffman|gap|range|smallest */
+  return (th_encode_options){.coders = coders[th_settings_choice(compile, "coder")]};
 }
 
 th_status th_compile_blob(const th_model *model, const th_settings *compile, const char *path, int64_t *bytes) {

@@ -47,7 +47,7 @@ static th_status float_weight_bits(const th_graph *g, const th_weight *w, int64_
   th_coded coded;
   th_status status = q ? TH_OK : TH_ERR_RESOURCE;
   if (status == TH_OK && grid_values(t, w->elems, q)) {
-    status = th_encode_best(arena, NULL, q, (uint32_t)w->elems, &coded);
+    status = th_encode_best(arena, NULL, q, (uint32_t)w->elems, NULL, &coded);
     if (status == TH_OK) *bits = 8 * ((int64_t)th_coded_bytes(&coded) + scale_bytes(&t->quant));
   }
   th_arena_destroy(arena);

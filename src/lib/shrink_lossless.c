@@ -136,6 +136,7 @@ static th_status run_job(job *j) {
   TH_TRY(th_model_from_graph(graph, j->original->format, &j->after));
   TH_TRY(th_model_clone(j->original, &j->before));
   TH_TRY(th_settings_create("compile", &j->compile));
+  TH_TRY(th_settings_set(j->compile, "coder", "smallest"));
   if (j->options->target) TH_TRY(th_settings_set(j->compile, "target", j->options->target));
   TH_TRY(th_dir_create(j->dir));
   TH_TRY(write_outputs(j));

@@ -135,7 +135,7 @@ static void acc_range(const th_windows *win, int32_t line, const int64_t *lo, co
 }
 
 static th_status weighted_range(const th_program_step *s, th_arena *arena, const th_range *in, int32_t in_dim,
-                                th_range *out) {
+                                th_range *out, th_sum_range *sum) {
   const finish f = finish_of(s);
   const row_shape shape = row_of(s, 0);
   const int32_t line = shape.taps_x + 1;
@@ -150,6 +150,7 @@ static th_status weighted_range(const th_program_step *s, th_arena *arena, const
     int64_t least, most;
     tap_sums(&r, s->weights + (size_t)oc * s->row_elems, in, in_dim, lo, hi);
     acc_range(&win, line, lo, hi, s->bias ? s->bias[oc] : 0, &least, &most);
+    sum[oc] = (th_sum_range){least, most};
     out[oc] = (th_range){(int16_t)f.lo, (int16_t)f.hi};
     if (!th_reach_is_monotone(s, oc, least, most)) continue;
     out[oc].lo = th_reach_output(s, oc, (int32_t)least);
@@ -315,7 +316,10 @@ static th_status visit(walk *k, int node) {
   if (s && s->weight_count && (conv_of(&s->step) || s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8)) {
     const int x = n->in[0];
     if (!k->r->of[x] || s->weight_count / s->row_elems != (uint32_t)dim) return TH_OK;
-    return weighted_range(s, k->arena, k->r->of[x], last_dim(&k->g->tensors[x]), out);
+    th_sum_range *sum = TH_ARRAY(k->arena, th_sum_range, dim);
+    if (!sum) return TH_ERR_RESOURCE;
+    k->r->sum[s - k->p->steps] = sum;
+    return weighted_range(s, k->arena, k->r->of[x], last_dim(&k->g->tensors[x]), out, sum);
   }
   if (!keeps_channels(k, n)) return TH_OK;
   for (int32_t i = 0; i < dim; i++) out[i] = one_range(k, n, s, i);
@@ -325,7 +329,8 @@ static th_status visit(walk *k, int node) {
 th_status th_reach_find(const th_graph *g, const th_program *program, th_arena *arena, th_reach *reach) {
   walk k = {g, program, arena, reach};
   reach->of = TH_ARRAY(arena, th_range *, g->n_tensors + 1);
-  if (!reach->of) return TH_ERR_RESOURCE;
+  reach->sum = TH_ARRAY(arena, th_sum_range *, program->n_steps + 1);
+  if (!reach->of || !reach->sum) return TH_ERR_RESOURCE;
   for (int t = 0; t < g->n_tensors; t++) {
     if (g->tensors[t].data || g->tensors[t].dead) continue;
     const int32_t dim = last_dim(&g->tensors[t]);

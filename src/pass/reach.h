@@ -14,8 +14,13 @@ typedef struct th_range {
   int16_t lo, hi;
 } th_range;
 
+typedef struct th_sum_range { /* of a row's sum, bias included */
+  int64_t lo, hi;
+} th_sum_range;
+
 typedef struct th_reach {
-  th_range **of; /* per tensor: one interval per index of the last dimension; NULL for constants */
+  th_range **of;      /* per tensor: one interval per index of the last dimension; NULL for constants */
+  th_sum_range **sum; /* per step of the program: one interval per row of weights; NULL for other steps */
 } th_reach;
 
 /* `program` must have been lowered from `g`. All arrays live in `arena`. */

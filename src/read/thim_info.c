@@ -70,7 +70,9 @@ th_status th_thim_step_weights(const th_thim *p, int step, th_arena *arena, cons
   int8_t *out = th_arena_array(arena, rows, row_elems);
   if (!out) return TH_ERR_RESOURCE;
   if (w->decode) {
-    thr_stream_begin(&stream, w);
+    void *memory = th_arena_alloc(arena, w->memory);
+    if (!memory) return TH_ERR_RESOURCE;
+    thr_stream_begin(&stream, w, memory);
     w->decode(&stream, out, rows * row_elems);
   } else {
     memcpy(out, w->data, w->bytes);

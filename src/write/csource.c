@@ -75,6 +75,7 @@ static void print_weighted(printer *x, const th_program_step *s, const thr_weigh
   th_buf_printf(b, "\n  .weights = {.data = %s, .bytes = %lu,", t.weights, (unsigned long)w->bytes);
   if (w->decode) th_buf_printf(b, " .decode = %s,", th_decoder_name(w->decode));
   if (t.table) th_buf_printf(b, " .table = %s, .table_bytes = %u,", t.table, w->table_bytes);
+  if (w->memory) th_buf_printf(b, " .memory = %u,", w->memory);
   th_buf_printf(b, "},");
   if (t.bias) th_buf_printf(b, "\n  .bias = {.data = %s, .width = %u, .shift = %u},", t.bias, bias->width, bias->shift);
   th_buf_printf(b, "\n  .requant = {.mult = %s, .shift = %s,", t.mult, t.shift);

@@ -1,6 +1,7 @@
 /* Fuzzes the weight decoders. Input: coder, table length, pieces' length, then table and data, each copied to
  * where a forbidden page follows. Decoding in one call and in pieces must give the same weights.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "../../rt/decode/range.h"
 #include "fuzz/guard.h"
 #include "thr_weights.h"
 
@@ -17,17 +18,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   guarded coded = guard_copy(data + 3 + table_bytes, rest - table_bytes, 1);
   guarded out[2] = {guard_end(COUNT, 1), guard_begin(COUNT)};
   int8_t *whole = (int8_t *)out[0].data, *pieces = (int8_t *)out[1].data;
-  const thr_weights w = {coded.data, table.data, (uint32_t)(rest - table_bytes), (uint16_t)table_bytes,
-                         thr_coder_decode(coder)};
+  const thr_weights w = {
+      coded.data,
+      table.data,
+      (uint32_t)(rest - table_bytes),
+      (uint16_t)table_bytes,
+      thr_coder_decode(coder),
+      (uint16_t)(coder == THR_CODER_RANGE ? thr_range_memory(table.data, (uint32_t)table_bytes) : 0)};
+  guarded memory = guard_end(THR_RANGE_MEMORY, 1);
   thr_stream stream;
-  thr_stream_begin(&stream, &w);
+  thr_stream_begin(&stream, &w, memory.data);
   w.decode(&stream, whole, COUNT);
-  thr_stream_begin(&stream, &w);
+  thr_stream_begin(&stream, &w, memory.data);
   for (uint32_t at = 0; at < COUNT; at += piece)
     w.decode(&stream, pieces + at, COUNT - at < piece ? COUNT - at : piece);
   if (memcmp(whole, pieces, COUNT) != 0) abort();
   guard_free(&table);
   guard_free(&coded);
+  guard_free(&memory);
   for (int i = 0; i < 2; i++) guard_free(&out[i]);
   return 0;
 }

@@ -137,7 +137,96 @@ def gap_huffman(table, data, n):
     return (out + [0] * n)[:n]
 
 
-CODERS = {1: bitpack, 2: huffman, 3: gap_huffman}
+NORMAL, LOGISTIC, LAPLACE = (
+    [int(x) for x in text.split()] for text in (
+        """32768 29508 26299 23189 20220 17432 14852 12503 10398 8539 6924 5542 4378 3413 2625 1992 1491 1101
+        801 575 407 284 195 132 88 58 38 24 15 9 6 3 2 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+        0 0 0 0 0 0 0 0""",
+        """32768 29069 25463 22035 18850 15958 13381 11128 9187 7538 6152 4999 4048 3268 2631 2115 1697 1360
+        1089 871 696 556 444 354 283 226 180 144 114 91 73 58 46 37 29 23 19 15 12 9 8 6 5 4 3 2 2 2
+        1 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0""",
+        """32768 27458 23009 19281 16157 13539 11345 9507 7966 6676 5594 4688 3928 3292 2758 2311 1937 1623
+        1360 1140 955 800 671 562 471 395 331 277 232 195 163 137 114 96 80 67 56 47 40 33 28 23 20
+        16 14 11 10 8 7 6 5 4 3 3 2 2 2 1 1 1 1 1 1 0"""))
+WIDTHS = 32768, 30048, 27554, 25268, 23170, 21247, 19484, 17867
+
+
+def signed4(v):
+    return (v & 15) - 16 * (v >> 3 & 1)
+
+
+class RangeModel:
+    def __init__(self, table):
+        cursor = Cursor(table)
+        form, self.width, spikes = cursor.u8(), int8(cursor.u8()), cursor.u8()
+        self.constant, self.deviation = int8(cursor.u8()), 256 * cursor.u8()
+        self.curve = (NORMAL, LOGISTIC, LAPLACE)[form & 3]
+        self.follow, self.shift = form >> 2 & 7, (form >> 5 & 3) + 3
+        self.zero, self.edge = 16 * (2 ** min(spikes & 15, 11) - 1), 4 * (2 ** min(spikes >> 4, 11) - 1)
+        self.near = self.far = None
+        if form & 128:
+            shares, both = cursor.u8(), cursor.u8()
+            self.shares = signed4(shares), signed4(shares >> 4), signed4(both)
+            self.near, far, self.row = cursor.u8() + 1, cursor.u8() + 1, cursor.number("H")
+            self.far = far if both & 16 else None
+
+    def expect(self, out):
+        e, near, far = 8 * self.constant, self.near, self.far
+        if near is None:
+            return e
+        place = len(out) % self.row if self.row else len(out)
+        has_near = place >= near and not (far and far % near == 0 and place % far < near)
+        has_far = far is not None and place >= far
+        e += self.shares[0] * out[-near] if has_near else 0
+        e += self.shares[1] * out[-far] if has_far else 0
+        if has_near and has_far and place >= near + far and near + far <= 256:
+            e += self.shares[2] * out[-near - far]
+        return e
+
+    def begin(self, out):
+        self.e, u = self.expect(out), self.deviation + 8
+        o = u.bit_length() - 1
+        self.k = min(max(self.width + (self.follow * (8 * o + (u >> (o - 3) & 7)) >> 2), 0), 79)
+
+    def below(self, v):
+        if v < -126:
+            return v + 128
+        if v > 127:
+            return 65536
+        t = 8 * v - 4 - self.e
+        z = abs(t) * WIDTHS[self.k % 8] >> (5 + self.k // 8)
+        j, tail = z >> 8, 0
+        if j < 63:
+            tail = self.curve[j] - ((self.curve[j] - self.curve[j + 1]) * (z & 255) >> 8)
+        part, inside = tail if t < 0 else 65536 - tail, 65536 - 256 - self.zero - 2 * self.edge
+        return ((part >> 1) * (inside >> 1) >> 14) + v + 128 + self.edge + (self.zero if v > 0 else 0)
+
+    def end(self, v):
+        a = 64 * abs(8 * v - self.e)
+        self.deviation += (a - self.deviation) >> self.shift if a >= self.deviation else -(self.deviation - a >> self.shift)
+
+
+def range_coder(table, data, n):
+    model, data, out = RangeModel(table), iter(data), []
+    code, size = 0, 2 ** 32 - 1
+    for _ in range(4):
+        code = code * 256 + next(data, 0)
+    while len(out) < n:
+        model.begin(out)
+        unit, v = size >> 16, 127
+        while model.below(v) * unit > code:
+            v -= 1
+        low, high = model.below(v), model.below(v + 1)
+        code -= low * unit
+        size = size - low * unit if high == 65536 else (high - low) * unit
+        while size < 1 << 24:
+            size, code = size * 256, code * 256 + next(data, 0)
+        model.end(v)
+        out.append(v)
+    return out
+
+
+CODERS = {1: bitpack, 2: huffman, 3: gap_huffman, 4: range_coder}
 
 # --- fields: (name, coding, default: a number or the name of an earlier field) ---
 

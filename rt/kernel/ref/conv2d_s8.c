@@ -12,7 +12,7 @@ static int32_t row_elems(const thr_conv2d_params *p) {
 }
 
 uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p) {
-  return p->weights.decode ? (uint32_t)row_elems(p) : 0;
+  return p->weights.decode ? (uint32_t)row_elems(p) + p->weights.memory : 0;
 }
 
 /* Sum of one window. `in` points at the first channel of the group. */
@@ -42,7 +42,7 @@ static int32_t convolve(const thr_conv2d_params *p, const int8_t *in, const int8
 void thr_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch) {
   const int32_t row = row_elems(p), depth = p->in_c / p->groups, group_out = p->out_c / p->groups;
   thr_stream stream;
-  if (p->weights.decode) thr_stream_begin(&stream, &p->weights);
+  if (p->weights.decode) thr_stream_begin(&stream, &p->weights, (int8_t *)scratch + row);
   for (int32_t oc = 0; oc < p->out_c; oc++) {
     const int8_t *w = thr_weight_row(&p->weights, &stream, oc, row, scratch);
     const int8_t *group_in = in + (oc / group_out) * depth;

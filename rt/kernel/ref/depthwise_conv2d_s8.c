@@ -8,7 +8,7 @@
 #include "arith.h"
 
 uint32_t thr_depthwise_conv2d_s8_scratch_bytes(const thr_conv2d_params *p) {
-  return p->weights.decode ? (uint32_t)((int32_t)p->kernel_y * p->kernel_x) : 0;
+  return p->weights.decode ? (uint32_t)((int32_t)p->kernel_y * p->kernel_x) + p->weights.memory : 0;
 }
 
 /* Sum of one window of one channel; `in` points at that channel of the first pixel. */
@@ -33,7 +33,7 @@ static int32_t convolve(const thr_conv2d_params *p, const int8_t *in, const int8
 void thr_depthwise_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch) {
   const int32_t row = (int32_t)p->kernel_y * p->kernel_x, multiplier = p->out_c / p->in_c;
   thr_stream stream;
-  if (p->weights.decode) thr_stream_begin(&stream, &p->weights);
+  if (p->weights.decode) thr_stream_begin(&stream, &p->weights, (int8_t *)scratch + row);
   for (int32_t oc = 0; oc < p->out_c; oc++) {
     const int8_t *w = thr_weight_row(&p->weights, &stream, oc, row, scratch);
     const int32_t bias = thr_bias_at(&p->bias, oc);

@@ -7,9 +7,12 @@
  * row. SPDX-License-Identifier: Apache-2.0 */
 #include "arith.h"
 
-uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *p) {
-  if (!p->weights.decode) return 0;
+static uint32_t chunk(const thr_fully_connected_params *p) {
   return p->in_n < THR_DECODE_CHUNK ? (uint32_t)p->in_n : THR_DECODE_CHUNK;
+}
+
+uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *p) {
+  return p->weights.decode ? chunk(p) + p->weights.memory : 0;
 }
 
 static int32_t dot_coded(const thr_fully_connected_params *p, thr_stream *stream, const int8_t *in, int32_t acc,
@@ -24,7 +27,7 @@ static int32_t dot_coded(const thr_fully_connected_params *p, thr_stream *stream
 
 void thr_fully_connected_s8_ref(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch) {
   thr_stream stream;
-  if (p->weights.decode) thr_stream_begin(&stream, &p->weights);
+  if (p->weights.decode) thr_stream_begin(&stream, &p->weights, (int8_t *)scratch + chunk(p));
   for (int32_t o = 0; o < p->out_n; o++) {
     int32_t acc = thr_bias_at(&p->bias, o);
     if (p->weights.decode) {
