@@ -67,7 +67,10 @@ static th_status open_table(reader *r, const char *path, table *t) {
   TH_TRY(th_file_read(r->d->arena, path, TH_DATA_LIMIT, &data, &t->size));
   t->text = data;
   th_csv c = th_csv_begin((const char *)data, t->size, path);
-  TH_TRY(th_csv_row(&c, r->fields, TH_CSV_COLUMNS, &t->columns));
+  int width = th_csv_width(&c);
+  r->fields = TH_ARRAY(r->d->arena, th_csv_field, width);
+  if (!r->fields) return TH_ERR_RESOURCE;
+  TH_TRY(th_csv_row(&c, r->fields, width, &t->columns));
   if (t->columns == 0) return th_fail(TH_ERR_INPUT, "%s: holds no rows", path);
   return name_columns(r, t, &c);
 }
@@ -251,9 +254,8 @@ static th_status check_columns(const reader *r) {
 }
 
 th_status th_source_read_csv(th_dataset *d, const char *path, const th_data_spec *spec) {
-  reader r = {.d = d, .spec = spec, .fields = TH_ARRAY(d->arena, th_csv_field, TH_CSV_COLUMNS)};
+  reader r = {.d = d, .spec = spec};
   int parts = spec->test_file ? 2 : 1;
-  if (!r.fields) return TH_ERR_RESOURCE;
   TH_TRY(open_table(&r, path, &r.part[0]));
   TH_TRY(set_roles(&r));
   if (parts == 2) {

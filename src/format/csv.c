@@ -29,6 +29,17 @@ th_csv th_csv_begin(const char *text, size_t size, const char *what) {
   return c;
 }
 
+int th_csv_width(const th_csv *c) {
+  int n = 1;
+  bool quoted = false, begun = false;
+  for (const char *p = c->at; p < c->end && n < TH_CSV_COLUMNS && (quoted || *p != '\n' || !begun); p++) {
+    quoted ^= *p == '"';
+    begun |= *p != '\r' && *p != '\n';
+    n += *p == c->separator;
+  }
+  return n;
+}
+
 /* From the opening quote to behind the closing one. */
 static th_status read_quoted(th_csv *c, th_csv_field *f) {
   int line = c->next_line;

@@ -27,6 +27,8 @@ typedef struct th_csv {
 } th_csv;
 
 th_csv th_csv_begin(const char *text, size_t size, const char *what); /* skips a byte order mark */
+/* At least the number of fields of the first row, at most TH_CSV_COLUMNS. */
+int th_csv_width(const th_csv *csv);
 /* The next row; *count 0 at the end of the text. `fields` has room for `most`; a longer row is an error. */
 th_status th_csv_row(th_csv *csv, th_csv_field *fields, int most, int *count);
 /* The field without blanks around and with quotes undoubled, cut to the size of buf; returns buf. */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static th_json *made(th_json *value) {
@@ -97,6 +98,7 @@ int th_json_count(const th_json *array) {
 }
 
 double th_json_number(const th_json *value, double otherwise) {
+  if (cJSON_IsRaw(value)) return strtod(value->valuestring, NULL); /* th_json_add_int */
   return cJSON_IsNumber(value) ? value->valuedouble : otherwise;
 }
 

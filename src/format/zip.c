@@ -10,6 +10,7 @@ enum { MOST_RATIO = 1100 }; /* deflate cannot expand by more than 1032 */
 struct th_zip {
   zip_t *archive;
   const char *what;
+  size_t size;
 };
 
 bool th_zip_probe(const uint8_t *data, size_t size) {
@@ -33,6 +34,7 @@ th_status th_zip_open(const uint8_t *data, size_t size, const char *what, th_zip
   th_zip *z = th_alloc(sizeof *z);
   if (!z) return TH_ERR_RESOURCE;
   z->what = what;
+  z->size = size;
   th_status status = open_source(z, data, size);
   if (status == TH_OK)
     *zip = z;
@@ -73,6 +75,9 @@ static th_status check_sizes(const th_zip *z, const zip_stat_t *st, const char *
   if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
     return th_fail(TH_ERR_INPUT, "%s: %s: compression method %u; supported are stored and deflate", z->what, name,
                    (unsigned)st->comp_method);
+  if (st->comp_size > z->size)
+    return th_fail(TH_ERR_INPUT, "%s: %s: %llu compressed bytes are more than the archive has", z->what, name,
+                   (unsigned long long)st->comp_size);
   zip_uint64_t most = st->comp_method == ZIP_CM_STORE ? st->comp_size : (st->comp_size + 1) * MOST_RATIO;
   if (st->size > most)
     return th_fail(TH_ERR_INPUT, "%s: %s: %llu bytes cannot come from %llu compressed ones", z->what, name,

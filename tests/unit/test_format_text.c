@@ -61,6 +61,7 @@ static void json_prints_and_parses(void **state) {
   th_json_add_bool(th_json_add_object(list, NULL), "ok", true);
   th_buf text = {0};
   assert_int_equal(th_json_print(root, false, &text), TH_OK);
+  assert_true(th_json_number(th_json_get(root, "big"), -1) == 9007199254740992.0);
   assert_string_equal(th_buf_cstr(&text),
                       "{\"big\":9007199254740993,\"ratio\":0.25,\"nan\":null,\"list\":[\"a\\\"b\",{\"ok\":true}]}\n");
   th_json_free(root);
