@@ -168,6 +168,61 @@ static int check_log_softmax(const thr_log_softmax_params *p, use *u) {
   return p->shift >= 0 && p->shift <= 30 && good_shift(p->back_shift) && p->diff_min > INT32_MIN;
 }
 
+/* Lowest and highest distance from the first element that these steps lead to; 0 when one is out of range. */
+static int check_steps(const int32_t dim[6], const int32_t step[6], int64_t *low, int64_t *high) {
+  *low = *high = 0;
+  for (int d = 0; d < 6; d++) {
+    if (dim[d] <= 0) return 0;
+    const int64_t way = (int64_t)(dim[d] - 1) * step[d];
+    *low += way < 0 ? way : 0;
+    *high += way > 0 ? way : 0;
+    if (*low < -(int64_t)MOST_BYTES || *high > (int64_t)MOST_BYTES) return 0;
+  }
+  return 1;
+}
+
+static int check_strided_copy(const thr_strided_copy_params *p, use *u) {
+  int64_t low, high, out_low, out_high;
+  if (p->block <= 0 || p->in_at < 0 || p->out_at < 0) return 0;
+  if (!check_steps(p->dim, p->in_step, &low, &high) || p->in_at + low < 0) return 0;
+  if (!check_steps(p->dim, p->out_step, &out_low, &out_high) || out_low < 0) return 0;
+  u->in[0] = (uint64_t)(p->in_at + high + p->block);
+  u->out_begin = (uint64_t)p->out_at;
+  u->out = (uint64_t)(out_high + p->block);
+  return 1;
+}
+
+static int check_resize_side(int32_t in, int32_t out) {
+  return in > 0 && in <= 1 << 20 && out > 0 && out <= MOST_OUT;
+}
+
+static int check_resize_nearest(const thr_resize_nearest_params *p, use *u) {
+  u->in[0] = volume(p->in_y, p->in_x, p->pixel);
+  u->out = volume(p->out_y, p->out_x, p->pixel);
+  return check_resize_side(p->in_y, p->out_y) && check_resize_side(p->in_x, p->out_x) && p->scale_y >= 0 &&
+         p->scale_x >= 0 && p->scale_y < 1 << 24 && p->scale_x < 1 << 24 && p->shift_y < 63 && p->shift_x < 63;
+}
+
+static int check_resize_bilinear(const thr_resize_bilinear_params *p, use *u) {
+  u->in[0] = volume(p->in_y, p->in_x, p->c);
+  u->out = volume(p->out_y, p->out_x, p->c);
+  return check_resize_side(p->in_y, p->out_y) && check_resize_side(p->in_x, p->out_x) && p->scale_y >= 0 &&
+         p->scale_x >= 0 && (int64_t)p->scale_y * p->out_y <= 1 << 30 && (int64_t)p->scale_x * p->out_x <= 1 << 30;
+}
+
+static int check_batch_matmul(const thr_batch_matmul_params *p, use *u) {
+  const int32_t dim[4] = {1, p->dim[0], p->dim[1], p->dim[2]};
+  const int32_t a[4] = {0, p->a_step[0], p->a_step[1], p->a_step[2]};
+  const int32_t b[4] = {0, p->b_step[0], p->b_step[1], p->b_step[2]};
+  u->out = volume(p->dim[0], p->dim[1], p->dim[2]);
+  const uint64_t matrix = volume(p->m, p->n, 1);
+  if (u->out > MOST_BYTES || matrix > MOST_BYTES) return 0;
+  u->out *= matrix;
+  u->in[0] = strided(dim, a) - 1 + volume(p->m, p->k, 1);
+  u->in[1] = strided(dim, b) - 1 + volume(p->k, p->n, 1);
+  return good_shift(p->shift) && in_range(p->b_zero, u->in_type) && good_zeros(p->a_zero, p->out_zero, u);
+}
+
 static int check_params(const thr_step *s, use *u) {
   switch (thr_kernel_params(s->kernel)) {
     case THR_PARAMS_conv2d:
@@ -198,6 +253,14 @@ static int check_params(const thr_step *s, use *u) {
       return check_l2_normalization(&s->p.l2_normalization, u);
     case THR_PARAMS_log_softmax:
       return check_log_softmax(&s->p.log_softmax, u);
+    case THR_PARAMS_strided_copy:
+      return check_strided_copy(&s->p.strided_copy, u);
+    case THR_PARAMS_resize_nearest:
+      return check_resize_nearest(&s->p.resize_nearest, u);
+    case THR_PARAMS_resize_bilinear:
+      return check_resize_bilinear(&s->p.resize_bilinear, u);
+    case THR_PARAMS_batch_matmul:
+      return check_batch_matmul(&s->p.batch_matmul, u);
     case THR_PARAMS_NONE:
       break;
   }

@@ -32,6 +32,10 @@ typedef enum thr_params_id {
   THR_PARAMS_argmax,
   THR_PARAMS_l2_normalization,
   THR_PARAMS_log_softmax,
+  THR_PARAMS_strided_copy,
+  THR_PARAMS_resize_nearest,
+  THR_PARAMS_resize_bilinear,
+  THR_PARAMS_batch_matmul,
   THR_PARAMS_NONE
 } thr_params_id;
 

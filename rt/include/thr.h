@@ -87,6 +87,10 @@ typedef struct thr_step {
     thr_argmax_params argmax;
     thr_l2_normalization_params l2_normalization;
     thr_log_softmax_params log_softmax;
+    thr_strided_copy_params strided_copy;
+    thr_resize_nearest_params resize_nearest;
+    thr_resize_bilinear_params resize_bilinear;
+    thr_batch_matmul_params batch_matmul;
   } p;
 } thr_step;
 

@@ -115,6 +115,34 @@ typedef struct thr_log_softmax_params { /* as softmax; back_*: from Q5.26 to ste
   int8_t shift, back_shift;
 } thr_log_softmax_params;
 
+/* All movement of values: transpose, slices, split, pack, gather, tile, mirrors. Everything counts bytes:
+ * out[out_at + sum i_d * out_step_d + j] = in[in_at + sum i_d * in_step_d + j] for all i_d < dim_d, j < block. */
+typedef struct thr_strided_copy_params {
+  int32_t block, dim[6], in_step[6], out_step[6], in_at, out_at;
+} thr_strided_copy_params;
+
+/* Output row y shows the input row at float32(y + half / 2) * scale_y * 2^-shift_y, cut or rounded to a whole number.
+ */
+typedef struct thr_resize_nearest_params {
+  int32_t in_y, in_x, out_y, out_x, pixel; /* bytes of a pixel */
+  int32_t scale_y, scale_x;                /* below 2^24 */
+  uint8_t shift_y, shift_x, half, round;
+} thr_resize_nearest_params;
+
+typedef struct thr_resize_bilinear_params { /* scales: input pixels per output pixel in 2^-10 */
+  int32_t in_y, in_x, out_y, out_x, c, scale_y, scale_x;
+  uint8_t half;
+} thr_resize_bilinear_params;
+
+/* out (m, n) = a (m, k) b (k, n) for each index of three leading dimensions; steps in elements, 0 where an operand is
+ * the same for all. adj: the operand is stored transposed. */
+typedef struct thr_batch_matmul_params {
+  int32_t m, n, k, dim[3], a_step[3], b_step[3];
+  int32_t a_zero, b_zero, out_zero, mult;
+  int8_t shift;
+  uint8_t adj_a, adj_b;
+} thr_batch_matmul_params;
+
 typedef struct thr_quantize_params { /* float <-> int8 at the border of a model */
   int32_t n, zero;
   float scale;
@@ -153,12 +181,19 @@ void thr_reduce_max_s8_ref(const thr_mean_params *p, const int8_t *in, int8_t *o
 void thr_reduce_min_s8_ref(const thr_mean_params *p, const int8_t *in, int8_t *out);
 void thr_l2_normalization_s8_ref(const thr_l2_normalization_params *p, const int8_t *in, int8_t *out);
 void thr_log_softmax_s8_ref(const thr_log_softmax_params *p, const int8_t *in, int8_t *out);
+void thr_strided_copy_s8_ref(const thr_strided_copy_params *p, const int8_t *in, int8_t *out);
+void thr_resize_nearest_s8_ref(const thr_resize_nearest_params *p, const int8_t *in, int8_t *out);
+void thr_resize_bilinear_s8_ref(const thr_resize_bilinear_params *p, const int8_t *in, int8_t *out);
+/* pad_y, pad_x: rows and columns cut off before; groups and dilation are 1 */
+void thr_transpose_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_batch_matmul_s8_ref(const thr_batch_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */
 #define THR_DECODE_CHUNK 256
 uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_depthwise_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_transpose_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *p);
 
 #endif

@@ -36,5 +36,10 @@
 #define thr_reduce_min_s8 thr_reduce_min_s8_ref
 #define thr_l2_normalization_s8 thr_l2_normalization_s8_ref
 #define thr_log_softmax_s8 thr_log_softmax_s8_ref
+#define thr_strided_copy_s8 thr_strided_copy_s8_ref
+#define thr_resize_nearest_s8 thr_resize_nearest_s8_ref
+#define thr_resize_bilinear_s8 thr_resize_bilinear_s8_ref
+#define thr_transpose_conv2d_s8 thr_transpose_conv2d_s8_ref
+#define thr_batch_matmul_s8 thr_batch_matmul_s8_ref
 
 #endif

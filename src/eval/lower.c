@@ -208,6 +208,21 @@ static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
     [TH_OP_SOFTPLUS] = th_lower_lookup,
     [TH_OP_SOFTSIGN] = th_lower_lookup,
     [TH_OP_HARD_SIGMOID] = th_lower_lookup,
+    [TH_OP_TRANSPOSE] = th_lower_move,
+    [TH_OP_STRIDED_SLICE] = th_lower_move,
+    [TH_OP_SPLIT] = th_lower_move,
+    [TH_OP_PACK] = th_lower_move,
+    [TH_OP_UNPACK] = th_lower_move,
+    [TH_OP_GATHER] = th_lower_move,
+    [TH_OP_TILE] = th_lower_move,
+    [TH_OP_BROADCAST_TO] = th_lower_move,
+    [TH_OP_MIRROR_PAD] = th_lower_move,
+    [TH_OP_SPACE_TO_DEPTH] = th_lower_move,
+    [TH_OP_DEPTH_TO_SPACE] = th_lower_move,
+    [TH_OP_RESIZE_NEAREST] = th_lower_resize_nearest,
+    [TH_OP_RESIZE_BILINEAR] = th_lower_resize_bilinear,
+    [TH_OP_TRANSPOSE_CONV2D] = th_lower_transpose_conv2d,
+    [TH_OP_BATCH_MATMUL] = th_lower_batch_matmul,
     [TH_OP_QUANTIZE] = th_lower_quantize,
     [TH_OP_DEQUANTIZE] = th_lower_dequantize,
 };
@@ -225,7 +240,7 @@ static th_status lower_node(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0)
     return TH_LOWER_FAIL(n, "has %d inputs and %d outputs", n->n_in, n->n_out);
-  if (is_alias(n->op)) return lower_alias(l, n);
+  if (is_alias(n->op) || th_lower_moves_nothing(l->g, n)) return lower_alias(l, n);
   if (is_float(l->g, n)) return lower_float(l, node);
   if (!lower_fns[n->op]) return TH_LOWER_FAIL(n, "has no integer kernel");
   return lower_fns[n->op](l, node);
@@ -235,7 +250,8 @@ static th_status lower_node(th_lowering *l, int node) {
 
 static th_status allocate(th_program *p, const th_graph *g) {
   int most_steps = 1;
-  for (int i = 0; i < g->n_nodes; i++) most_steps += g->nodes[i].n_in + g->nodes[i].n_out;
+  for (int i = 0; i < g->n_nodes; i++)
+    if (!g->nodes[i].dead) most_steps += g->nodes[i].n_in + g->nodes[i].n_out + th_lower_move_steps(g, &g->nodes[i]);
   p->steps = TH_ARRAY(p->arena, th_program_step, most_steps);
   p->values = TH_ARRAY(p->arena, th_value, g->n_tensors + g->n_nodes + 1); /* a made constant per node */
   p->value_of = TH_ARRAY(p->arena, int, g->n_tensors + 1);

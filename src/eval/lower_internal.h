@@ -56,7 +56,8 @@ int32_t th_lower_input_radius(int integer_bits, int shift);
 th_status th_lower_add_constant(th_lowering *l, th_program_step *s, const void *data, uint32_t bytes);
 
 typedef th_status th_lower_fn(th_lowering *l, int node);
-th_lower_fn th_lower_conv2d, th_lower_depthwise_conv2d, th_lower_fully_connected;         /* lower_weighted.c */
+th_lower_fn th_lower_conv2d, th_lower_depthwise_conv2d, th_lower_fully_connected,
+    th_lower_transpose_conv2d;                                                            /* lower_weighted.c */
 th_lower_fn th_lower_pool2d, th_lower_mean, th_lower_concat, th_lower_pad;                /* lower_shape.c */
 th_lower_fn th_lower_elementwise, th_lower_softmax, th_lower_sigmoid_tanh, th_lower_relu, /* lower_math.c */
     th_lower_relu6, th_lower_clip, th_lower_leaky_relu, th_lower_hard_swish, th_lower_quantize, th_lower_dequantize;
@@ -64,5 +65,9 @@ th_lower_fn th_lower_lookup;                                                    
 th_lower_fn th_lower_extreme, th_lower_prelu, th_lower_squared_difference, th_lower_div; /* lower_binary.c */
 th_lower_fn th_lower_sum, th_lower_reduce_extreme, th_lower_argmax, th_lower_l2_normalization,
     th_lower_log_softmax; /* lower_reduce.c */
+th_lower_fn th_lower_move, th_lower_resize_nearest, th_lower_resize_bilinear, th_lower_batch_matmul; /* lower_move.c */
+/* Steps that the moves of a node take; 0 when it has none. And whether all is moved to where it is already. */
+int th_lower_move_steps(const th_graph *g, const th_node *n);
+bool th_lower_moves_nothing(const th_graph *g, const th_node *n);
 
 #endif

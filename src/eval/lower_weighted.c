@@ -1,4 +1,5 @@
-/* Lowering of the layers with weights: convolution, depthwise convolution, fully connected.
+/* Lowering of the layers with weights: convolution, depthwise and transposed convolution, fully
+ * connected.
  *
  * Their multipliers carry TFLite Micro's precision: (double)s_in * (double)s_w[c] / (double)s_out, also for a fully
  * connected layer with one weight scale, where older TFLite took s_in * s_w in float32 first.
@@ -169,6 +170,26 @@ th_status th_lower_conv2d(th_lowering *l, int node) {
   if (p->groups < 1 || p->in_c % p->groups || p->out_c % p->groups || d.w->shape.dim[3] != p->in_c / p->groups)
     return TH_LOWER_FAIL(n, "%d input and %d output channels in %d groups do not fit weights with %d", (int)p->in_c,
                          (int)p->out_c, (int)p->groups, (int)d.w->shape.dim[3]);
+  TH_TRY(set_requant(l, &d, s, &p->requant));
+  TH_TRY(set_bias(l, &d, s, &p->bias));
+  return set_weights(s, d.w->data, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_c, &p->weights);
+}
+
+th_status th_lower_transpose_conv2d(th_lowering *l, int node) {
+  const th_node *n = &l->g->nodes[node];
+  weighted d;
+  th_program_step *s;
+  TH_TRY(gather(l, n, 0, &d));
+  TH_TRY(th_lower_step(l, node, THR_KERNEL_TRANSPOSE_CONV2D_S8, n->in, 1, &s));
+  thr_conv2d_params *p = &s->step.p.conv2d;
+  TH_TRY(set_geometry(&d, p));
+  p->groups = 1;
+  if (n->attr[TH_ATTR_GROUPS].i != 1 || p->dilation_y != 1 || p->dilation_x != 1)
+    return TH_LOWER_FAIL(n, "groups and dilation have no integer kernel");
+  if (d.w->shape.dim[3] != p->in_c)
+    return TH_LOWER_FAIL(n, "%d input channels do not fit weights with %d", (int)p->in_c, (int)d.w->shape.dim[3]);
+  if (p->out_y > UINT16_MAX || p->out_x > UINT16_MAX)
+    return TH_LOWER_FAIL(n, "%d x %d outputs are too many", (int)p->out_y, (int)p->out_x);
   TH_TRY(set_requant(l, &d, s, &p->requant));
   TH_TRY(set_bias(l, &d, s, &p->bias));
   return set_weights(s, d.w->data, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_c, &p->weights);

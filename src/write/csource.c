@@ -165,6 +165,28 @@ static void print_log_softmax(printer *x, const th_program_step *s, const thr_lo
   INT(rows), INT(depth), INT(mult), INT(diff_min), INT(back_mult), INT(shift), INT(back_shift);
 }
 
+static void print_strided_copy(printer *x, const th_program_step *s, const thr_strided_copy_params *p) {
+  th_buf *b = x->c;
+  INT(block), INTS(dim), INTS(in_step), INTS(out_step), INT(in_at), INT(out_at);
+}
+
+static void print_resize_nearest(printer *x, const th_program_step *s, const thr_resize_nearest_params *p) {
+  th_buf *b = x->c;
+  INT(in_y), INT(in_x), INT(out_y), INT(out_x), INT(pixel);
+  INT(scale_y), INT(scale_x), INT(shift_y), INT(shift_x), INT(half), INT(round);
+}
+
+static void print_resize_bilinear(printer *x, const th_program_step *s, const thr_resize_bilinear_params *p) {
+  th_buf *b = x->c;
+  INT(in_y), INT(in_x), INT(out_y), INT(out_x), INT(c), INT(scale_y), INT(scale_x), INT(half);
+}
+
+static void print_batch_matmul(printer *x, const th_program_step *s, const thr_batch_matmul_params *p) {
+  th_buf *b = x->c;
+  INT(m), INT(n), INT(k), INTS(dim), INTS(a_step), INTS(b_step);
+  INT(a_zero), INT(b_zero), INT(out_zero), INT(mult), INT(shift), INT(adj_a), INT(adj_b);
+}
+
 static void print_params(printer *x, int i) {
   const th_program_step *s = &x->p->steps[i];
   th_buf_printf(x->c, "/* ");

@@ -33,24 +33,30 @@ th_status th_tfl_write_mirror_pad(tfl_writer *w, const th_node *n, const tfl_out
   return TH_OK;
 }
 
-/* An end of -1 past the first value cannot be written as such: there it counts from the end. The mask says it. */
+/* SLICE where all steps are 1, which TFLite Micro takes in more dimensions. Else STRIDED_SLICE, in which an end of -1
+ * past the first value cannot be written as such: there it counts from the end. The mask says it. */
 th_status th_tfl_write_strided_slice(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
+  static const tfl_out_row plain = {.code = 65, .version_f32 = 1, .version_s8 = 2, .options = 48};
   const int rank = th_node_in(w->g, n, 0)->shape.rank;
   const int32_t *slices = th_node_in(w->g, n, 1)->data;
-  int32_t part[3][TH_MAX_RANK], mask = 0;
+  int32_t begin[TH_MAX_RANK], end[TH_MAX_RANK], step[TH_MAX_RANK], mask = 0;
+  const int32_t *const lists[3] = {begin, end, step};
+  bool strided = false;
   int at[3];
   tfl_operator *op;
   TH_TRY(th_tfl_same_grid(w, n, 1));
+  for (int d = 0; d < rank; ++d) strided = strided || slices[3 * d + 2] != 1;
   for (int d = 0; d < rank; ++d) {
-    for (int k = 0; k < 3; ++k) part[k][d] = slices[3 * d + k];
-    if (part[1][d] < 0) {
-      part[1][d] = 0;
-      mask |= 1 << d;
-    }
+    begin[d] = slices[3 * d];
+    end[d] = strided ? slices[3 * d + 1] : slices[3 * d + 1] - begin[d]; /* the size */
+    step[d] = slices[3 * d + 2];
+    if (end[d] >= 0) continue;
+    end[d] = 0;
+    mask |= 1 << d;
   }
-  for (int k = 0; k < 3; ++k) TH_TRY(th_tfl_put_numbers(w, part[k], th_shape_make(1, rank), &at[k]));
-  TH_TRY(th_tfl_begin(w, n, row, 1, &op));
-  for (int k = 0; k < 3; ++k) op->in[op->n_in++] = at[k];
+  for (int k = 0; k < (strided ? 3 : 2); ++k) TH_TRY(th_tfl_put_numbers(w, lists[k], th_shape_make(1, rank), &at[k]));
+  TH_TRY(th_tfl_begin(w, n, strided ? row : &plain, 1, &op));
+  for (int k = 0; k < (strided ? 3 : 2); ++k) op->in[op->n_in++] = at[k];
   if (mask) th_tfl_option(op, th_fb_field_s32(TFL_SLICE_END_MASK, mask));
   return TH_OK;
 }

@@ -621,7 +621,7 @@ static void case_softmax_s8(kase *k) {
   }
 }
 
-/* --- moving bytes, changing types --- */
+/* --- moving bytes --- */
 
 static void case_copy_s8(kase *k) {
   thr_copy_params *p = &k->step.p.copy;
@@ -666,6 +666,207 @@ static void case_pad_s8(kase *k) {
     y[i] = (int8_t)(inside ? x[from] : p->value);
   }
 }
+
+/* Output steps leave gaps but never let two blocks meet. */
+static void case_strided_copy_s8(kase *k) {
+  thr_strided_copy_params *p = &k->step.p.strided_copy;
+  int32_t low = 0, high = 0, span, count = 1;
+  p->block = chance(k, 50) ? 1 : between(k, 1, 9);
+  span = p->block;
+  for (int d = 5; d >= 0; d--) {
+    p->dim[d] = chance(k, d < 3 ? 60 : 20) ? 1 : between(k, 1, 5);
+    p->in_step[d] = edgy(k, -30, 30);
+    p->out_step[d] = span + between(k, 0, 3);
+    span += (p->dim[d] - 1) * p->out_step[d];
+    low += p->in_step[d] < 0 ? (p->dim[d] - 1) * p->in_step[d] : 0;
+    high += p->in_step[d] > 0 ? (p->dim[d] - 1) * p->in_step[d] : 0;
+    count *= p->dim[d];
+  }
+  p->in_at = -low + between(k, 0, 5);
+  p->out_at = between(k, 0, 5);
+  const int8_t *x = input(k, 0, (size_t)(p->in_at + high + p->block));
+  int8_t *y = expect(k, (size_t)(p->out_at + span));
+  k->written = th_arena_alloc(k->arena, k->out_bytes);
+  for (int32_t i = 0; i < count * p->block; i++) {
+    int32_t from = p->in_at + i % p->block, to = p->out_at + i % p->block, rest = i / p->block;
+    for (int d = 0; d < 6; d++) { /* any order of the dimensions visits all places */
+      from += rest % p->dim[d] * p->in_step[d];
+      to += rest % p->dim[d] * p->out_step[d];
+      rest /= p->dim[d];
+    }
+    y[to] = x[from];
+    k->written[to] = 1;
+  }
+}
+
+/* --- resizing --- */
+
+static float resize_scale(bool corners, int32_t in, int32_t out) {
+  return corners && out > 1 ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
+}
+
+/* The same number as mantissa and shift. */
+static void split_float(float v, int32_t *mantissa, uint8_t *shift) {
+  int e;
+  const float part = frexpf(v, &e);
+  *mantissa = (int32_t)ldexpf(part, 24);
+  *shift = (uint8_t)(*mantissa ? 24 - e : 0);
+}
+
+static int32_t model_nearest(int32_t i, float scale, bool half, bool corners, int32_t size) {
+  volatile float at = ((float)i + (half ? 0.5f : 0.0f)) * scale; /* rounded to float32 here */
+  const double index = corners ? round((double)at) : floor((double)at);
+  return (int32_t)fmin(index, size - 1);
+}
+
+static void case_resize_nearest_s8(kase *k) {
+  thr_resize_nearest_params *p = &k->step.p.resize_nearest;
+  const bool large = chance(k, 20), corners = chance(k, 40);
+  p->in_y = between(k, 1, large ? 40 : 9);
+  p->in_x = between(k, 1, large ? 300 : 9);
+  p->out_y = between(k, 1, 9);
+  p->out_x = between(k, 1, large ? 300 : 20);
+  p->pixel = between(k, 1, 4);
+  p->round = corners;
+  p->half = !corners && chance(k, 50);
+  const float sy = resize_scale(corners, p->in_y, p->out_y), sx = resize_scale(corners, p->in_x, p->out_x);
+  split_float(sy, &p->scale_y, &p->shift_y);
+  split_float(sx, &p->scale_x, &p->shift_x);
+  const int8_t *x = input(k, 0, (size_t)(p->in_y * p->in_x * p->pixel));
+  int8_t *y = expect(k, (size_t)(p->out_y * p->out_x * p->pixel));
+  for (int32_t i = 0; i < p->out_y * p->out_x * p->pixel; i++) {
+    const int32_t c = i % p->pixel, ox = i / p->pixel % p->out_x, oy = i / p->pixel / p->out_x;
+    const int32_t iy = model_nearest(oy, sy, p->half, corners, p->in_y);
+    y[i] = x[(iy * p->in_x + model_nearest(ox, sx, p->half, corners, p->in_x)) * p->pixel + c];
+  }
+}
+
+/* Each pixel's share of an output: 1024 at its place, less next to it; counted pixel by pixel. */
+static int32_t model_share(int32_t at, int32_t pixel, int32_t size) {
+  const int32_t first = at < 0 ? 0 : at / 1024, second = (int32_t)fmin(ceil(fmax(at, 0) / 1024), size - 1);
+  const int32_t weight = at - 1024 * first;
+  return (pixel == first ? 1024 - weight : 0) + (pixel == second ? weight : 0);
+}
+
+static void case_resize_bilinear_s8(kase *k) {
+  thr_resize_bilinear_params *p = &k->step.p.resize_bilinear;
+  const bool corners = chance(k, 40);
+  p->in_y = between(k, 1, 8);
+  p->in_x = between(k, 1, 8);
+  p->out_y = between(k, 1, 17);
+  p->out_x = between(k, 1, 17);
+  p->c = between(k, 1, 4);
+  p->half = !corners && chance(k, 50);
+  const int32_t minus_y = corners && p->out_y > 1, minus_x = corners && p->out_x > 1;
+  p->scale_y = (int32_t)floor(1024.0 * (p->in_y - minus_y) / (p->out_y - minus_y) + 0.5);
+  p->scale_x = (int32_t)floor(1024.0 * (p->in_x - minus_x) / (p->out_x - minus_x) + 0.5);
+  const int8_t *x = input(k, 0, (size_t)(p->in_y * p->in_x * p->c));
+  int8_t *y = expect(k, (size_t)(p->out_y * p->out_x * p->c));
+  for (int32_t i = 0; i < p->out_y * p->out_x * p->c; i++) {
+    const int32_t c = i % p->c, ox = i / p->c % p->out_x, oy = i / p->c / p->out_x;
+    const int32_t at_y = oy * p->scale_y + (p->half ? p->scale_y / 2 - 512 : 0);
+    const int32_t at_x = ox * p->scale_x + (p->half ? p->scale_x / 2 - 512 : 0);
+    wide sum = 0;
+    for (int32_t py = 0; py < p->in_y; py++)
+      for (int32_t px = 0; px < p->in_x; px++)
+        sum +=
+            (wide)x[(py * p->in_x + px) * p->c + c] * model_share(at_y, py, p->in_y) * model_share(at_x, px, p->in_x);
+    y[i] = (int8_t)model_saturate((wide)round(ldexp((double)sum, -20)), 8);
+  }
+}
+
+/* --- products --- */
+
+/* Every tap of every input pixel is added where it belongs. */
+static void case_transpose_conv2d_s8(kase *k) {
+  thr_conv2d_params *p = &k->step.p.conv2d;
+  *p = (thr_conv2d_params){.dilation_y = 1, .dilation_x = 1, .groups = 1};
+  p->in_y = between(k, 1, 6);
+  p->in_x = between(k, 1, 6);
+  p->in_c = between(k, 1, 9);
+  p->out_c = between(k, 1, 6);
+  p->kernel_y = (int16_t)between(k, 1, 5);
+  p->kernel_x = (int16_t)between(k, 1, 5);
+  p->stride_y = (int16_t)between(k, 1, 4);
+  p->stride_x = (int16_t)between(k, 1, 4);
+  p->pad_y = (int16_t)between(k, 0, 3);
+  p->pad_x = (int16_t)between(k, 0, 3);
+  p->out_y = between(k, 1, p->in_y * p->stride_y + p->kernel_y);
+  p->out_x = between(k, 1, p->in_x * p->stride_x + p->kernel_x);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  clamp_range(k, &p->lo, &p->hi);
+  const int32_t row = p->kernel_y * p->kernel_x * p->in_c, elems = p->out_y * p->out_x * p->out_c;
+  const int8_t *w = bytes_of(k, (size_t)row * (size_t)p->out_c);
+  const int8_t *x = input(k, 0, (size_t)p->in_y * (size_t)p->in_x * (size_t)p->in_c);
+  p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(row * p->out_c)};
+  const double magnitude = 8000.0 * sqrt(row);
+  random_bias(k, p->out_c, magnitude, &p->bias);
+  random_requant(k, p->out_c, magnitude, &p->requant);
+  int8_t *y = expect(k, (size_t)elems);
+  wide *sums = th_arena_array(k->arena, (size_t)elems, sizeof *sums);
+  for (int32_t i = 0; i < elems; i++) sums[i] = model_bias(&p->bias, i % p->out_c);
+  for (int32_t i = 0; i < p->in_y * p->in_x * p->in_c; i++)
+    for (int32_t j = 0; j < p->kernel_y * p->kernel_x * p->out_c; j++) {
+      const int32_t ic = i % p->in_c, ix = i / p->in_c % p->in_x, iy = i / p->in_c / p->in_x;
+      const int32_t oc = j % p->out_c, kx = j / p->out_c % p->kernel_x, ky = j / p->out_c / p->kernel_x;
+      const int32_t oy = iy * p->stride_y + ky - p->pad_y, ox = ix * p->stride_x + kx - p->pad_x;
+      if (oy < 0 || ox < 0 || oy >= p->out_y || ox >= p->out_x) continue;
+      sums[(oy * p->out_x + ox) * p->out_c + oc] +=
+          (x[i] - p->in_zero) * w[((oc * p->kernel_y + ky) * p->kernel_x + kx) * p->in_c + ic];
+    }
+  for (int32_t i = 0; i < elems; i++)
+    y[i] = model_finish(model_requant(&p->requant, i % p->out_c, model_wrap(sums[i])), p->out_zero, p->lo, p->hi);
+}
+
+static void case_batch_matmul_s8(kase *k) {
+  thr_batch_matmul_params *p = &k->step.p.batch_matmul;
+  int32_t size_a, size_b, count = 1;
+  p->m = between(k, 1, 6);
+  p->n = between(k, 1, 6);
+  p->k = between(k, 1, 20);
+  p->adj_a = chance(k, 50);
+  p->adj_b = chance(k, 50);
+  size_a = p->m * p->k;
+  size_b = p->k * p->n;
+  for (int d = 2; d >= 0; d--) {
+    const bool whole_a = chance(k, 70), whole_b = chance(k, 70);
+    p->dim[d] = between(k, 1, 3);
+    p->a_step[d] = whole_a ? size_a : 0;
+    p->b_step[d] = whole_b ? size_b : 0;
+    if (whole_a) size_a *= p->dim[d];
+    if (whole_b) size_b *= p->dim[d];
+    count *= p->dim[d];
+  }
+  p->a_zero = edgy(k, -128, 127);
+  p->b_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  p->mult = any_mult(k);
+  p->shift = fitting_shift(k, 8000.0 * sqrt(p->k));
+  const int8_t *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
+  int8_t *y = expect(k, (size_t)(count * p->m * p->n));
+  for (int32_t i = 0; i < count * p->m * p->n; i++) {
+    const int32_t x = i % p->n, row = i / p->n % p->m;
+    int32_t rest = i / p->n / p->m, at_a = 0, at_b = 0;
+    for (int d = 2; d >= 0; d--) {
+      at_a += rest % p->dim[d] * p->a_step[d];
+      at_b += rest % p->dim[d] * p->b_step[d];
+      rest /= p->dim[d];
+    }
+    wide products = 0, of_a = 0, of_b = 0; /* zero points taken out afterwards */
+    for (int32_t j = 0; j < p->k; j++) {
+      const int32_t va = a[at_a + (p->adj_a ? j * p->m + row : row * p->k + j)];
+      const int32_t vb = b[at_b + (p->adj_b ? x * p->k + j : j * p->n + x)];
+      products += va * vb;
+      of_a += va;
+      of_b += vb;
+    }
+    products += -of_a * p->b_zero - of_b * p->a_zero + (wide)p->k * p->a_zero * p->b_zero;
+    y[i] = model_finish(model_scale(model_wrap(products), p->mult, p->shift), p->out_zero, -128, 127);
+  }
+}
+
+/* --- changing types --- */
 
 static void case_quantize_f32_s8(kase *k) {
   thr_quantize_params *p = &k->step.p.quantize;

@@ -20,8 +20,8 @@ import numpy
 from one_op_models import FLOAT32, INT8, INT32, OP, OPTIONS, SAMPLES, Model, schema
 
 INT16 = 7
-TYPES = [FLOAT32]
-NOT_IN_MICRO = {OP.TILE, OP.REVERSE_V2}
+TYPES = [FLOAT32, INT8]
+NOT_IN_MICRO = {OP.TILE, OP.REVERSE_V2, OP.REDUCE_PROD}
 
 
 class MoveModel(Model):
@@ -74,7 +74,7 @@ def options(name, **fields):
 
 
 def transpose(m):
-    rank = m.r.choice([2, 3, 4, 4, 5, 6])
+    rank = m.r.choice([2, 3, 4, 4, 5, 6 if m.dtype == FLOAT32 else 5])  # TFLite Micro has no more than 5
     shape, perm = m.dims(rank, 4), list(range(rank))
     while True:
         m.r.shuffle(perm)
@@ -289,9 +289,11 @@ def computed_shape(m):
 def filled(m):
     """Zeros of a computed shape, as recurrent layers start from, then two values next to each other."""
     shape = m.dims(3)
-    x, whole, zeros = m.value(shape), m.tensor([3], INT32), m.value(shape)
+    computed = m.dtype == FLOAT32  # TFLite Micro wants a constant shape
+    x, whole, zeros = m.value(shape), m.tensor([3], INT32) if computed else m.numbers(shape), m.value(shape)
     value = m.tensor([], m.dtype, *m.grid, data=numpy.array([m.grid[1] if m.grid else 0.25], NUMPY[m.dtype]))
-    m.run(OP.SHAPE, [x], whole, *options("Shape", outType=INT32), 1)
+    if computed:
+        m.run(OP.SHAPE, [x], whole, *options("Shape", outType=INT32), 1)
     m.run(OP.FILL, [whole, value], zeros, *options("Fill"), 3)
     m.run(OP.PACK, [x, zeros], m.value([1, 2, *shape[1:]]), *options("Pack", valuesCount=2, axis=1))
 

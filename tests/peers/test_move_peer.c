@@ -19,7 +19,7 @@
 #include "read/tflite.h"
 #include "write/tflite.h"
 
-enum { MODELS = 380, SAMPLES = 4 };
+enum { MODELS = 760, SAMPLES = 4 };
 
 static char folder[512];
 

@@ -261,6 +261,18 @@ LOOKUP = [("n", U, 1)]
 ARGMAX = [("depth", U, 1), ("outer", U, 1), ("inner", U, 1), ("smallest", U, 0), ("last", U, 0)]
 L2_NORMALIZATION = [("depth", U, 1), ("in_zero", S, -128), ("rows", U, 1)]
 LOG_SOFTMAX = SOFTMAX + [("back_mult", R, 0), ("back_shift", S, 0)]
+STRIDED_COPY = [("block", U, 1), ("dim[5]", U, 1), ("in_step[5]", S, 0), ("out_step[5]", U, "block"), ("dim[4]", U, 1),
+                ("in_step[4]", S, 0), ("out_step[4]", U, 0), ("in_at", U, 0), ("out_at", U, 0)]
+for i in (3, 2, 1, 0):
+    STRIDED_COPY += [("dim[%d]" % i, U, 1), ("in_step[%d]" % i, S, 0), ("out_step[%d]" % i, U, 0)]
+RESIZE = [("in_y", U, 1), ("in_x", U, "in_y"), ("out_y", U, 1), ("out_x", U, "out_y")]
+RESIZE_NEAREST = RESIZE + [("pixel", U, 1), ("scale_y", U, 1), ("scale_x", U, "scale_y"), ("shift_y", U, 0),
+                           ("shift_x", U, "shift_y"), ("half", U, 0), ("round", U, 0)]
+RESIZE_BILINEAR = RESIZE + [("c", U, 1), ("scale_y", U, 0), ("scale_x", U, "scale_y"), ("half", U, 0)]
+BATCH_MATMUL = [("m", U, 1), ("n", U, 1), ("k", U, 1), ("mult", R, 0), ("shift", S, 0), ("a_zero", S, 0), ("b_zero", S, 0),
+                ("out_zero", S, 0), ("adj_a", U, 0), ("adj_b", U, 0)]
+for i in (2, 1, 0):
+    BATCH_MATMUL += [("dim[%d]" % i, U, 1), ("a_step[%d]" % i, U, 0), ("b_step[%d]" % i, U, 0)]
 
 # kernel: (fields, operands, bytes of an input element)
 KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: (POOL2D, 1, 1), 5: (POOL2D, 1, 1),
@@ -269,7 +281,8 @@ KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: 
            15: (MEAN, 1, 1), 16: (COPY, 1, 1), 17: (PAD, 1, 1), 18: (QUANTIZE, 1, 4), 19: (QUANTIZE, 1, 1),
            20: (LOOKUP, 2, 1), 21: (ELEMENTWISE, 2, 1), 22: (ELEMENTWISE, 2, 1), 23: (ELEMENTWISE, 2, 1),
            24: (ELEMENTWISE, 2, 1), 25: (ELEMENTWISE, 2, 1), 26: (ARGMAX, 1, 1), 27: (MEAN, 1, 1), 28: (MEAN, 1, 1),
-           29: (L2_NORMALIZATION, 1, 1), 30: (LOG_SOFTMAX, 1, 1)}
+           29: (L2_NORMALIZATION, 1, 1), 30: (LOG_SOFTMAX, 1, 1), 31: (STRIDED_COPY, 1, 1), 32: (RESIZE_NEAREST, 1, 1),
+           33: (RESIZE_BILINEAR, 1, 1), 34: (CONV2D, 1, 1), 35: (BATCH_MATMUL, 2, 1)}
 DEPTHWISE = {2}
 
 
