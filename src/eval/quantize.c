@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "eval/eval.h"
+#include "math/math.h"
 
 static int32_t load(const void *q, th_dtype dtype, int64_t i) {
   switch (dtype) {
@@ -37,6 +38,10 @@ static void store(void *q, th_dtype dtype, int64_t i, int32_t v) {
 
 void th_quantize_f32(const float *x, int64_t n, float scale, int32_t zero, th_dtype dtype, void *q) {
   const double lo = th_dtype_lo(dtype), hi = th_dtype_hi(dtype);
+  if (dtype == TH_DTYPE_S8 && zero >= INT8_MIN && zero <= INT8_MAX) {
+    th_math_get()->quantize_s8(x, n, scale, zero, q);
+    return;
+  }
   for (int64_t i = 0; i < n; i++) {
     const double v = (double)roundf(x[i] / scale) + zero;
     store(q, dtype, i, v > lo ? (int32_t)(v < hi ? v : hi) : (int32_t)lo); /* a NaN gives lo */

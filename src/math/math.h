@@ -121,6 +121,8 @@ typedef struct th_math {
   void (*softmax_grad)(float beta, const float *y, const float *dy, float *dx, int64_t rows, int n, bool accumulate);
 
   /* Rows of `c` channels. */
+  /* clamp(zero + round(x / scale), -128, 127), halves away from zero; NaN gives -128; zero in [-128, 127] */
+  void (*quantize_s8)(const float *x, int64_t n, float scale, int32_t zero, int8_t *q);
   void (*column_sums)(const float *x, int64_t rows, int c, float *sum); /* += */
   /* sum of (x - shift) and of its square, per channel (=) */
   void (*moments)(const float *x, int64_t rows, int c, const float *shift, float *sum, float *sum2);

@@ -284,10 +284,38 @@ static void test_edges(void **state) {
   }
 }
 
+/* Against roundf() in double, on values around halves and at the ends. */
+static void test_quantize(void **state) {
+  const th_math *m;
+  for (int isa = 0; (m = th_math_nth(isa)); isa++) {
+    th_rng rng = th_rng_init(9, 1);
+    for (int repeat = 0; repeat < 2000; repeat++) {
+      float x[100];
+      int8_t q[101];
+      const int n = 1 + (int)th_rng_below(&rng, 100);
+      const int32_t zero = (int32_t)th_rng_below(&rng, 256) - 128;
+      const float scale = ldexpf(1 + (repeat % 2 ? 0 : th_rng_uniform(&rng)), (int)th_rng_below(&rng, 20) - 12);
+      for (int i = 0; i < n; i++) {
+        const float half = scale * 0.5f * (float)((int)th_rng_below(&rng, 1200) - 600);
+        const float kinds[] = {half, nextafterf(half, 0), nextafterf(half, 1e30f), NAN, INFINITY, -INFINITY, 3e38f};
+        const uint32_t kind = th_rng_below(&rng, 20);
+        x[i] = kind < 7 ? kinds[kind] : half * th_rng_uniform(&rng);
+      }
+      q[n] = 77;
+      m->quantize_s8(x, n, scale, zero, q);
+      assert_int_equal(q[n], 77);
+      for (int i = 0; i < n; i++) {
+        const double v = (double)roundf(x[i] / scale) + zero;
+        assert_int_equal(q[i], v > -128 ? (v < 127 ? (int)v : 127) : -128);
+      }
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_gemm),      cmocka_unit_test(test_transpose),
                                      cmocka_unit_test(test_unary),     cmocka_unit_test(test_channels),
                                      cmocka_unit_test(test_depthwise), cmocka_unit_test(test_optimizers),
-                                     cmocka_unit_test(test_edges)};
+                                     cmocka_unit_test(test_edges),     cmocka_unit_test(test_quantize)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

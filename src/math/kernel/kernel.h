@@ -82,6 +82,7 @@ void TH_KERNEL(axpy)(float *y, float a, const float *x, int64_t n);
 void TH_KERNEL(multiply_add)(float *y, const float *a, const float *b, int64_t n);
 void TH_KERNEL(softmax)(float beta, const float *x, float *y, int64_t rows, int n);
 void TH_KERNEL(softmax_grad)(float beta, const float *y, const float *dy, float *dx, int64_t rows, int n, bool acc);
+void TH_KERNEL(quantize_s8)(const float *x, int64_t n, float scale, int32_t zero, int8_t *q);
 void TH_KERNEL(column_sums)(const float *x, int64_t rows, int c, float *sum);
 void TH_KERNEL(moments)(const float *x, int64_t rows, int c, const float *shift, float *sum, float *sum2);
 void TH_KERNEL(moments_grad)(const float *x, const float *dy, int64_t rows, int c, const float *shift,

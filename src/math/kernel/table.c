@@ -30,6 +30,7 @@ const th_math TABLE(TH_ISA) = {
     .multiply_add = TH_KERNEL(multiply_add),
     .softmax = TH_KERNEL(softmax),
     .softmax_grad = TH_KERNEL(softmax_grad),
+    .quantize_s8 = TH_KERNEL(quantize_s8),
     .column_sums = TH_KERNEL(column_sums),
     .moments = TH_KERNEL(moments),
     .moments_grad = TH_KERNEL(moments_grad),
