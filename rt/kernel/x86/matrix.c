@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "matrix.h"
 
-typedef struct head { /* of the packed weights */
-  int32_t shifted, unused[15];
+/* Packed: head, then per block the scales or, where all channels have the same, only the biases, then the weights. */
+typedef struct head {
+  int32_t shifted, uniform, unused[14];
+  thr_scales scales; /* uniform: of all channels, whose biases are not these */
 } head;
 
 static int32_t all_channels(const thr_matrix *m) {
@@ -18,8 +20,12 @@ static int32_t vectors(const thr_matrix *m) {
   return (all_channels(m) + THR_LANES - 1) / THR_LANES;
 }
 
-static size_t vector_bytes(const thr_matrix *m) { /* of a vector's share of its block */
-  return sizeof(thr_scales) + (size_t)m->lines * (size_t)dwords(m) * sizeof(thr_vec);
+static size_t scale_bytes(int uniform) { /* of a vector */
+  return uniform ? sizeof(thr_vec) : sizeof(thr_scales);
+}
+
+static size_t vector_bytes(const thr_matrix *m, int uniform) { /* of a vector's share of its block */
+  return scale_bytes(uniform) + (size_t)m->lines * (size_t)dwords(m) * sizeof(thr_vec);
 }
 
 static const int8_t *row_of(const thr_matrix *m, int32_t channel) {
@@ -37,7 +43,7 @@ int THR_X86_NAME(matrix_fits)(const thr_matrix *m) {
 }
 
 size_t THR_X86_NAME(matrix_bytes)(const thr_matrix *m) {
-  return sizeof(head) + (size_t)vectors(m) * vector_bytes(m);
+  return sizeof(head) + (size_t)vectors(m) * vector_bytes(m, 0);
 }
 
 /* Weight of channel c (of all folds) at value i of a line. */
@@ -47,17 +53,40 @@ static thr_packed weight_at(const thr_matrix *m, int32_t c, int32_t line, int32_
   return row_of(m, c % m->channels)[line * m->run + at];
 }
 
+static void scale_of(const thr_matrix *m, int32_t channel, thr_scale_lane *s) {
+  thr_scale_channel(m->requant, m->bias, channel, row_of(m, channel), m->lines * m->run, m->in_zero, m->out_zero, s);
+}
+
+static int all_scales_equal(const thr_matrix *m) {
+  thr_scale_lane first = {0}, s = {0};
+  scale_of(m, 0, &first);
+  for (int32_t c = 1; c < m->channels; c++) {
+    scale_of(m, c, &s);
+    if (s.mult != first.mult || s.add != first.add || s.offset != first.offset || s.below != first.below ||
+        s.right != first.right || s.left != first.left)
+      return 0;
+  }
+  return 1;
+}
+
 static void pack_scales(const thr_matrix *m, int32_t vector, thr_scales *scales, head *h) {
-  const int32_t row = m->lines * m->run;
   memset(scales, 0, sizeof *scales);
   for (int32_t lane = 0; lane < THR_LANES; lane++) {
     const int32_t c = vector * THR_LANES + lane, o = c % m->channels;
     thr_scale_lane s = {0};
     if (c >= all_channels(m)) return;
-    thr_scale_channel(m->requant, m->bias, o, row_of(m, o), row, m->in_zero, m->out_zero, &s);
-    thr_scales_set(scales, lane, thr_staged_bias(m->bias, o, row_of(m, o), row, m->in_zero), &s);
+    scale_of(m, o, &s);
+    thr_scales_set(scales, lane, thr_staged_bias(m->bias, o, row_of(m, o), m->lines * m->run, m->in_zero), &s);
     if (s.left) h->shifted = 1;
   }
+}
+
+/* The scales of a block's vector, or its biases alone. */
+static void pack_head_of_vector(const thr_matrix *m, int32_t vector, uint8_t *to, head *h) {
+  thr_scales scales;
+  pack_scales(m, vector, &scales, h);
+  if (h->uniform && vector == 0) h->scales = scales;
+  memcpy(to, h->uniform ? (const void *)scales.bias : (const void *)&scales, scale_bytes(h->uniform));
 }
 
 static void pack_vector(const thr_matrix *m, int32_t vector, thr_packed *to, int32_t step) {
@@ -78,14 +107,15 @@ void THR_X86_NAME(matrix_pack)(const thr_matrix *m, void *packed) {
   head *h = packed;
   uint8_t *block = (uint8_t *)packed + sizeof(head);
   memset(h, 0, sizeof *h);
+  h->uniform = all_channels(m) >= THR_LANES && all_scales_equal(m);
   for (int32_t first = 0; first < vectors(m); first += THR_BLOCK) {
     const int32_t n = block_vectors(m, first);
-    thr_packed *weights = (thr_packed *)(void *)(block + (size_t)n * sizeof(thr_scales));
+    thr_packed *weights = (thr_packed *)(void *)(block + (size_t)n * scale_bytes(h->uniform));
     for (int32_t v = 0; v < n; v++) {
-      pack_scales(m, first + v, (thr_scales *)(void *)block + v, h);
+      pack_head_of_vector(m, first + v, block + (size_t)v * scale_bytes(h->uniform), h);
       pack_vector(m, first + v, weights + v * THR_LANES * THR_GROUP, n);
     }
-    block += (size_t)n * vector_bytes(m);
+    block += (size_t)n * vector_bytes(m, h->uniform);
   }
 }
 
@@ -97,7 +127,9 @@ typedef struct tile {
   size_t at; /* of the block's first result from there */
   int32_t lines, dwords;
   size_t line_step, step;
-  const uint8_t *block;
+  const uint8_t *biases, *scales; /* of the block's first vector, and the bytes to the next one's */
+  size_t bias_step, scale_step;
+  const thr_packed *weights;
   int32_t left; /* channels from the block's first one on */
   int32_t shifted;
   int32_t dense; /* the results of the windows lie one behind the other, without other channels between */
@@ -146,10 +178,13 @@ THR_INLINE void store_tile(const tile *t, thr_vec acc[][THR_BLOCK], int mr, int 
   }
 }
 
+THR_INLINE const thr_scales *scales_of(const tile *t, int v) {
+  return (const thr_scales *)(const void *)(t->scales + (size_t)v * t->scale_step);
+}
+
 /* mr windows times nv vectors; both are constants where this is inlined, as is `even`: windows are t->step apart. */
 THR_INLINE void run_tile(const tile *t, int mr, int nv, int even) {
-  const thr_scales *scales = (const thr_scales *)(const void *)t->block;
-  const thr_packed *w = (const thr_packed *)(const void *)(scales + nv);
+  const thr_packed *w = t->weights;
   thr_vec acc[THR_TILE][THR_BLOCK];
   const thr_staged *in[THR_TILE];
   const size_t step = t->step;
@@ -157,7 +192,7 @@ THR_INLINE void run_tile(const tile *t, int mr, int nv, int even) {
   for (int p = 0; p < mr; p++) {
     in[p] = t->in[p];
     THR_UNROLL
-    for (int v = 0; v < nv; v++) acc[p][v] = thr_v_load(scales[v].bias);
+    for (int v = 0; v < nv; v++) acc[p][v] = thr_v_load(t->biases + (size_t)v * t->bias_step);
   }
   for (int32_t line = 0; line < t->lines; line++) {
     size_t at = (size_t)line * t->line_step;
@@ -178,11 +213,11 @@ THR_INLINE void run_tile(const tile *t, int mr, int nv, int even) {
   if (t->shifted) {
     THR_UNROLL
     for (int v = 0; v < nv; v++) THR_UNROLL
-    for (int p = 0; p < mr; p++) acc[p][v] = thr_v_shl(acc[p][v], thr_v_load(scales[v].left));
+    for (int p = 0; p < mr; p++) acc[p][v] = thr_v_shl(acc[p][v], thr_v_load(scales_of(t, v)->left));
   }
   THR_UNROLL
   for (int v = 0; v < nv; v++) {
-    const thr_scaler s = thr_scaler_load(&scales[v]);
+    const thr_scaler s = thr_scaler_load(scales_of(t, v));
     THR_UNROLL
     for (int p = 0; p < mr; p++) acc[p][v] = thr_rescale(acc[p][v], &s);
   }
@@ -235,16 +270,22 @@ void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windo
             .step = w->step,
             .lo = thr_v_set8(m->lo),
             .hi = thr_v_set8(m->hi)};
-  const uint8_t *block = (const uint8_t *)packed + sizeof(head);
-  t.shifted = ((const head *)packed)->shifted;
-  for (int32_t i = count; i < count + THR_TILE; i++) { /* what a tile has no windows for is computed twice */
+  const head *h = packed;
+  const uint8_t *block = (const uint8_t *)(h + 1);
+  t.shifted = h->shifted;
+  t.bias_step = scale_bytes(h->uniform);
+  t.scale_step = h->uniform ? 0 : sizeof(thr_scales);
+  for (int32_t i = count; count > 1 && i < count + THR_TILE;
+       i++) { /* what a tile has no windows for is computed twice */
     w->in[i] = w->in[count - 1];
     w->out[i] = w->out[count - 1];
   }
   for (int32_t first = 0; first < vectors(m); first += THR_BLOCK) {
     const int32_t nv = block_vectors(m, first);
     t.at = (size_t)(first * THR_LANES);
-    t.block = block;
+    t.biases = block;
+    t.scales = h->uniform ? (const uint8_t *)&h->scales : block;
+    t.weights = (const thr_packed *)(const void *)(block + (size_t)nv * t.bias_step);
     t.left = all_channels(m) - first * THR_LANES;
     for (int32_t i = 0; i < count;) {
       int32_t mr = tile_for(nv, count - i);
@@ -257,6 +298,6 @@ void THR_X86_NAME(matrix_run)(const thr_matrix *m, const void *packed, thr_windo
       run_one(&t, mr, nv);
       i += mr;
     }
-    block += (size_t)nv * vector_bytes(m);
+    block += (size_t)nv * vector_bytes(m, h->uniform);
   }
 }
