@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/deploy.h"
+#include "lib/lossless.h"
 #include "lib/measure.h"
 #include "op/op.h"
 #include "report/result.h"
@@ -134,6 +135,7 @@ static th_status info_of_graph(const th_model *m, th_deployed *d, th_result *r) 
   for (int i = 0; i < g->n_nodes; i++)
     if (!g->nodes[i].dead) TH_TRY(write_layer(g, &g->nodes[i], !m->untrained, bytes_of_node(d, i), layers, t));
   th_table_print(t, &r->text);
+  if (d->program) TH_TRY(th_info_lossless(m, r));
   return th_result_finish(r);
 }
 

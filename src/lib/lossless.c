@@ -54,7 +54,7 @@ static th_status run_rounds(th_graph *g) {
   return TH_OK;
 }
 
-static th_status run_all(th_lossless *l) {
+static th_status run_all(th_lossless *l, const th_encode_options *coders) {
   const th_pass_options o = {.verify = true};
   TH_TRY(add_row(l, "as given", &th_raw_only, th_clock_seconds()));
   for (int i = 0; i < GROUPS; i++) {
@@ -63,15 +63,14 @@ static th_status run_all(th_lossless *l) {
     if (i == GROUPS - 1) TH_TRY(run_rounds(l->graph));
     TH_TRY(add_row(l, groups[i].name, &th_raw_only, begin));
   }
-  static const th_encode_options all = {.coders = TH_CODERS_ALL};
-  return add_row(l, "encode", &all, th_clock_seconds());
+  return add_row(l, "encode", coders, th_clock_seconds());
 }
 
-th_status th_lossless_run(const th_model *model, th_lossless *result) {
+th_status th_lossless_run(const th_model *model, const th_encode_options *coders, th_lossless *result) {
   *result = (th_lossless){0};
   TH_TRY(need_integer(model));
   TH_TRY(th_graph_clone(model->graph, &result->graph));
-  th_status status = run_all(result);
+  th_status status = run_all(result, coders);
   if (status != TH_OK) {
     th_graph_destroy(result->graph);
     result->graph = NULL;

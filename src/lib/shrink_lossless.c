@@ -130,7 +130,8 @@ static th_status write_report(job *j) {
 
 static th_status run_job(job *j) {
   j->seed = j->options->seed ? j->options->seed : 1;
-  TH_TRY(th_lossless_run(j->original, &j->run));
+  static const th_encode_options all = {.coders = TH_CODERS_ALL};
+  TH_TRY(th_lossless_run(j->original, &all, &j->run));
   th_graph *graph = j->run.graph;
   j->run.graph = NULL;
   TH_TRY(th_model_from_graph(graph, j->original->format, &j->after));
