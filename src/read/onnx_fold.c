@@ -66,7 +66,7 @@ th_status th_onnx_floats(onnx_reader *r, const onnx_node *n, const onnx_value *v
 
 /* --- making results --- */
 
-static void store(th_dtype dtype, void *data, int64_t i, double v) {
+void th_onnx_store(th_dtype dtype, void *data, int64_t i, double v) {
   const double whole = v != v ? 0 : v > 9.2e18 ? 9.2e18 : v < -9.2e18 ? -9.2e18 : v;
   const int64_t w = (int64_t)whole;
   switch (dtype) {
@@ -88,7 +88,7 @@ static void store(th_dtype dtype, void *data, int64_t i, double v) {
 }
 
 /* Output 0 becomes a constant with room for its elements. */
-static th_status result(onnx_reader *r, onnx_node *n, th_dtype dtype, const th_shape *shape, void **data) {
+th_status th_onnx_result(onnx_reader *r, onnx_node *n, th_dtype dtype, const th_shape *shape, void **data) {
   int64_t elems = 1;
   for (int i = 0; i < shape->rank; i++) {
     if (shape->dim[i] < 0 || (elems > 0 && shape->dim[i] > MOST_ELEMS / elems))
@@ -103,139 +103,12 @@ static th_status result(onnx_reader *r, onnx_node *n, th_dtype dtype, const th_s
   return TH_OK;
 }
 
-/* --- elementwise --- */
-
-typedef struct function {
-  const char *name;
-  double (*one)(double);
-  double (*two)(double, double);
-} function;
-
-static double f_neg(double a) {
-  return -a;
-}
-static double f_reciprocal(double a) {
-  return 1 / a;
-}
-static double f_relu(double a) {
-  return a > 0 ? a : 0;
-}
-static double f_sigmoid(double a) {
-  return 1 / (1 + exp(-a));
-}
-static double f_not(double a) {
-  return a == 0;
-}
-static double f_sign(double a) {
-  return (a > 0) - (a < 0);
-}
-static double f_add(double a, double b) {
-  return a + b;
-}
-static double f_sub(double a, double b) {
-  return a - b;
-}
-static double f_mul(double a, double b) {
-  return a * b;
-}
-static double f_div(double a, double b) {
-  return a / b;
-}
-static double f_min(double a, double b) {
-  return a < b ? a : b;
-}
-static double f_max(double a, double b) {
-  return a > b ? a : b;
-}
-static double f_equal(double a, double b) {
-  return a == b;
-}
-static double f_less(double a, double b) {
-  return a < b;
-}
-static double f_greater(double a, double b) {
-  return a > b;
-}
-
-static const function functions[] = {
-    {"Neg", f_neg, NULL},   {"Abs", fabs, NULL},      {"Sqrt", sqrt, NULL},   {"Reciprocal", f_reciprocal, NULL},
-    {"Exp", exp, NULL},     {"Log", log, NULL},       {"Floor", floor, NULL}, {"Ceil", ceil, NULL},
-    {"Relu", f_relu, NULL}, {"Tanh", tanh, NULL},     {"Not", f_not, NULL},   {"Sigmoid", f_sigmoid, NULL},
-    {"Sign", f_sign, NULL}, {"Add", NULL, f_add},     {"Sub", NULL, f_sub},   {"Mul", NULL, f_mul},
-    {"Div", NULL, f_div},   {"Pow", NULL, pow},       {"Min", NULL, f_min},   {"Max", NULL, f_max},
-    {"Mod", NULL, fmod},    {"Equal", NULL, f_equal}, {"Less", NULL, f_less}, {"Greater", NULL, f_greater},
-};
-
-static const function *function_of(const char *name) {
-  for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
-    if (th_str_eq(functions[i].name, name)) return &functions[i];
-  return NULL;
-}
-
-static bool gives_bool(const char *name) {
-  return th_str_eq(name, "Equal") || th_str_eq(name, "Less") || th_str_eq(name, "Greater") || th_str_eq(name, "Not");
-}
-
-/* NumPy's broadcasting; steps of each operand over the result. */
-static th_status broadcast(onnx_reader *r, const onnx_node *n, th_shape *out, int64_t step[][TH_MAX_RANK]) {
-  out->rank = 0;
-  for (int k = 0; k < n->n_in; k++)
-    if (n->in[k]->shape.rank > out->rank) out->rank = n->in[k]->shape.rank;
-  for (int d = 0; d < out->rank; d++) out->dim[d] = 1;
-  for (int k = 0; k < n->n_in; k++) {
-    const th_shape *s = &n->in[k]->shape;
-    int64_t size = 1;
-    for (int d = out->rank - 1; d >= 0; d--) {
-      const int at = d - (out->rank - s->rank);
-      const int32_t dim = at < 0 ? 1 : s->dim[at];
-      if (dim != 1 && out->dim[d] != 1 && dim != out->dim[d])
-        return th_onnx_fail(r, n, "the shapes of its constants do not match");
-      if (dim != 1) out->dim[d] = dim;
-      step[k][d] = dim == 1 ? 0 : size;
-      size *= dim;
-    }
-  }
-  return TH_OK;
-}
-
-static int64_t offset_of(const th_shape *shape, const int64_t *step, int64_t i) {
-  int64_t at = 0;
-  for (int d = shape->rank - 1; d >= 0; d--) {
-    at += i % shape->dim[d] * step[d];
-    i /= shape->dim[d];
-  }
-  return at;
-}
-
-static double clean(const function *f, bool whole, double a, double b) {
-  const double v = f->two(a, b);
-  return whole ? trunc(v) : v;
-}
-
-static th_status elementwise(onnx_reader *r, onnx_node *n, const function *f) {
-  int64_t step[ONNX_MAX_IN][TH_MAX_RANK];
-  th_shape shape;
-  void *data;
-  const th_dtype dtype = n->in[0]->dtype;
-  TH_TRY(broadcast(r, n, &shape, step));
-  TH_TRY(result(r, n, gives_bool(f->name) ? TH_DTYPE_BOOL : dtype, &shape, &data));
-  const int64_t elems = th_shape_elems(&shape);
-  for (int64_t i = 0; i < elems; i++) {
-    double v = th_onnx_const_at(n->in[0], offset_of(&shape, step[0], i));
-    if (f->one) v = f->one(v);
-    for (int k = 1; k < n->n_in; k++)
-      v = clean(f, dtype != TH_DTYPE_F32, v, th_onnx_const_at(n->in[k], offset_of(&shape, step[k], i)));
-    store(gives_bool(f->name) ? TH_DTYPE_BOOL : dtype, data, i, v);
-  }
-  return TH_OK;
-}
-
 /* --- makers of constants --- */
 
 static th_status whole_list(onnx_reader *r, onnx_node *n, const int32_t *v, int count) {
   const th_shape shape = th_shape_make(1, count);
   void *data;
-  TH_TRY(result(r, n, TH_DTYPE_S64, &shape, &data));
+  TH_TRY(th_onnx_result(r, n, TH_DTYPE_S64, &shape, &data));
   for (int i = 0; i < count; i++) ((int64_t *)data)[i] = v[i];
   return TH_OK;
 }
@@ -255,7 +128,7 @@ static th_status fold_shape(onnx_reader *r, onnx_node *n) {
 static th_status fold_size(onnx_reader *r, onnx_node *n) {
   const th_shape scalar = {.rank = 0};
   void *data;
-  TH_TRY(result(r, n, TH_DTYPE_S64, &scalar, &data));
+  TH_TRY(th_onnx_result(r, n, TH_DTYPE_S64, &scalar, &data));
   *(int64_t *)data = th_shape_elems(&n->in[0]->shape);
   return TH_OK;
 }
@@ -271,8 +144,8 @@ static th_status fold_constant(onnx_reader *r, onnx_node *n) {
     return TH_OK;
   }
   if ((a = th_onnx_attr(n, "value_float")) != NULL || (a = th_onnx_attr(n, "value_int")) != NULL) {
-    TH_TRY(result(r, n, a->has_f ? TH_DTYPE_F32 : TH_DTYPE_S64, &scalar, &data));
-    store(a->has_f ? TH_DTYPE_F32 : TH_DTYPE_S64, data, 0, a->has_f ? (double)a->f : (double)a->i);
+    TH_TRY(th_onnx_result(r, n, a->has_f ? TH_DTYPE_F32 : TH_DTYPE_S64, &scalar, &data));
+    th_onnx_store(a->has_f ? TH_DTYPE_F32 : TH_DTYPE_S64, data, 0, a->has_f ? (double)a->f : (double)a->i);
     return TH_OK;
   }
   const bool floats = (a = th_onnx_attr(n, "value_floats")) != NULL;
@@ -280,7 +153,7 @@ static th_status fold_constant(onnx_reader *r, onnx_node *n) {
   const size_t count = floats ? a->n_floats : a->n_ints;
   if (count > MOST_ELEMS) return th_onnx_fail(r, n, "has %zu values", count);
   const th_shape list = th_shape_make(1, (int32_t)count);
-  TH_TRY(result(r, n, floats ? TH_DTYPE_F32 : TH_DTYPE_S64, &list, &data));
+  TH_TRY(th_onnx_result(r, n, floats ? TH_DTYPE_F32 : TH_DTYPE_S64, &list, &data));
   if (count) memcpy(data, floats ? (const void *)a->floats : (const void *)a->ints, count * (floats ? 4 : 8));
   return TH_OK;
 }
@@ -301,9 +174,9 @@ static th_status fold_constant_of_shape(onnx_reader *r, onnx_node *n) {
   TH_TRY(shape_input(r, n, 0, &shape));
   if (a && a->t) TH_TRY(th_onnx_tensor_read(r, a->t, "value", &v));
   if (v.data && th_shape_elems(&v.shape) != 1) return th_onnx_fail(r, n, "its value is not one number");
-  TH_TRY(result(r, n, v.dtype, &shape, &data));
+  TH_TRY(th_onnx_result(r, n, v.dtype, &shape, &data));
   const int64_t elems = th_shape_elems(&shape);
-  for (int64_t i = 0; v.data && i < elems; i++) store(v.dtype, data, i, th_onnx_const_at(&v, 0));
+  for (int64_t i = 0; v.data && i < elems; i++) th_onnx_store(v.dtype, data, i, th_onnx_const_at(&v, 0));
   return TH_OK;
 }
 
@@ -317,8 +190,8 @@ static th_status fold_range(onnx_reader *r, onnx_node *n) {
   const double count = v[2] != 0 ? ceil((v[1] - v[0]) / v[2]) : -1;
   if (!(count >= 0 && count <= MOST_ELEMS)) return th_onnx_fail(r, n, "from %g to %g by %g", v[0], v[1], v[2]);
   const th_shape shape = th_shape_make(1, (int32_t)count);
-  TH_TRY(result(r, n, n->in[0]->dtype, &shape, &data));
-  for (int32_t i = 0; i < shape.dim[0]; i++) store(n->in[0]->dtype, data, i, v[0] + i * v[2]);
+  TH_TRY(th_onnx_result(r, n, n->in[0]->dtype, &shape, &data));
+  for (int32_t i = 0; i < shape.dim[0]; i++) th_onnx_store(n->in[0]->dtype, data, i, v[0] + i * v[2]);
   return TH_OK;
 }
 
@@ -330,9 +203,9 @@ static th_status fold_cast(onnx_reader *r, onnx_node *n) {
   if (dtype == TH_DTYPE_NONE) return th_onnx_fail(r, n, "to type %s is not supported", th_onnx_type_name(to));
   const th_shape shape = n->in[0]->shape; /* the output may be written over */
   const onnx_value in = *n->in[0];
-  TH_TRY(result(r, n, dtype, &shape, &data));
+  TH_TRY(th_onnx_result(r, n, dtype, &shape, &data));
   const int64_t elems = th_shape_elems(&shape);
-  for (int64_t i = 0; i < elems; i++) store(dtype, data, i, th_onnx_const_at(&in, i));
+  for (int64_t i = 0; i < elems; i++) th_onnx_store(dtype, data, i, th_onnx_const_at(&in, i));
   return TH_OK;
 }
 
@@ -340,12 +213,12 @@ static th_status fold_where(onnx_reader *r, onnx_node *n) {
   int64_t step[ONNX_MAX_IN][TH_MAX_RANK];
   th_shape shape;
   void *data;
-  TH_TRY(broadcast(r, n, &shape, step));
-  TH_TRY(result(r, n, n->in[1]->dtype, &shape, &data));
+  TH_TRY(th_onnx_broadcast(r, n, &shape, step));
+  TH_TRY(th_onnx_result(r, n, n->in[1]->dtype, &shape, &data));
   const int64_t elems = th_shape_elems(&shape);
   for (int64_t i = 0; i < elems; i++) {
-    const int k = th_onnx_const_at(n->in[0], offset_of(&shape, step[0], i)) != 0 ? 1 : 2;
-    store(n->in[1]->dtype, data, i, th_onnx_const_at(n->in[k], offset_of(&shape, step[k], i)));
+    const int k = th_onnx_const_at(n->in[0], th_onnx_offset(&shape, step[0], i)) != 0 ? 1 : 2;
+    th_onnx_store(n->in[1]->dtype, data, i, th_onnx_const_at(n->in[k], th_onnx_offset(&shape, step[k], i)));
   }
   return TH_OK;
 }
@@ -370,7 +243,7 @@ static th_status fold_concat(onnx_reader *r, onnx_node *n) {
   if (along > MOST_ELEMS) return th_onnx_fail(r, n, "its constant result is too large");
   shape.dim[axis] = (int32_t)along;
   for (int d = 0; d < axis; d++) before *= shape.dim[d];
-  TH_TRY(result(r, n, dtype, &shape, &data));
+  TH_TRY(th_onnx_result(r, n, dtype, &shape, &data));
   const size_t bytes = th_dtype_bytes(dtype);
   for (int64_t b = 0; b < before; b++) {
     for (int k = 0; k < n->n_in; k++) {
@@ -399,7 +272,7 @@ static th_status fold_gather(onnx_reader *r, onnx_node *n) {
   const int64_t count = th_shape_elems(&indices->shape);
   const int32_t size = x->shape.dim[axis];
   const onnx_value from = *x, which = *indices;
-  TH_TRY(result(r, n, x->dtype, &shape, &data));
+  TH_TRY(th_onnx_result(r, n, x->dtype, &shape, &data));
   const size_t bytes = th_dtype_bytes(from.dtype);
   for (int64_t b = 0; b < before; b++) {
     for (int64_t k = 0; k < count; k++, at += after) {
@@ -422,7 +295,7 @@ static th_status fold_expand(onnx_reader *r, onnx_node *n) {
   TH_TRY(shape_input(r, n, 1, &target.shape));
   pair.in[1] = &target;
   th_shape shape;
-  TH_TRY(broadcast(r, &pair, &shape, step));
+  TH_TRY(th_onnx_broadcast(r, &pair, &shape, step));
   int64_t elems = 1;
   for (int i = 0; i < shape.rank; i++) {
     if (shape.dim[i] < 1 || shape.dim[i] > MOST_ELEMS / elems) return th_onnx_fail(r, n, "its result is too large");
@@ -446,8 +319,8 @@ static th_status fold_reduce(onnx_reader *r, onnx_node *n) {
   double v = product;
   for (int64_t i = 0; i < th_shape_elems(&in.shape); i++)
     v = product ? v * th_onnx_const_at(&in, i) : v + th_onnx_const_at(&in, i);
-  TH_TRY(result(r, n, in.dtype, keep ? &one : &scalar, &data));
-  store(in.dtype, data, 0, v);
+  TH_TRY(th_onnx_result(r, n, in.dtype, keep ? &one : &scalar, &data));
+  th_onnx_store(in.dtype, data, 0, v);
   return TH_OK;
 }
 
@@ -478,8 +351,6 @@ th_status th_onnx_fold(onnx_reader *r, onnx_node *n, bool *folded) {
     constant = constant && n->in[i] && n->in[i]->kind == ONNX_CONST && !n->in[i]->view_of;
   for (size_t i = 0; constant && i < sizeof folders / sizeof folders[0]; i++)
     if (th_str_eq(folders[i].name, name) && n->n_in >= folders[i].fewest) return folders[i].fold(r, n);
-  const function *f = constant && n->n_in > 0 ? function_of(name) : NULL;
-  if (f && (f->one ? n->n_in == 1 : n->n_in >= 2)) return elementwise(r, n, f);
   *folded = false;
-  return TH_OK;
+  return constant ? th_onnx_fold_elementwise(r, n, folded) : TH_OK;
 }

@@ -5,10 +5,10 @@
  *   onnx_tensor.c   TensorProto -> constant
  *   onnx_attr.c     attributes of a node, and messages about it
  *   onnx_layout.c   values and where their dimensions lie; bringing them into an order; making nodes
- *   onnx_fold.c     operators on constants, computed while reading
+ *   onnx_fold.c     operators on constants, computed while reading; onnx_elementwise.c: those of single elements
  *   onnx_window.c, onnx_transposed.c, onnx_resize.c, onnx_dense.c, onnx_math.c, onnx_reduce.c, onnx_shape.c,
  *   onnx_move.c     operators, by kind
- *   onnx_quant.c    QuantizeLinear, DequantizeLinear and the QLinear operators
+ *   onnx_quant.c    QuantizeLinear, DequantizeLinear, and what stands between them; onnx_qlinear.c: QLinear operators
  *
  * The idea. A value has the shape that the file gives it (its logical shape) and, when it is data, a tensor of the
  * graph whose dimensions lie in an order of their own: the layout names, for each dimension of the tensor, the logical
@@ -137,6 +137,13 @@ double th_onnx_const_at(const onnx_value *v, int64_t i);
 /* The constant with its dimensions in another order (rank of them). */
 th_status th_onnx_const_order(onnx_reader *r, const onnx_value *v, const int *order, onnx_value *out);
 th_status th_onnx_floats(onnx_reader *r, const onnx_node *n, const onnx_value *v, const float **data);
+/* Output 0 becomes a constant with room for its elements; th_onnx_store puts one there, whatever the type. */
+th_status th_onnx_result(onnx_reader *r, onnx_node *n, th_dtype dtype, const th_shape *shape, void **data);
+void th_onnx_store(th_dtype dtype, void *data, int64_t i, double v);
+/* NumPy's broadcasting of all inputs, which are constants: the result's shape, and steps of each input over it. */
+th_status th_onnx_broadcast(onnx_reader *r, const onnx_node *n, th_shape *out, int64_t step[][TH_MAX_RANK]);
+int64_t th_onnx_offset(const th_shape *shape, const int64_t *step, int64_t i); /* of the i-th element of the shape */
+th_status th_onnx_fold_elementwise(onnx_reader *r, onnx_node *n, bool *folded);
 /* Computes the node when all it needs is constant. *folded says whether. */
 th_status th_onnx_fold(onnx_reader *r, onnx_node *n, bool *folded);
 
@@ -205,6 +212,22 @@ th_status th_onnx_inputs(onnx_reader *r);
 th_status th_onnx_outputs(onnx_reader *r);
 
 /* --- quantized models (onnx_quant.c) --- */
+const onnx_value *th_onnx_input(const onnx_node *n, int i); /* NULL when absent */
+/* Scale and zero point from constants, for uint8 shifted to int8. `of`: the integers' type when there is no zero point.
+ */
+th_status th_onnx_grid(onnx_reader *r, const onnx_node *n, const onnx_value *scale, const onnx_value *zero, th_dtype of,
+                       int axis, onnx_grid *g, bool *is_u8);
+/* Input i as integers on the grid that inputs s and z say. */
+th_status th_onnx_ints_of(onnx_reader *r, const onnx_node *n, int i, int s, int z, int axis, onnx_value **out);
+
+typedef struct onnx_target { /* where an integer operator's result goes */
+  onnx_grid grid;
+  bool is_u8;
+  th_act act;
+} onnx_target;
+/* Runs the row on n's inputs, which are integers; output 0 becomes the result on the grid. */
+th_status th_onnx_run_integer(onnx_reader *r, onnx_node *n, const onnx_target *t);
+
 /* Between DequantizeLinear and QuantizeLinear: runs the row on integers when all that it needs is there. */
 th_status th_onnx_try_integer(onnx_reader *r, onnx_node *n, bool *done);
 /* The float values behind v: constants are computed, data get a dequantize node. */

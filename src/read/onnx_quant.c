@@ -15,13 +15,13 @@
 
 enum { U8_SHIFT = 128 };
 
-static const onnx_value *input(const onnx_node *n, int i) {
+const onnx_value *th_onnx_input(const onnx_node *n, int i) {
   return i < n->n_in ? n->in[i] : NULL;
 }
 
 /* Scale and zero point from constant inputs. `of`: the dtype of the integers when there is no zero point. */
-static th_status read_grid(onnx_reader *r, const onnx_node *n, const onnx_value *s, const onnx_value *z, th_dtype of,
-                           int axis, onnx_grid *g, bool *is_u8) {
+th_status th_onnx_grid(onnx_reader *r, const onnx_node *n, const onnx_value *s, const onnx_value *z, th_dtype of,
+                       int axis, onnx_grid *g, bool *is_u8) {
   if (!s || s->kind != ONNX_CONST || s->dtype != TH_DTYPE_F32 || (z && z->kind != ONNX_CONST))
     return th_onnx_fail(r, n, "scale and zero point must be constants");
   const int64_t count = th_shape_elems(&s->shape);
@@ -128,13 +128,13 @@ static th_status data_ints(onnx_reader *r, const onnx_node *n, onnx_value *v, co
 }
 
 /* Input i as integers on the grid of inputs s and z. */
-static th_status take_ints(onnx_reader *r, const onnx_node *n, int i, int s, int z, int axis, onnx_value **out) {
+th_status th_onnx_ints_of(onnx_reader *r, const onnx_node *n, int i, int s, int z, int axis, onnx_value **out) {
   onnx_grid g;
   bool is_u8;
-  if (!input(n, i)) return th_onnx_fail(r, n, "input %d is absent", i);
+  if (!th_onnx_input(n, i)) return th_onnx_fail(r, n, "input %d is absent", i);
   onnx_value *v = n->in[i];
   if (v->view_of) return th_onnx_fail(r, n, "input %s is float; integers are expected", v->name);
-  TH_TRY(read_grid(r, n, input(n, s), input(n, z), v->dtype, axis, &g, &is_u8));
+  TH_TRY(th_onnx_grid(r, n, th_onnx_input(n, s), th_onnx_input(n, z), v->dtype, axis, &g, &is_u8));
   if (v->kind == ONNX_DATA) {
     *out = v;
     return data_ints(r, n, v, &g, is_u8);
@@ -180,12 +180,13 @@ th_status th_onnx_op_quantize_linear(onnx_reader *r, onnx_node *n) {
   onnx_grid g;
   bool is_u8;
   int32_t axis, type;
-  const onnx_value *x = input(n, 0);
+  const onnx_value *x = th_onnx_input(n, 0);
   if (!x) return th_onnx_fail(r, n, "input 0 is absent");
   TH_TRY(th_onnx_attr_int(r, n, "axis", 1, &axis));
   TH_TRY(th_onnx_attr_int(r, n, "output_dtype", 0, &type));
   const th_dtype of = type ? th_onnx_type(type) : TH_DTYPE_U8;
-  TH_TRY(read_grid(r, n, input(n, 1), input(n, 2), of, logical_axis(axis, x->shape.rank), &g, &is_u8));
+  TH_TRY(
+      th_onnx_grid(r, n, th_onnx_input(n, 1), th_onnx_input(n, 2), of, logical_axis(axis, x->shape.rank), &g, &is_u8));
   if (x->kind == ONNX_CONST) {
     TH_TRY(quantize_const(r, n, x, &g, is_u8, &out));
     th_onnx_rename(n, 0, &out);
@@ -223,9 +224,9 @@ static th_status give_view(onnx_reader *r, onnx_node *n, int k, const onnx_value
 th_status th_onnx_op_dequantize_linear(onnx_reader *r, onnx_node *n) {
   onnx_value *ints;
   int32_t axis;
-  if (!input(n, 0)) return th_onnx_fail(r, n, "input 0 is absent");
+  if (!th_onnx_input(n, 0)) return th_onnx_fail(r, n, "input 0 is absent");
   TH_TRY(th_onnx_attr_int(r, n, "axis", 1, &axis));
-  TH_TRY(take_ints(r, n, 0, 1, 2, logical_axis(axis, n->in[0]->shape.rank), &ints));
+  TH_TRY(th_onnx_ints_of(r, n, 0, 1, 2, logical_axis(axis, n->in[0]->shape.rank), &ints));
   return give_view(r, n, 0, ints);
 }
 
@@ -250,12 +251,6 @@ th_status th_onnx_to_float(onnx_reader *r, const onnx_node *n, const onnx_value 
 }
 
 /* --- an operator on integers --- */
-
-typedef struct target { /* where the result goes */
-  onnx_grid grid;
-  bool is_u8;
-  th_act act;
-} target;
 
 /* Softmax, sigmoid and tanh have grids of their own; averages keep that of their input. */
 static bool own_grid(const onnx_reader *r, const th_node *node, onnx_grid *g) {
@@ -301,7 +296,7 @@ static th_status put_on_grid(onnx_reader *r, int tensor, int first_node, const o
 }
 
 /* Runs the row on n's inputs, which are integers; output 0 becomes the result on the grid. */
-static th_status run_integer(onnx_reader *r, onnx_node *n, const target *t) {
+th_status th_onnx_run_integer(onnx_reader *r, onnx_node *n, const onnx_target *t) {
   const int first = r->g->n_nodes;
   bool differs = false;
   n->integer = true;
@@ -333,17 +328,18 @@ static bool is_layer(const onnx_node *n) {
 /* Are the inputs what the integer operator takes? */
 static bool inputs_fit(const onnx_node *n) {
   if (is_layer(n)) {
-    const onnx_value *b = input(n, 2);
+    const onnx_value *b = th_onnx_input(n, 2);
     const Onnx__AttributeProto *alpha = th_onnx_attr(n, "alpha"), *beta = th_onnx_attr(n, "beta");
     if ((alpha && alpha->f != 1) || (beta && beta->f != 1)) return false;
-    return is_int_data(input(n, 0)) && is_int_const(input(n, 1), TH_DTYPE_S8) &&
+    return is_int_data(th_onnx_input(n, 0)) && is_int_const(th_onnx_input(n, 1), TH_DTYPE_S8) &&
            (!b || is_int_const(b, TH_DTYPE_S32) || (b->kind == ONNX_CONST && b->dtype == TH_DTYPE_F32));
   }
   bool any = false;
   const bool all = th_str_eq(n->row->name, "Concat") || n->row->min_in == 2;
   for (int i = 0; i < (all ? n->n_in : 1); i++) {
-    const bool constant = is_int_const(input(n, i), TH_DTYPE_S8) && input(n, i)->view_of->grid.count == 1;
-    if (!is_int_data(input(n, i)) && !constant) return false;
+    const bool constant =
+        is_int_const(th_onnx_input(n, i), TH_DTYPE_S8) && th_onnx_input(n, i)->view_of->grid.count == 1;
+    if (!is_int_data(th_onnx_input(n, i)) && !constant) return false;
     any = any || !constant;
   }
   return any;
@@ -373,15 +369,15 @@ static bool takes_act(const onnx_node *n) {
          th_str_eq(n->row->name, "Mul");
 }
 
-static th_status target_behind(onnx_reader *r, const onnx_node *n, const Onnx__NodeProto *q, target *t) {
+static th_status target_behind(onnx_reader *r, const onnx_node *n, const Onnx__NodeProto *q, onnx_target *t) {
   onnx_node reader = {.proto = q, .index = n->index};
   const onnx_value *s = known(r, q, 1), *z = known(r, q, 2);
-  return read_grid(r, &reader, s, z, TH_DTYPE_U8, -1, &t->grid, &t->is_u8);
+  return th_onnx_grid(r, &reader, s, z, TH_DTYPE_U8, -1, &t->grid, &t->is_u8);
 }
 
 static th_status between(onnx_reader *r, onnx_node *n, bool *done) {
   int act_index = -1, q_index;
-  target t = {.act = TH_ACT_NONE};
+  onnx_target t = {.act = TH_ACT_NONE};
   const onnx_value *last = n->out[0];
   *done = false;
   if (!last || n->n_out != 1 || !inputs_fit(n)) return TH_OK;
@@ -398,20 +394,24 @@ static th_status between(onnx_reader *r, onnx_node *n, bool *done) {
   for (int i = 0; i < n->n_in; i++)
     if (n->in[i] && n->in[i]->view_of) n->in[i] = (onnx_value *)n->in[i]->view_of;
   n->out[0] = result;
-  TH_TRY(run_integer(r, n, &t));
+  TH_TRY(th_onnx_run_integer(r, n, &t));
   r->done[q_index] = true;
   if (act_index >= 0 && t.act != TH_ACT_NONE) r->done[act_index] = true;
   *done = true;
   return TH_OK;
 }
 
-/* Moves of integers: the results are views again. */
+/* Moves of integers: what went in as a view comes out as views. */
 static th_status move_ints(onnx_reader *r, onnx_node *n) {
-  n->in[0] = (onnx_value *)n->in[0]->view_of;
+  const bool views = n->in[0]->view_of != NULL;
+  if (views) n->in[0] = (onnx_value *)n->in[0]->view_of;
+  const bool is_u8 = n->in[0]->is_u8;
   n->integer = true;
   TH_TRY(n->row->read(r, n));
   for (int k = 0; k < n->n_out; k++) {
     if (!n->out[k] || n->out[k]->kind != ONNX_DATA) continue;
+    n->out[k]->is_u8 = is_u8;
+    if (!views) continue;
     onnx_value *ints = TH_NEW(r->arena, onnx_value);
     if (!ints) return TH_ERR_RESOURCE;
     *ints = *n->out[k];
@@ -420,88 +420,16 @@ static th_status move_ints(onnx_reader *r, onnx_node *n) {
   return TH_OK;
 }
 
+static bool is_on_grid(const onnx_reader *r, const onnx_value *v) {
+  return v && !v->view_of && v->kind == ONNX_DATA && v->dtype == TH_DTYPE_S8 &&
+         r->g->tensors[v->tensor].quant.count == 1;
+}
+
 th_status th_onnx_try_integer(onnx_reader *r, onnx_node *n, bool *done) {
   *done = false;
   if (n->row->integer == ONNX_INTEGER) return between(r, n, done);
-  if (n->row->integer != ONNX_MOVES || !is_int_data(input(n, 0))) return TH_OK;
+  if (n->row->integer != ONNX_MOVES || !(is_int_data(th_onnx_input(n, 0)) || is_on_grid(r, th_onnx_input(n, 0))))
+    return TH_OK;
   *done = true;
   return move_ints(r, n);
-}
-
-/* --- QLinear operators: the same rows on integers, whose grids come as inputs --- */
-
-static th_status run_as(onnx_reader *r, onnx_node *n, const char *name, onnx_value *const *in, int n_in, int s, int z) {
-  target t = {.act = TH_ACT_NONE};
-  onnx_node sub = {.proto = n->proto, .row = th_onnx_row_find(name), .index = n->index, .n_in = n_in, .n_out = 1};
-  TH_TRY(read_grid(r, n, input(n, s), input(n, z), TH_DTYPE_U8, -1, &t.grid, &t.is_u8));
-  if (t.grid.count != 1) return th_onnx_fail(r, n, "its result has several scales");
-  memcpy(sub.in, in, sizeof *in * (size_t)n_in);
-  sub.out[0] = n->out[0];
-  return run_integer(r, &sub, &t);
-}
-
-th_status th_onnx_op_qlinear_conv(onnx_reader *r, onnx_node *n) {
-  onnx_value *in[3] = {NULL, NULL, n->n_in > 8 ? n->in[8] : NULL};
-  TH_TRY(take_ints(r, n, 0, 1, 2, -1, &in[0]));
-  TH_TRY(take_ints(r, n, 3, 4, 5, 0, &in[1]));
-  if (in[1]->kind != ONNX_CONST) return th_onnx_fail(r, n, "weights depend on the data; they must be a constant");
-  if (in[0]->kind != ONNX_DATA) return th_onnx_fail(r, n, "its data are a constant");
-  return run_as(r, n, "Conv", in, 3, 6, 7);
-}
-
-th_status th_onnx_op_qlinear_mat_mul(onnx_reader *r, onnx_node *n) {
-  onnx_value *in[2];
-  TH_TRY(take_ints(r, n, 0, 1, 2, -1, &in[0]));
-  TH_TRY(take_ints(r, n, 3, 4, 5, 1, &in[1]));
-  if (in[1]->kind != ONNX_CONST) return th_onnx_fail(r, n, "both sides depend on the data, which is not supported");
-  if (in[0]->kind != ONNX_DATA) return th_onnx_fail(r, n, "its data are a constant");
-  return run_as(r, n, "MatMul", in, 2, 6, 7);
-}
-
-th_status th_onnx_op_qgemm(onnx_reader *r, onnx_node *n) {
-  onnx_value *in[3] = {NULL, NULL, n->in[6]};
-  int32_t swapped;
-  float alpha;
-  TH_TRY(th_onnx_attr_int(r, n, "transB", 0, &swapped));
-  TH_TRY(th_onnx_attr_float(r, n, "alpha", 1, &alpha));
-  if (alpha != 1) return th_onnx_fail(r, n, "alpha is %g, expected 1", (double)alpha);
-  if (!input(n, 7)) return th_onnx_fail(r, n, "gives float numbers, which is not supported");
-  TH_TRY(take_ints(r, n, 0, 1, 2, -1, &in[0]));
-  TH_TRY(take_ints(r, n, 3, 4, 5, swapped ? 0 : 1, &in[1]));
-  if (in[1]->kind != ONNX_CONST || in[0]->kind != ONNX_DATA)
-    return th_onnx_fail(r, n, "takes data and constant weights");
-  return run_as(r, n, "Gemm", in, 3, 7, 8);
-}
-
-th_status th_onnx_op_qlinear_binary(onnx_reader *r, onnx_node *n) {
-  onnx_value *in[2];
-  TH_TRY(take_ints(r, n, 0, 1, 2, -1, &in[0]));
-  TH_TRY(take_ints(r, n, 3, 4, 5, -1, &in[1]));
-  if (in[0]->grid.count > 1 || in[1]->grid.count > 1) return th_onnx_fail(r, n, "an input has several scales");
-  return run_as(r, n, n->row->op == TH_OP_ADD ? "Add" : "Mul", in, 2, 6, 7);
-}
-
-th_status th_onnx_op_qlinear_unary(onnx_reader *r, onnx_node *n) {
-  onnx_value *in[1];
-  int32_t last;
-  const th_op_id op = n->row->op;
-  const char *name = op == TH_OP_SIGMOID           ? "Sigmoid"
-                     : op == TH_OP_LEAKY_RELU      ? "LeakyRelu"
-                     : op == TH_OP_SOFTMAX         ? "Softmax"
-                     : op == TH_OP_GLOBAL_AVG_POOL ? "GlobalAveragePool"
-                                                   : "AveragePool";
-  TH_TRY(th_onnx_attr_int(r, n, "channels_last", 0, &last));
-  if (last) return th_onnx_fail(r, n, "with channels_last is not supported");
-  TH_TRY(take_ints(r, n, 0, 1, 2, -1, &in[0]));
-  if (in[0]->kind != ONNX_DATA) return th_onnx_fail(r, n, "its data are a constant");
-  return run_as(r, n, name, in, 1, 3, 4);
-}
-
-/* Y_scale, Y_zero_point, then three inputs for each part. */
-th_status th_onnx_op_qlinear_concat(onnx_reader *r, onnx_node *n) {
-  onnx_value *in[ONNX_MAX_IN];
-  const int parts = (n->n_in - 2) / 3;
-  if (parts < 1 || n->n_in != 2 + 3 * parts) return th_onnx_fail(r, n, "has %d inputs", n->n_in);
-  for (int i = 0; i < parts; i++) TH_TRY(take_ints(r, n, 2 + 3 * i, 3 + 3 * i, 4 + 3 * i, -1, &in[i]));
-  return run_as(r, n, "Concat", in, parts, 0, 1);
 }
