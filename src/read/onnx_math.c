@@ -226,6 +226,31 @@ th_status th_onnx_two(onnx_reader *r, onnx_node *n, th_op_id op, const onnx_valu
   return TH_OK;
 }
 
+/* x * sigmoid(x) and x * hard_sigmoid(x), as exporters spell silu and hard swish: the operator, and x's tensor. */
+static th_op_id gate_of(const onnx_reader *r, const onnx_value *x, const onnx_value *gate) {
+  const th_graph *g = r->g;
+  if (x->kind != ONNX_DATA || gate->kind != ONNX_DATA || x->view_of || gate->view_of) return TH_OP_NONE;
+  const int at = th_graph_producer(g, gate->tensor);
+  if (at < 0 || g->nodes[at].in[0] != x->tensor || x->dtype != TH_DTYPE_F32) return TH_OP_NONE;
+  const th_node *n = &g->nodes[at];
+  const float alpha = n->attr[TH_ATTR_ALPHA].f, beta = n->attr[TH_ATTR_BETA].f;
+  if (n->op == TH_OP_SIGMOID) return TH_OP_SILU;
+  return n->op == TH_OP_HARD_SIGMOID && fabsf(alpha - 1.0f / 6) < 1e-6f && beta == 0.5f ? TH_OP_HARD_SWISH : TH_OP_NONE;
+}
+
+static th_status gated(onnx_reader *r, onnx_node *n, bool *done) {
+  const onnx_value *a = n->in[0], *b = n->in[1];
+  th_op_id op = gate_of(r, a, b);
+  *done = false;
+  if (op == TH_OP_NONE && (op = gate_of(r, b, a)) != TH_OP_NONE) a = b;
+  if (op == TH_OP_NONE || n->integer) return TH_OK;
+  onnx_value out;
+  TH_TRY(th_onnx_one(r, n, op, a, &out));
+  th_onnx_rename(n, 0, &out);
+  *done = true;
+  return TH_OK;
+}
+
 /* Before opset 7: b lies against a from dimension `axis` on. The ones that follow are written out. */
 static th_status old_broadcast(onnx_reader *r, const onnx_node *n, const onnx_value *a, onnx_value *b) {
   int32_t on, axis;
@@ -250,7 +275,10 @@ static void old_slope(const onnx_reader *r, const onnx_node *n, const onnx_value
 
 th_status th_onnx_op_binary(onnx_reader *r, onnx_node *n) {
   onnx_value b, out;
+  bool done = false;
   if (!n->in[0] || !n->in[1]) return th_onnx_fail(r, n, "an input is absent");
+  if (n->row->op == TH_OP_MUL) TH_TRY(gated(r, n, &done));
+  if (done) return TH_OK;
   b = *n->in[1];
   TH_TRY(old_broadcast(r, n, n->in[0], &b));
   old_slope(r, n, n->in[0], &b);

@@ -191,21 +191,23 @@ th_status th_onnx_op_arg_max(onnx_reader *r, onnx_node *n) {
   TH_TRY(th_onnx_attr_int(r, n, "select_last_index", 0, &last));
   TH_TRY(th_onnx_axis(r, n, given, v.shape.rank, &axis));
   int at = th_onnx_place(&v.layout, axis);
-  if (at < 0) { /* a dimension of 1 that was left out */
+  if (at < 1) { /* a dimension of 1 that was left out, or stands for the batch */
     const onnx_value before = v;
     v.layout = with_last(&v, axis);
     TH_TRY(th_onnx_arrange(r, n, &before, &v.layout, &v.tensor));
     at = th_onnx_place(&v.layout, axis);
   }
+  if (at < 1) return th_onnx_fail(r, n, "has too many dimensions");
   TH_TRY(th_onnx_node(r, n, n->row->op, &v.tensor, 1, &node));
   node->attr[TH_ATTR_AXIS].i = at;
-  node->attr[TH_ATTR_KEEP_DIMS].i = 1;
   node->attr[TH_ATTR_SELECT_LAST].i = last != 0;
   r->g->tensors[node->out[0]].dtype = TH_DTYPE_S32;
   r->g->tensors[node->out[0]].quant = (th_quant){.axis = -1};
   TH_TRY(th_onnx_finish(r, n, &tensor));
   reduced_shape(&v.shape, 1u << axis, keep != 0, &to, place);
-  const onnx_layout l = renumbered(&v.layout, place);
+  onnx_layout l = renumbered(&v.layout, place);
+  memmove(l.dim + at, l.dim + at + 1, (size_t)(l.rank - at - 1) * sizeof l.dim[0]);
+  l.rank--; /* .tflite has no index that keeps the dimension */
   return th_onnx_set(r, n, 0, tensor, &to, &l);
 }
 

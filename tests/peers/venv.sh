@@ -10,7 +10,7 @@
 set -u
 build=${1:?usage: venv.sh BUILD_DIR}
 dir=$build/peers
-packages=(numpy tflite-micro ai-edge-litert)
+packages=(numpy tflite-micro ai-edge-litert onnx onnxruntime)
 
 skip() {
   echo "skipped: $1" >&2

@@ -261,6 +261,17 @@ def test_normalization():
     check(close(run(data, [x]), expected), "batch norm")
 
 
+def test_gates():
+    """x sigmoid(x) and x hard_sigmoid(x) become one operator each."""
+    data = model([node("Sigmoid", ["x"], ["s"]), node("Mul", ["x", "s"], ["a"]),
+                  node("HardSigmoid", ["a"], ["h"], alpha=1 / 6), node("Mul", ["h", "a"], ["y"])],
+                 [value("x", [1, 5])], [value("y", [1, 5])])
+    check(operators(data) == ["silu", "hard_swish"], f"silu and hard swish, not {operators(data)}")
+    x = [-4.0, -1.0, 0.0, 2.0, 5.0]
+    silu = [v / (1 + math.exp(-v)) for v in x]
+    check(close(run(data, [x]), [v * min(1, max(0, v / 6 + 0.5)) for v in silu]), "silu and hard swish")
+
+
 # --- bad files ---
 
 def simple(**changes):
