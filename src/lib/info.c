@@ -122,13 +122,30 @@ static void write_totals(const th_model *m, const th_deployed *d, const th_footp
   th_buf_printf(&r->text, "\n\n");
 }
 
+/* What goes in and comes out, in the order of `thimble run`. */
+static void write_ports(const th_model *m, bool in, th_result *r) {
+  const char *role = in ? "input" : "output";
+  th_json *list = th_json_add_array(r->json, in ? "inputs" : "outputs");
+  for (int i = 0; i < (in ? th_model_inputs(m) : th_model_outputs(m)); i++) {
+    const th_port p = in ? th_model_input(m, i) : th_model_output(m, i);
+    th_json *o = th_json_add_object(list, NULL);
+    th_json_add_string(o, "name", p.name);
+    th_json_add_string(o, "dtype", p.dtype);
+    th_json_add_string(o, "shape", p.shape);
+    th_buf_printf(&r->text, "%s %s: %s %s\n", role, p.name, p.dtype, p.shape);
+  }
+}
+
 static th_status info_of_graph(const th_model *m, th_deployed *d, th_result *r) {
   const th_graph *g = m->graph;
   th_footprint f;
-  if (!th_graph_is_float(g)) TH_TRY(th_deploy(g, NULL, d));
+  if (!th_graph_is_float(g) && strcmp(th_model_arithmetic(m), "mixed") != 0) TH_TRY(th_deploy(g, NULL, d));
   TH_TRY(th_footprint_of(g, NULL, &f));
   if (m->untrained) f.bytes = 4 * f.params, f.sparsity = 0; /* its weights are not known yet */
   write_totals(m, d, &f, r);
+  write_ports(m, true, r);
+  write_ports(m, false, r);
+  th_buf_printf(&r->text, "\n");
   th_json *layers = th_json_add_array(r->json, "layers");
   th_table *t =
       th_table_create(r->arena, "<layer|<operator|<output|parameters|MACs|zeros|distinct|entropy|<coder|bytes");
