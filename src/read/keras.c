@@ -55,8 +55,7 @@ static const kr_layer *outermost(const kr_layer *l) {
   return l;
 }
 
-static th_status find_in_h5(void *user, kr_reader *r, const kr_layer *l, int index, int rank, const int64_t *dim,
-                            kr_found *f) {
+static th_status find_in_h5(void *user, kr_reader *r, const kr_layer *l, int index, const kr_found *want, kr_found *f) {
   const store *s = user;
   const kr_layer *top = outermost(l);
   const char *group = th_arena_printf(r->scratch, "model_weights/%s", top->name), *chosen = NULL;
@@ -111,7 +110,7 @@ static th_status read_h5(th_arena *arena, const uint8_t *data, size_t size, cons
 
 /* --- .keras --- */
 
-static th_status find_in_zip(void *user, kr_reader *r, const kr_layer *l, int index, int rank, const int64_t *dim,
+static th_status find_in_zip(void *user, kr_reader *r, const kr_layer *l, int index, const kr_found *want,
                              kr_found *f) {
   const store *s = user;
   th_buf path = {0};

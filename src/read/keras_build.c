@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "read/keras_internal.h"
 
+enum { MAX_NAME = 160 };
 #define MAX_ELEMS ((int64_t)1 << 28)   /* of one activation */
 #define MAX_WEIGHTS ((int64_t)1 << 26) /* of a model */
 
@@ -79,13 +80,28 @@ th_status th_keras_image_value(kr_reader *r, int tensor, bool row, int *value) {
 
 /* --- nodes --- */
 
-const char *th_keras_name(kr_reader *r, const kr_call *c, const char *part) {
-  const char *name = c->layer->name;
-  for (const kr_model *m = c->layer->parent; m && m->self; m = m->self->parent) {
-    name = th_arena_printf(r->scratch, "%.64s/%s", m->self->name, name);
-    if (!name) return NULL;
+/* Names in the graph's text form are words without blanks. */
+const char *th_keras_clean(kr_reader *r, const char *name) {
+  char *clean = th_arena_strdup(r->scratch, *name ? name : "unnamed");
+  for (char *c = clean; c && *c; c++) {
+    bool word = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("_-./:", *c);
+    if (!word) *c = '_';
   }
-  return part ? th_arena_printf(r->scratch, "%s/%s", name, part) : name;
+  return clean;
+}
+
+/* outer/inner/layer/part; a layer's second call is layer_2. What is too long is cut, and numbered to be the only one.
+ */
+const char *th_keras_name(kr_reader *r, const kr_call *c, const char *part) {
+  const char *name = th_keras_clean(r, c->layer->name);
+  if (name && c->layer->n_uses > 1) name = th_arena_printf(r->scratch, "%s_%d", name, c->layer->n_uses);
+  for (const kr_model *m = c->layer->parent; name && m && m->self; m = m->self->parent) {
+    const char *outer = th_keras_clean(r, m->self->name);
+    name = outer ? th_arena_printf(r->scratch, "%s/%s", outer, name) : NULL;
+  }
+  if (name && part) name = th_arena_printf(r->scratch, "%s/%s", name, part);
+  if (!name || strlen(name) <= MAX_NAME) return name;
+  return th_arena_printf(r->scratch, "%.*s_%d", MAX_NAME, name, r->g->n_tensors);
 }
 
 th_status th_keras_node(kr_reader *r, const kr_call *c, th_op_id op, const char *part, const int *in, int n_in,
@@ -230,7 +246,9 @@ static th_status load_weight(kr_reader *r, const kr_call *c, const kr_weight *wa
                            (long long)MAX_WEIGHTS);
     elems *= want->dim[i];
   }
-  TH_TRY(r->source.find(r->source.user, r, c->layer, index, want->rank, want->dim, &f));
+  kr_found expected = {.count = n, .rank = want->rank};
+  memcpy(expected.dim, want->dim, sizeof want->dim);
+  TH_TRY(r->source.find(r->source.user, r, c->layer, index, &expected, &f));
   TH_TRY(check_found(r, c->layer, want, n, &f));
   th_arena_pos pos = th_arena_mark(r->scratch);
   const float *data = want->outer ? transposed(r, f.data, (size_t)want->outer, (size_t)want->inner,

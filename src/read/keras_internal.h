@@ -42,6 +42,7 @@ struct kr_layer {
   bool is_input, is_operation;                        /* an operation has no weights and takes constants */
   const th_json **call;                               /* inbound nodes */
   int n_calls, first_call;                            /* references to call i say first_call + i */
+  int n_uses;                                         /* calls that have been made */
   int weight[KR_MAX_WEIGHTS], n_weights, weight_form; /* constants of the graph once n_weights > 0 */
 };
 
@@ -83,14 +84,15 @@ struct kr_call {
   int out[KR_MAX_ARGS], n_out; /* values */
 };
 
-/* Where weights come from: number `index` of the layer's weights, expected to have `rank` and `dim` (for providers that
- * make them up; the caller checks). `count`: how many the layer has. */
+/* Where weights come from: number `index` of the layer's weights. `want` says what is expected, for providers that make
+ * weights up; the caller compares. */
 typedef struct kr_found {
-  int count, rank;
+  int count; /* how many weights the layer has */
+  int rank;
   int64_t dim[8];
   const float *data;
 } kr_found;
-typedef th_status kr_find_fn(void *user, kr_reader *r, const kr_layer *l, int index, int rank, const int64_t *dim,
+typedef th_status kr_find_fn(void *user, kr_reader *r, const kr_layer *l, int index, const kr_found *want,
                              kr_found *found);
 
 typedef struct kr_source {
@@ -132,6 +134,7 @@ th_status th_keras_finish(kr_reader *r, const kr_call *c, th_node *node, int *te
 /* The same for an output of known shape (reshape). */
 th_status th_keras_reshape(kr_reader *r, const char *name, int tensor, const th_shape *shape, int *out);
 /* Names of one call's nodes. */
+const char *th_keras_clean(kr_reader *r, const char *name);
 const char *th_keras_name(kr_reader *r, const kr_call *c, const char *part);
 
 /* Operators on whatever form there is. */

@@ -187,10 +187,10 @@ th_status th_keras_normalization(kr_reader *r, kr_call *c, int argument) {
     for (int i = n_variance; i < n; i++) variance[i] = variance[0];
     return normalize(r, c, mean, variance, n);
   }
-  int64_t dim[1] = {n};
+  kr_found expected = {.count = 3, .rank = all ? 0 : 1, .dim = {n}};
   for (int k = 0; k < 2; k++) {
     kr_found f = {0};
-    TH_TRY(r->source.find(r->source.user, r, c->layer, k, all ? 0 : 1, dim, &f));
+    TH_TRY(r->source.find(r->source.user, r, c->layer, k, &expected, &f));
     if (f.count < 2 || f.rank != (all ? 0 : 1) || (!all && f.dim[0] != n))
       return th_keras_fail(r, c->layer, "its mean and variance are not %d values each", n);
     memcpy(k ? variance : mean, f.data, sizeof(float) * (size_t)n);

@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "read/keras_internal.h"
 
-enum { MAX_LAYERS = 4096, MAX_CALLS = 8192, MAX_DEPTH = 8, MAX_PORTS = 64, MAX_NAME = 128 };
+enum { MAX_LAYERS = 2048, MAX_CALLS = 2048, MAX_DEPTH = 8, MAX_PORTS = 64, MAX_NAME = 128 };
 
 /* --- references --- */
 
@@ -120,6 +120,8 @@ static th_status take_layer(kr_reader *r, kr_model *m, const th_json *entry, int
     return th_fail(TH_ERR_INPUT, "%s: layer %d of the config has no class_name", r->what, index);
   if (strlen(l->name) >= MAX_NAME)
     return th_fail(TH_ERR_INPUT, "%s: the name of layer %d is longer than %d", r->what, index, MAX_NAME - 1);
+  for (int i = 0; i < index; i++)
+    if (th_str_eq(m->layers[i].name, l->name)) return th_keras_fail(r, l, "another layer has the same name");
   l->is_operation = is_operation(entry, l->class_name);
   l->is_input = th_str_eq(l->class_name, "InputLayer");
   TH_TRY(settle_store(r, m, index));
@@ -279,6 +281,7 @@ static th_status perform(kr_reader *r, kr_call *c) {
   kr_layer *l = c->layer;
   if (++r->calls > MAX_CALLS) return th_keras_fail(r, l, "the model has more than %d calls of layers", MAX_CALLS);
   if (c->n_args < 1 || (c->arg[0].value < 0 && !l->is_operation)) return th_keras_fail(r, l, "it has no input");
+  l->n_uses++;
   if (c->has_state) return th_keras_fail(r, l, "an initial state is not supported");
   if (!l->inner) return l->row->build(r, c, l->row->argument);
   int in[KR_MAX_ARGS];
@@ -440,7 +443,9 @@ static th_status add_input(kr_reader *r, const kr_layer *l, const th_json *dims,
   int64_t elems = 1;
   for (int i = 0; i < shape.rank; i++) elems = elems > 1 << 28 ? elems : elems * shape.dim[i];
   if (elems > 1 << 28) return th_keras_fail(r, l, "its input has too many values");
-  TH_TRY(th_graph_add_tensor(r->g, l->name, TH_DTYPE_F32, &shape, &tensor));
+  const char *name = th_keras_clean(r, l->name);
+  if (!name) return TH_ERR_RESOURCE;
+  TH_TRY(th_graph_add_tensor(r->g, name, TH_DTYPE_F32, &shape, &tensor));
   return th_keras_value(r, &shape, tensor, shape.rank == 4 ? tensor : -1, value);
 }
 
@@ -499,7 +504,10 @@ static th_status build(kr_reader *r, const th_json *root) {
                    r->what, class_name);
   TH_TRY(take_model(r, NULL, class_name, th_json_get(root, "config"), 0, &m));
   TH_TRY(counting_all(r, m));
-  TH_TRY(th_graph_create(&r->g, m->name));
+  const char *name = th_keras_clean(r, m->name);
+  if (!name) return TH_ERR_RESOURCE;
+  if (strlen(name) >= MAX_NAME) name = "model";
+  TH_TRY(th_graph_create(&r->g, name));
   TH_TRY(make_inputs(r, m, in, &n_in));
   for (int i = 0; i < n_in; i++) TH_TRY(th_keras_tensor(r, in[i], &out[i]));
   TH_TRY(th_graph_set_inputs(r->g, out, n_in));

@@ -153,6 +153,7 @@ static void messages(void **state) {
       {"{\"class_name\":\"Sequential\",\"config\":{\"layers\":[" DENSE() "]}}", "does not say the shape of its input"},
       {"{\"class_name\":\"Sequential\",\"config\":{\"layers\":[" DENSE(",\"batch_input_shape\":[null,null]") "]}}",
        "dimension 1 of its input is not fixed"},
+      {SEQUENTIAL(LAYER("ReLU", "") "," LAYER("Softmax", "")), "layer x (Softmax): another layer has the same name"},
       {SEQUENTIAL(LAYER("Lambda", "")), "layer x (Lambda): it holds Python code"},
       {SEQUENTIAL(LAYER("Attention", "")), "layer x (Attention): layers of this class are not supported"},
       {SEQUENTIAL(DENSE()), "layer d (Dense): the file has no weights for it"},
