@@ -19,13 +19,14 @@ th_status cli_help_all(void) {
                 "Thimble shrinks trained neural networks and compiles them for microcontrollers.\n\n"
                 "usage: thimble COMMAND [ARGUMENTS] [OPTIONS]\n\nCommands:\n");
   for (int i = 0; i < n; i++) th_buf_printf(&out, "  %-12s%s\n", commands[i].name, commands[i].what);
-  th_buf_printf(&out,
-                "\n'thimble COMMAND --help' lists the options of a command; --version prints the version.\n\n"
-                "MODEL is a .tflite or .thim file, or an architecture text (models/NAME.txt).\n"
-                "DATA is fashion-mnist, mnist, or a folder of IDX files, with keys such as ,val=0.1,augment=shift2;\n"
-                "names are looked for in $THIMBLE_DATA, ./data and /usr/share/datasets.\n\n"
-                "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 bad or unsupported input, 4 out of resources,\n"
-                "70 internal error, 130 interrupted.\n");
+  th_buf_printf(
+      &out,
+      "\n'thimble COMMAND --help' lists the options of a command; --version prints the version.\n\n"
+      "MODEL is a .tflite, .onnx, Keras (.h5, .keras) or .thim file, or an architecture text (models/NAME.txt).\n"
+      "DATA is fashion-mnist, mnist, or a folder of IDX files, with keys such as ,val=0.1,augment=shift2;\n"
+      "names are looked for in $THIMBLE_DATA, ./data and /usr/share/datasets.\n\n"
+      "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 bad or unsupported input, 4 out of resources,\n"
+      "70 internal error, 130 interrupted.\n");
   return print_and_free(&out);
 }
 
