@@ -122,6 +122,8 @@ th_status th_compile(const th_model *model, const th_settings *settings, const c
  * accuracy. `data` may be NULL: random samples, no accuracy. */
 th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, int samples, const char *dir,
                    const th_context *context, th_result **result);
+/* Time per inference on this machine with random inputs: single samples, batches of `samples`, and by layer. */
+th_status th_bench_host(th_model *model, int samples, th_result **result);
 
 /* --- the whole chain --- */
 

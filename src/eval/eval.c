@@ -19,6 +19,8 @@ struct th_eval {
   const th_graph *graph;
   th_program *program;
   th_fast_step *fast; /* per step */
+  double *seconds;    /* per step, the least of the timed runs */
+  bool timed;
   bool keep_all;
   int chunk;                          /* samples */
   size_t *offset;                     /* of each value in a thread's buffer, for a whole chunk */
@@ -80,7 +82,8 @@ static size_t step_scratch(const th_eval *e, const th_program_step *s) {
 static th_status prepare(th_eval *e, th_arena *arena, int variants) {
   const th_program *p = e->program;
   e->fast = TH_ARRAY(arena, th_fast_step, p->n_steps + 1);
-  if (!e->fast) return TH_ERR_RESOURCE;
+  e->seconds = TH_ARRAY(arena, double, p->n_steps + 1);
+  if (!e->fast || !e->seconds) return TH_ERR_RESOURCE;
   for (int i = 0; i < p->n_steps; i++) TH_TRY(th_fast_step_prepare(arena, &p->steps[i].step, variants, &e->fast[i]));
   size_t *size = TH_ARRAY(arena, size_t, p->n_values + 1);
   e->offset = TH_ARRAY(arena, size_t, p->n_values + 1);
@@ -177,6 +180,14 @@ static void run_integer(const chunk *c, const th_program_step *s) {
   th_fast_step_run(&e->fast[s - e->program->steps], &s->step, &b, c->scratch);
 }
 
+static void run_step(const chunk *c, const th_program_step *s) {
+  if (s->step.kernel == THR_KERNEL_NONE) {
+    run_float(c, s);
+  } else {
+    run_integer(c, s);
+  }
+}
+
 static th_status run_chunk(void *arg, int number, int thread) {
   const job *j = arg;
   const th_program *p = j->e->program;
@@ -186,13 +197,7 @@ static th_status run_chunk(void *arg, int number, int thread) {
                    .count = left < j->e->chunk ? left : j->e->chunk,
                    .buffer = j->e->buffer[thread],
                    .scratch = j->e->buffer[thread] + (j->e->keep_all ? 0 : j->e->values_bytes)};
-  for (int i = 0; i < p->n_steps; i++) {
-    if (p->steps[i].step.kernel == THR_KERNEL_NONE) {
-      run_float(&c, &p->steps[i]);
-    } else {
-      run_integer(&c, &p->steps[i]);
-    }
-  }
+  for (int i = 0; i < p->n_steps; i++) run_step(&c, &p->steps[i]);
   for (int i = 0; i < p->n_outputs; i++) {
     const size_t bytes = p->values[p->outputs[i]].bytes;
     memcpy((uint8_t *)j->outputs[i] + bytes * (size_t)c.begin, value_data(&c, p->outputs[i]), bytes * (size_t)c.count);
@@ -231,10 +236,43 @@ static th_status allocate_run(th_eval *e, job *j) {
   return TH_OK;
 }
 
+/* The steps of a run of one sample, by the clock; the run itself follows. */
+static void run_timed(th_eval *e, const job *j) {
+  const th_program *p = e->program;
+  const chunk c = {
+      .j = j, .count = 1, .buffer = e->buffer[0], .scratch = e->buffer[0] + (e->keep_all ? 0 : e->values_bytes)};
+  double before = th_clock_seconds();
+  for (int i = 0; i < p->n_steps; i++) {
+    run_step(&c, &p->steps[i]);
+    const double now = th_clock_seconds();
+    if (now - before < e->seconds[i]) e->seconds[i] = now - before;
+    before = now;
+  }
+}
+
+void th_eval_time_steps(th_eval *eval) {
+  for (int i = 0; i < eval->program->n_steps; i++) eval->seconds[i] = 1e9;
+  eval->timed = true;
+}
+
+int th_eval_steps(const th_eval *eval) {
+  return eval->program->n_steps;
+}
+
+th_eval_step th_eval_step_info(const th_eval *eval, int step) {
+  const th_program_step *s = &eval->program->steps[step];
+  const th_variant *v = eval->fast[step].variant;
+  th_eval_step info = {.name = s->name, .op = th_op_name(eval->graph->nodes[s->node].op)};
+  info.variant = s->step.kernel == THR_KERNEL_NONE ? "float" : v ? v->name : "reference";
+  info.seconds = eval->timed ? eval->seconds[step] : 0;
+  return info;
+}
+
 th_status th_eval_run(th_eval *eval, int samples, const void *const *inputs, void *const *outputs) {
   if (samples < 1) return TH_OK;
   job j = {.e = eval, .samples = samples, .inputs = inputs, .outputs = outputs};
   TH_TRY(allocate_run(eval, &j));
+  if (eval->timed && samples == 1) run_timed(eval, &j);
   return th_parallel_for((samples + eval->chunk - 1) / eval->chunk, run_chunk, &j);
 }
 

@@ -25,6 +25,16 @@ th_status th_eval_run_f32(th_eval *eval, int samples, const float *const *inputs
 /* Values of any tensor after a run with keep_all: `samples` samples in its dtype. NULL for absent ones. */
 const void *th_eval_tensor(const th_eval *eval, int tensor);
 
+/* Steps in order, and what a run of one sample spends in them: the least since th_eval_time_steps(). */
+typedef struct th_eval_step {
+  const char *name, *op;
+  const char *variant; /* "avx512"; "reference"; "float" */
+  double seconds;
+} th_eval_step;
+int th_eval_steps(const th_eval *eval);
+th_eval_step th_eval_step_info(const th_eval *eval, int step);
+void th_eval_time_steps(th_eval *eval); /* from now on; reads the clock before each step */
+
 /* Quantizes and dequantizes per tensor: the one place that does it on the host. */
 void th_quantize_f32(const float *x, int64_t n, float scale, int32_t zero, th_dtype dtype, void *q);
 void th_dequantize(const void *q, th_dtype dtype, int64_t n, float scale, int32_t zero, float *x);
