@@ -464,6 +464,7 @@ static void case_log_softmax_s8(kase *k) {
   p->mult = between(k, 1 << 30, INT32_MAX);
   p->shift = (int8_t)between(k, 16, 28);
   p->diff_min = -(int32_t)floor(ldexp(31, 26 - p->shift));
+  if (chance(k, 50)) p->diff_min = (int32_t)fmax(p->diff_min, -between(k, 1, 200));
   p->back_mult = q31(ldexp(0.5, 31) / p->mult); /* between 1/2 and 1 of 2^31, the inverse with 1 - shift */
   p->back_shift = (int8_t)(1 - p->shift);
   const int8_t *x = input(k, 0, (size_t)(p->rows * p->depth));
