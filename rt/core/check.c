@@ -50,6 +50,13 @@ static int check_window(int32_t in, int32_t out, int16_t kernel, int16_t stride,
   return in > 0 && in <= MOST_IN && out > 0 && out <= MOST_OUT && kernel > 0 && stride > 0 && dilation > 0 && pad >= 0;
 }
 
+/* A zero point of weights is for the kernels that know it. */
+static int good_w_zero(int32_t w_zero, thr_kernel_id kernel) {
+  const int known = kernel == THR_KERNEL_CONV2D_ZERO_S8 || kernel == THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8 ||
+                    kernel == THR_KERNEL_FULLY_CONNECTED_ZERO_S8;
+  return known ? in_range(w_zero, THR_DTYPE_S8) : w_zero == 0;
+}
+
 static int check_conv2d(const thr_conv2d_params *p, int depthwise, use *u) {
   if (!check_window(p->in_y, p->out_y, p->kernel_y, p->stride_y, p->dilation_y, p->pad_y)) return 0;
   if (!check_window(p->in_x, p->out_x, p->kernel_x, p->stride_x, p->dilation_x, p->pad_x)) return 0;
@@ -226,9 +233,9 @@ static int check_batch_matmul(const thr_batch_matmul_params *p, use *u) {
 static int check_params(const thr_step *s, use *u) {
   switch (thr_kernel_params(s->kernel)) {
     case THR_PARAMS_conv2d:
-      return check_conv2d(&s->p.conv2d, thr_step_is_depthwise(s), u);
+      return good_w_zero(s->p.conv2d.w_zero, s->kernel) && check_conv2d(&s->p.conv2d, thr_step_is_depthwise(s), u);
     case THR_PARAMS_fully_connected:
-      return check_fully_connected(&s->p.fully_connected, u);
+      return good_w_zero(s->p.fully_connected.w_zero, s->kernel) && check_fully_connected(&s->p.fully_connected, u);
     case THR_PARAMS_pool2d:
       return check_pool2d(&s->p.pool2d, u);
     case THR_PARAMS_elementwise:

@@ -56,7 +56,7 @@ void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_el
 }
 
 int thr_step_is_depthwise(const thr_step *step) {
-  return step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
+  return step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 || step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8;
 }
 
 thr_weights *thr_step_weights(thr_step *step) {

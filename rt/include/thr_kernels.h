@@ -32,6 +32,7 @@ typedef struct thr_conv2d_params { /* also pooling windows use the geometry part
   int16_t pad_y, pad_x; /* before; points outside are skipped */
   int32_t groups;       /* depthwise: in_c; then out channel c reads in channel c / (out_c / in_c) */
   int32_t in_zero, out_zero, lo, hi;
+  int32_t w_zero; /* of the weights; 0 but for the kernels called ..._zero_s8 */
   thr_weights weights;
   thr_bias bias;
   thr_requant requant;
@@ -41,7 +42,7 @@ typedef struct thr_conv2d_params { /* also pooling windows use the geometry part
 
 typedef struct thr_fully_connected_params {
   int32_t in_n, out_n; /* at most the number above, so that steps of THR_DECODE_CHUNK stay within 32 bits */
-  int32_t in_zero, out_zero, lo, hi;
+  int32_t in_zero, out_zero, lo, hi, w_zero;
   thr_weights weights;
   thr_bias bias;
   thr_requant requant;
@@ -187,6 +188,12 @@ void thr_resize_bilinear_s8_ref(const thr_resize_bilinear_params *p, const int8_
 /* pad_y, pad_x: rows and columns cut off before; groups and dilation are 1 */
 void thr_transpose_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 void thr_batch_matmul_s8_ref(const thr_batch_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void thr_conv2d_zero_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_depthwise_conv2d_zero_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_fully_connected_zero_s8_ref(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_avg_pool2d_up_s8_ref(const thr_pool2d_params *p, const int8_t *in, int8_t *out);
+void thr_requantize_u8_s8_ref(const thr_unary_params *p, const uint8_t *in, int8_t *out);
+void thr_requantize_s8_u8_ref(const thr_unary_params *p, const int8_t *in, uint8_t *out);
 
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */
@@ -195,5 +202,8 @@ uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_depthwise_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_transpose_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *p);
+uint32_t thr_conv2d_zero_s8_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_depthwise_conv2d_zero_s8_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_fully_connected_zero_s8_scratch_bytes(const thr_fully_connected_params *p);
 
 #endif

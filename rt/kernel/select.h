@@ -41,5 +41,11 @@
 #define thr_resize_bilinear_s8 thr_resize_bilinear_s8_ref
 #define thr_transpose_conv2d_s8 thr_transpose_conv2d_s8_ref
 #define thr_batch_matmul_s8 thr_batch_matmul_s8_ref
+#define thr_conv2d_zero_s8 thr_conv2d_zero_s8_ref
+#define thr_depthwise_conv2d_zero_s8 thr_depthwise_conv2d_zero_s8_ref
+#define thr_fully_connected_zero_s8 thr_fully_connected_zero_s8_ref
+#define thr_avg_pool2d_up_s8 thr_avg_pool2d_up_s8_ref
+#define thr_requantize_u8_s8 thr_requantize_u8_s8_ref
+#define thr_requantize_s8_u8 thr_requantize_s8_u8_ref
 
 #endif

@@ -250,9 +250,39 @@ static th_status lower_float_border(th_lowering *l, int node, thr_kernel_id kern
   return TH_OK;
 }
 
+/* Scale and zero of a tensor quantized as a whole, of any of the types that a quantize node may connect. */
+static th_status border_grid(const th_node *n, const th_tensor *t, th_grid *grid) {
+  if (t->dtype != TH_DTYPE_U8) return th_lower_grid(n, t, grid);
+  if (t->quant.count != 1) return TH_LOWER_FAIL(n, "tensor %s has %d scales, expected one", t->name, t->quant.count);
+  *grid = (th_grid){t->quant.scale[0], t->quant.zero ? t->quant.zero[0] : 0};
+  if (!(grid->scale >= 1e-30f && grid->scale <= 1e30f) || grid->zero < 0 || grid->zero > UINT8_MAX)
+    return TH_LOWER_FAIL(n, "tensor %s has scale %g and zero point %d", t->name, (double)grid->scale, (int)grid->zero);
+  return TH_OK;
+}
+
+/* Between int8 and uint8, as the borders of uint8 models have it. */
+static th_status lower_requantize_u8(th_lowering *l, int node, const th_tensor *x, const th_tensor *y) {
+  const th_node *n = &l->g->nodes[node];
+  th_grid in, out;
+  th_program_step *s;
+  TH_TRY(border_grid(n, x, &in));
+  TH_TRY(border_grid(n, y, &out));
+  if (x->dtype == y->dtype) return TH_LOWER_FAIL(n, "from u8 to u8 is not supported");
+  if (th_shape_elems(&x->shape) != elems_of(l, n)) return TH_LOWER_FAIL(n, "input and output differ in size");
+  const thr_kernel_id kernel = x->dtype == TH_DTYPE_U8 ? THR_KERNEL_REQUANTIZE_U8_S8 : THR_KERNEL_REQUANTIZE_S8_U8;
+  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
+  thr_unary_params *p = &s->step.p.unary;
+  *p = (thr_unary_params){.n = elems_of(l, n), .in_zero = in.zero, .out_zero = out.zero};
+  p->lo = th_dtype_lo(y->dtype);
+  p->hi = th_dtype_hi(y->dtype);
+  return th_lower_multiplier(n, (double)in.scale / (double)out.scale, &p->mult[0], &p->shift[0]);
+}
+
 th_status th_lower_quantize(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   const th_tensor *x = th_node_in(l->g, n, 0), *y = th_node_out(l->g, n, 0);
+  if (x->dtype == TH_DTYPE_U8 || (y->dtype == TH_DTYPE_U8 && x->dtype != TH_DTYPE_F32))
+    return lower_requantize_u8(l, node, x, y);
   if (x->dtype == TH_DTYPE_F32) return lower_float_border(l, node, THR_KERNEL_QUANTIZE_F32_S8, y);
   th_grid in, out;
   thr_unary_params *p;

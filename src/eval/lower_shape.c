@@ -36,8 +36,10 @@ th_status th_lower_pool2d(th_lowering *l, int node) {
   TH_TRY(th_lower_same_grid(l, n, &grid));
   if (x->rank != 4 || y->rank != 4 || x->dim[0] != 1 || y->dim[0] != 1 || x->dim[3] != y->dim[3])
     return TH_LOWER_FAIL(n, "shapes of input and output do not fit each other");
-  TH_TRY(th_lower_step(l, node, n->op == TH_OP_MAX_POOL2D ? THR_KERNEL_MAX_POOL2D_S8 : THR_KERNEL_AVG_POOL2D_S8, n->in,
-                       1, &s));
+  const thr_kernel_id kernel = n->op == TH_OP_MAX_POOL2D      ? THR_KERNEL_MAX_POOL2D_S8
+                               : n->attr[TH_ATTR_HALVES_UP].i ? THR_KERNEL_AVG_POOL2D_UP_S8
+                                                              : THR_KERNEL_AVG_POOL2D_S8;
+  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
   thr_pool2d_params *p = &s->step.p.pool2d;
   *p =
       (thr_pool2d_params){.in_y = x->dim[1], .in_x = x->dim[2], .c = x->dim[3], .out_y = y->dim[1], .out_x = y->dim[2]};

@@ -3,6 +3,9 @@
  *
  * Their multipliers carry TFLite Micro's precision: (double)s_in * (double)s_w[c] / (double)s_out, also for a fully
  * connected layer with one weight scale, where older TFLite took s_in * s_w in float32 first.
+ *
+ * Weights of type u8 are those of TFLite's uint8 models, whose activations the reader has made int8: there the product
+ * s_in * s_w is taken in float32, and the weights have a zero point. They become int8 by subtracting 128.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -15,7 +18,18 @@ typedef struct weighted {
   th_grid in, out;
   int32_t lo, hi;
   int32_t channels;
+  bool legacy; /* u8 weights */
+  int32_t w_zero;
 } weighted;
+
+static th_status legacy_zero(const th_node *n, const th_tensor *w, int32_t *zero) {
+  if (w->quant.count != 1)
+    return TH_LOWER_FAIL(n, "weights %s are u8 with %d scales, expected one", w->name, w->quant.count);
+  *zero = (w->quant.zero ? w->quant.zero[0] : 0) - 128;
+  return *zero >= INT8_MIN && *zero <= INT8_MAX
+             ? TH_OK
+             : TH_LOWER_FAIL(n, "weights %s have zero point %d, expected 0 to 255", w->name, (int)*zero + 128);
+}
 
 static th_status check_weight_zeros(const th_node *n, const th_tensor *w) {
   for (int c = 0; w->quant.zero && c < w->quant.count; c++) {
@@ -33,7 +47,9 @@ static th_status gather(const th_lowering *l, const th_node *n, int channel_axis
   d->w = th_node_in(l->g, n, 1);
   d->b = th_node_in(l->g, n, 2);
   d->y = th_node_out(l->g, n, 0);
-  if (!d->w || !d->w->data || d->w->dtype != TH_DTYPE_S8)
+  d->legacy = d->w && d->w->dtype == TH_DTYPE_U8;
+  d->w_zero = 0;
+  if (!d->w || !d->w->data || (d->w->dtype != TH_DTYPE_S8 && !d->legacy))
     return TH_LOWER_FAIL(n, "weights %s are not constant s8 values", d->w ? d->w->name : "(none)");
   if (d->w->shape.rank <= channel_axis) return TH_LOWER_FAIL(n, "weights %s have too few dimensions", d->w->name);
   d->channels = d->w->shape.dim[channel_axis];
@@ -41,7 +57,7 @@ static th_status gather(const th_lowering *l, const th_node *n, int channel_axis
   if (scales != 1 && (scales != d->channels || d->w->quant.axis != channel_axis))
     return TH_LOWER_FAIL(n, "weights %s have %d scales along dimension %d, expected 1 or %d along %d", d->w->name,
                          scales, d->w->quant.axis, (int)d->channels, channel_axis);
-  TH_TRY(check_weight_zeros(n, d->w));
+  TH_TRY(d->legacy ? legacy_zero(n, d->w, &d->w_zero) : check_weight_zeros(n, d->w));
   if (d->b && (!d->b->data || d->b->dtype != TH_DTYPE_S32 || th_shape_elems(&d->b->shape) != d->channels))
     return TH_LOWER_FAIL(n, "bias %s is not %d constant s32 values", d->b->name, (int)d->channels);
   TH_TRY(th_lower_grids(l, n, &d->in, &d->out));
@@ -50,6 +66,8 @@ static th_status gather(const th_lowering *l, const th_node *n, int channel_axis
 
 static double real_multiplier(const weighted *d, int channel) {
   const float w_scale = d->w->quant.scale[d->w->quant.count == 1 ? 0 : channel];
+  const float product = d->in.scale * w_scale;
+  if (d->legacy) return (double)product / (double)d->out.scale;
   return (double)d->in.scale * (double)w_scale / (double)d->out.scale;
 }
 
@@ -114,8 +132,19 @@ static th_status set_bias(th_lowering *l, const weighted *d, th_program_step *s,
   return TH_OK;
 }
 
+/* The weights as int8; NULL without memory. */
+static const int8_t *weight_data(th_arena *arena, const weighted *d) {
+  if (!d->legacy) return d->w->data;
+  const uint8_t *from = d->w->data;
+  const size_t n = th_tensor_bytes(d->w);
+  int8_t *to = TH_ARRAY(arena, int8_t, n);
+  for (size_t i = 0; to && i < n; i++) to[i] = (int8_t)(from[i] - 128);
+  return to;
+}
+
 static th_status set_weights(th_program_step *s, const int8_t *data, uint32_t count, uint32_t rows,
                              thr_weights *weights) {
+  if (!data) return TH_ERR_RESOURCE;
   s->weights = data;
   s->weight_count = count;
   s->row_elems = count / rows;
@@ -163,7 +192,7 @@ th_status th_lower_conv2d(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 0, &d));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_CONV2D_S8, n->in, 1, &s));
+  TH_TRY(th_lower_step(l, node, d.w_zero ? THR_KERNEL_CONV2D_ZERO_S8 : THR_KERNEL_CONV2D_S8, n->in, 1, &s));
   thr_conv2d_params *p = &s->step.p.conv2d;
   TH_TRY(set_geometry(&d, p));
   p->groups = n->attr[TH_ATTR_GROUPS].i;
@@ -172,7 +201,9 @@ th_status th_lower_conv2d(th_lowering *l, int node) {
                          (int)p->out_c, (int)p->groups, (int)d.w->shape.dim[3]);
   TH_TRY(set_requant(l, &d, s, &p->requant));
   TH_TRY(set_bias(l, &d, s, &p->bias));
-  return set_weights(s, d.w->data, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_c, &p->weights);
+  p->w_zero = d.w_zero;
+  const int8_t *weights = weight_data(l->p->arena, &d);
+  return set_weights(s, weights, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_c, &p->weights);
 }
 
 th_status th_lower_transpose_conv2d(th_lowering *l, int node) {
@@ -196,8 +227,10 @@ th_status th_lower_transpose_conv2d(th_lowering *l, int node) {
 }
 
 /* (1, ky, kx, oc) -> (oc, ky, kx) */
-static const int8_t *transposed(th_arena *arena, const th_tensor *w) {
-  const int8_t *from = w->data;
+static const int8_t *transposed(th_arena *arena, const weighted *d) {
+  const th_tensor *w = d->w;
+  const int8_t *from = weight_data(arena, d);
+  if (!from) return NULL;
   const int32_t taps = w->shape.dim[1] * w->shape.dim[2], channels = w->shape.dim[3];
   int8_t *to = TH_ARRAY(arena, int8_t, (size_t)taps * (size_t)channels);
   for (int32_t t = 0; to && t < taps; t++) {
@@ -211,7 +244,8 @@ th_status th_lower_depthwise_conv2d(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 3, &d));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_DEPTHWISE_CONV2D_S8, n->in, 1, &s));
+  const thr_kernel_id kernel = d.w_zero ? THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8 : THR_KERNEL_DEPTHWISE_CONV2D_S8;
+  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
   thr_conv2d_params *p = &s->step.p.conv2d;
   TH_TRY(set_geometry(&d, p));
   p->groups = p->in_c;
@@ -219,8 +253,8 @@ th_status th_lower_depthwise_conv2d(th_lowering *l, int node) {
     return TH_LOWER_FAIL(n, "%d output channels are no multiple of %d input channels", (int)p->out_c, (int)p->in_c);
   TH_TRY(set_requant(l, &d, s, &p->requant));
   TH_TRY(set_bias(l, &d, s, &p->bias));
-  const int8_t *rows = transposed(l->p->arena, d.w);
-  if (!rows) return TH_ERR_RESOURCE;
+  const int8_t *rows = transposed(l->p->arena, &d);
+  p->w_zero = d.w_zero;
   return set_weights(s, rows, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_c, &p->weights);
 }
 
@@ -229,7 +263,8 @@ th_status th_lower_fully_connected(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 0, &d));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_FULLY_CONNECTED_S8, n->in, 1, &s));
+  const thr_kernel_id kernel = d.w_zero ? THR_KERNEL_FULLY_CONNECTED_ZERO_S8 : THR_KERNEL_FULLY_CONNECTED_S8;
+  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
   thr_fully_connected_params *p = &s->step.p.fully_connected;
   *p = (thr_fully_connected_params){.in_n = d.w->shape.dim[1],
                                     .out_n = d.channels,
@@ -245,5 +280,6 @@ th_status th_lower_fully_connected(th_lowering *l, int node) {
                          (int)p->in_n);
   TH_TRY(set_requant(l, &d, s, &p->requant));
   TH_TRY(set_bias(l, &d, s, &p->bias));
-  return set_weights(s, d.w->data, (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_n, &p->weights);
+  p->w_zero = d.w_zero;
+  return set_weights(s, weight_data(l->p->arena, &d), (uint32_t)th_tensor_bytes(d.w), (uint32_t)p->out_n, &p->weights);
 }

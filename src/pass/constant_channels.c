@@ -214,7 +214,8 @@ static th_status change_all(th_graph *g, const th_program *p, th_arena *arena) {
   TH_TRY(th_reach_find(g, p, arena, &reach));
   for (int i = 0; i < p->n_steps; i++) {
     const th_program_step *s = &p->steps[i];
-    if (!is_weighted_s8(s->step.kernel) || !s->weights) continue;
+    const th_tensor *w = s->weights ? th_node_in(g, &g->nodes[s->node], 1) : NULL;
+    if (!is_weighted_s8(s->step.kernel) || !w || w->dtype != TH_DTYPE_S8) continue; /* u8: read only */
     const int x = g->nodes[s->node].in[0], y = g->nodes[s->node].out[0];
     if (!reach.of[x] || !reach.of[y] ||
         g->tensors[y].shape.dim[g->tensors[y].shape.rank - 1] != (int32_t)(s->weight_count / s->row_elems))

@@ -302,6 +302,7 @@ static th_status read_subgraph(tfl_reader *r, th_fb_table model, th_fb_table sub
   th_status status = th_graph_verify(r->g);
   if (status != TH_OK) return th_fail_in(status, "%s", r->fb.what);
   TH_TRY(check_shapes(r));
+  TH_TRY(th_tfl_from_uint8(r));
   return th_graph_compact(r->g);
 }
 

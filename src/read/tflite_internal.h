@@ -55,5 +55,7 @@ th_status th_tfl_settle_weights(tfl_reader *r, const tfl_op *o);
 th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) TH_PRINTF(3, 4);
 /* Turns a constant of another type into float in place: tensor by its scale and zero, float16 by widening. */
 th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor);
+/* Uint8 activations to int8, once the graph is complete (tflite_uint8.c). */
+th_status th_tfl_from_uint8(tfl_reader *r);
 
 #endif

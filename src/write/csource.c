@@ -91,12 +91,14 @@ static void print_conv2d(printer *x, const th_program_step *s, const thr_conv2d_
   INT(pad_y), INT(pad_x), INT(groups);
   th_buf_printf(b, "\n ");
   INT(in_zero), INT(out_zero), INT(lo), INT(hi);
+  if (p->w_zero) INT(w_zero);
   print_weighted(x, s, &p->weights, &p->bias, &p->requant);
 }
 
 static void print_fully_connected(printer *x, const th_program_step *s, const thr_fully_connected_params *p) {
   th_buf *b = x->c;
   INT(in_n), INT(out_n), INT(in_zero), INT(out_zero), INT(lo), INT(hi);
+  if (p->w_zero) INT(w_zero);
   print_weighted(x, s, &p->weights, &p->bias, &p->requant);
 }
 

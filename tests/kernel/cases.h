@@ -132,7 +132,8 @@ static int64_t at(const int8_t *image, int32_t size_y, int32_t size_x, int32_t s
   return image[(y * size_x + x) * size_c + c] - zero;
 }
 
-static void conv_case(kase *k, bool depthwise) {
+/* zero: the weights have a zero point. */
+static void conv_case(kase *k, bool depthwise, bool zero) {
   thr_conv2d_params *p = &k->step.p.conv2d;
   p->in_y = between(k, 1, 9);
   p->in_x = between(k, 1, 9);
@@ -143,12 +144,13 @@ static void conv_case(kase *k, bool depthwise) {
   random_window(k, p->in_x, &p->out_x, &p->kernel_x, &p->stride_x, &p->dilation_x, &p->pad_x);
   p->in_zero = edgy(k, -128, 127);
   p->out_zero = edgy(k, -128, 127);
+  p->w_zero = zero ? edgy(k, -128, 127) : 0;
   clamp_range(k, &p->lo, &p->hi);
   const int32_t depth = p->in_c / p->groups, row = p->kernel_y * p->kernel_x * depth;
   const int8_t *w = bytes_of(k, (size_t)row * (size_t)p->out_c);
   const int8_t *x = input(k, 0, (size_t)p->in_y * (size_t)p->in_x * (size_t)p->in_c);
   p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(row * p->out_c)};
-  const double magnitude = 8000.0 * sqrt(row);
+  const double magnitude = (8000.0 + 60.0 * abs(p->w_zero)) * sqrt(row);
   random_bias(k, p->out_c, magnitude, &p->bias);
   random_requant(k, p->out_c, magnitude, &p->requant);
   int8_t *y = expect(k, (size_t)p->out_y * (size_t)p->out_x * (size_t)p->out_c);
@@ -159,28 +161,37 @@ static void conv_case(kase *k, bool depthwise) {
         wide sum = model_bias(&p->bias, oc);
         for (int32_t i = 0; i < row; i++) { /* i-th weight of the row */
           const int32_t ky = i / depth / p->kernel_x, kx = i / depth % p->kernel_x;
-          sum +=
-              w[oc * row + i] * at(x, p->in_y, p->in_x, p->in_c, oy * p->stride_y - p->pad_y + ky * p->dilation_y,
-                                   ox * p->stride_x - p->pad_x + kx * p->dilation_x, first_c + i % depth, p->in_zero);
+          sum += (w[oc * row + i] - p->w_zero) *
+                 at(x, p->in_y, p->in_x, p->in_c, oy * p->stride_y - p->pad_y + ky * p->dilation_y,
+                    ox * p->stride_x - p->pad_x + kx * p->dilation_x, first_c + i % depth, p->in_zero);
         }
         *y++ = model_finish(model_requant(&p->requant, oc, model_wrap(sum)), p->out_zero, p->lo, p->hi);
       }
 }
 
 static void case_conv2d_s8(kase *k) {
-  conv_case(k, false);
+  conv_case(k, false, false);
 }
 
 static void case_depthwise_conv2d_s8(kase *k) {
-  conv_case(k, true);
+  conv_case(k, true, false);
 }
 
-static void case_fully_connected_s8(kase *k) {
+static void case_conv2d_zero_s8(kase *k) {
+  conv_case(k, false, true);
+}
+
+static void case_depthwise_conv2d_zero_s8(kase *k) {
+  conv_case(k, true, true);
+}
+
+static void fully_connected_case(kase *k, bool zero) {
   thr_fully_connected_params *p = &k->step.p.fully_connected;
   p->in_n = chance(k, 10) ? between(k, THR_DECODE_CHUNK - 1, 3 * THR_DECODE_CHUNK) : between(k, 1, 70);
   p->out_n = between(k, 1, 20);
   p->in_zero = edgy(k, -128, 127);
   p->out_zero = edgy(k, -128, 127);
+  p->w_zero = zero ? edgy(k, -128, 127) : 0;
   clamp_range(k, &p->lo, &p->hi);
   const int8_t *w = bytes_of(k, (size_t)p->in_n * (size_t)p->out_n);
   const int8_t *x = input(k, 0, (size_t)p->in_n);
@@ -192,17 +203,26 @@ static void case_fully_connected_s8(kase *k) {
   for (int32_t o = 0; o < p->out_n; o++) {
     wide sum = model_bias(&p->bias, o), of_weights = 0;
     for (int32_t i = 0; i < p->in_n; i++) {
-      sum += (wide)w[o * p->in_n + i] * x[i];
-      of_weights += w[o * p->in_n + i];
+      sum += (wide)(w[o * p->in_n + i] - p->w_zero) * x[i];
+      of_weights += w[o * p->in_n + i] - p->w_zero;
     }
     sum -= of_weights * p->in_zero;
     y[o] = model_finish(model_requant(&p->requant, o, model_wrap(sum)), p->out_zero, p->lo, p->hi);
   }
 }
 
+static void case_fully_connected_s8(kase *k) {
+  fully_connected_case(k, false);
+}
+
+static void case_fully_connected_zero_s8(kase *k) {
+  fully_connected_case(k, true);
+}
+
 /* --- pools and mean --- */
 
-static void pool_case(kase *k, bool max) {
+/* m: maximum, a: average, u: average with halves up */
+static void pool_case(kase *k, char kind) {
   thr_pool2d_params *p = &k->step.p.pool2d;
   int16_t dilation;
   p->in_y = between(k, 1, 9);
@@ -229,17 +249,22 @@ static void pool_case(kase *k, bool max) {
         sum += v;
         n++;
       }
-    const int32_t v = max ? best : (int32_t)round((double)sum / n);
+    const double mean = (double)sum / n;
+    const int32_t v = kind == 'm' ? best : kind == 'a' ? (int32_t)round(mean) : (int32_t)floor(mean + 0.5);
     y[i] = (int8_t)(v < p->lo ? p->lo : v > p->hi ? p->hi : v);
   }
 }
 
 static void case_max_pool2d_s8(kase *k) {
-  pool_case(k, true);
+  pool_case(k, 'm');
 }
 
 static void case_avg_pool2d_s8(kase *k) {
-  pool_case(k, false);
+  pool_case(k, 'a');
+}
+
+static void case_avg_pool2d_up_s8(kase *k) {
+  pool_case(k, 'u');
 }
 
 static void case_mean_s8(kase *k) {
@@ -544,6 +569,35 @@ static void case_relu_s8(kase *k) {
   int8_t *y = expect(k, (size_t)p->n);
   for (int i = 0; i < p->n; i++)
     y[i] = model_finish(model_scale(x[i] - p->in_zero, p->mult[0], p->shift[0]), p->out_zero, p->lo, p->hi);
+}
+
+/* Bytes read as uint8 are the same bytes read as int8, plus 128 and with the upper bit changed. */
+static void requantize_case(kase *k, bool from_u8) {
+  thr_unary_params *p = &k->step.p.unary;
+  const int8_t *x = unary_input(k, p);
+  p->mult[0] = any_mult(k);
+  p->shift[0] = (int8_t)between(k, -6, 5);
+  int8_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++) {
+    const int32_t v = (from_u8 && x[i] < 0 ? x[i] + 256 : x[i]) - (from_u8 ? p->in_zero + 128 : p->in_zero);
+    y[i] = model_finish(model_scale(v, p->mult[0], p->shift[0]), p->out_zero, p->lo, p->hi);
+    if (!from_u8) y[i] = (int8_t)(y[i] < 0 ? y[i] + 128 : y[i] - 128);
+  }
+  if (from_u8) {
+    p->in_zero += 128;
+  } else {
+    p->out_zero += 128;
+    p->lo += 128;
+    p->hi += 128;
+  }
+}
+
+static void case_requantize_u8_s8(kase *k) {
+  requantize_case(k, true);
+}
+
+static void case_requantize_s8_u8(kase *k) {
+  requantize_case(k, false);
 }
 
 static void case_leaky_relu_s8(kase *k) {

@@ -234,9 +234,9 @@ CONV2D = [("in_y", U, 1), ("in_x", U, "in_y"), ("in_c", U, 1), ("out_c", U, "in_
           ("in_zero", S, -128), ("out_zero", S, -128), ("pad_y", U, 0), ("out_y", U, "in_y"), ("stride_y", U, 1),
           ("out_x", U, "out_y"), ("lo", S, -128), ("hi", S, 127), ("kernel_x", U, "kernel_y"),
           ("stride_x", U, "stride_y"), ("pad_x", U, "pad_y"), ("groups", U, 1), ("dilation_y", U, 1),
-          ("dilation_x", U, "dilation_y")]
+          ("dilation_x", U, "dilation_y"), ("w_zero", S, 0)]
 FULLY_CONNECTED = [("in_n", U, 1), ("out_n", U, 1), ("in_zero", S, -128), ("out_zero", S, -128), ("lo", S, -128),
-                   ("hi", S, 127)]
+                   ("hi", S, 127), ("w_zero", S, 0)]
 POOL2D = [("in_y", U, 1), ("in_x", U, "in_y"), ("c", U, 1), ("out_y", U, 1), ("out_x", U, "out_y"),
           ("kernel_y", U, 2), ("kernel_x", U, "kernel_y"), ("stride_y", U, "kernel_y"), ("stride_x", U, "stride_y"),
           ("pad_y", U, 0), ("pad_x", U, "pad_y"), ("lo", S, -128), ("hi", S, 127)]
@@ -282,8 +282,10 @@ KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: 
            20: (LOOKUP, 2, 1), 21: (ELEMENTWISE, 2, 1), 22: (ELEMENTWISE, 2, 1), 23: (ELEMENTWISE, 2, 1),
            24: (ELEMENTWISE, 2, 1), 25: (ELEMENTWISE, 2, 1), 26: (ARGMAX, 1, 1), 27: (MEAN, 1, 1), 28: (MEAN, 1, 1),
            29: (L2_NORMALIZATION, 1, 1), 30: (LOG_SOFTMAX, 1, 1), 31: (STRIDED_COPY, 1, 1), 32: (RESIZE_NEAREST, 1, 1),
-           33: (RESIZE_BILINEAR, 1, 1), 34: (CONV2D, 1, 1), 35: (BATCH_MATMUL, 2, 1)}
-DEPTHWISE = {2}
+           33: (RESIZE_BILINEAR, 1, 1), 34: (CONV2D, 1, 1), 35: (BATCH_MATMUL, 2, 1),
+           36: (CONV2D, 1, 1), 37: (CONV2D, 1, 1), 38: (FULLY_CONNECTED, 1, 1), 39: (POOL2D, 1, 1), 40: (UNARY, 1, 1),
+           41: (UNARY, 1, 1)}
+DEPTHWISE = {2, 37}
 
 
 def read_fields(cursor, fields):

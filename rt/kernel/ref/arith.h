@@ -95,6 +95,14 @@ static inline int32_t thr_dot(int32_t acc, const int8_t *x, const int8_t *w, int
   return (int32_t)sum;
 }
 
+/* The same of weights with a zero point. */
+static inline int32_t thr_dot_zero(int32_t acc, const int8_t *x, const int8_t *w, int32_t n, int32_t zero,
+                                   int32_t w_zero) {
+  uint32_t sum = (uint32_t)acc;
+  for (int32_t i = 0; i < n; i++) sum += (uint32_t)((x[i] - zero) * (w[i] - w_zero));
+  return (int32_t)sum;
+}
+
 /* Kernel taps [*begin, *end) of a window starting at `origin` that fall inside [0, limit); begin >= end when none. */
 static inline void thr_window(int32_t origin, int32_t kernel, int32_t dilation, int32_t limit, int32_t *begin,
                               int32_t *end) {

@@ -1,0 +1,10 @@
+/* int8 to uint8 of other parameters (TFLite QUANTIZE): out = clamp(out_zero + scale(x - in_zero, mult, shift), lo, hi).
+ * With equal scales, and zero points 128 apart, it adds 128. SPDX-License-Identifier: Apache-2.0 */
+#include "arith.h"
+
+void thr_requantize_s8_u8_ref(const thr_unary_params *p, const int8_t *in, uint8_t *out) {
+  for (int32_t i = 0; i < p->n; i++) {
+    const int32_t v = in[i] - p->in_zero;
+    out[i] = (uint8_t)thr_clamp(thr_wrap_add(thr_scale(v, p->mult[0], p->shift[0]), p->out_zero), p->lo, p->hi);
+  }
+}
