@@ -240,7 +240,7 @@ static th_status lower_node(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0)
     return TH_LOWER_FAIL(n, "has %d inputs and %d outputs", n->n_in, n->n_out);
-  if (is_alias(n->op) || th_lower_moves_nothing(l->g, n)) return lower_alias(l, n);
+  if (is_alias(n->op) || th_op_moves_nothing(l->g, n)) return lower_alias(l, n);
   if (is_float(l->g, n)) return lower_float(l, node);
   if (!lower_fns[n->op]) return TH_LOWER_FAIL(n, "has no integer kernel");
   return lower_fns[n->op](l, node);

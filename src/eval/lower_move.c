@@ -78,18 +78,6 @@ int th_lower_move_steps(const th_graph *g, const th_node *n) {
   return steps;
 }
 
-bool th_lower_moves_nothing(const th_graph *g, const th_node *n) {
-  runs r = {.g = g, .n = n};
-  th_move first, more;
-  int32_t count, in, out;
-  if (!th_op_get(n->op)->move || n->n_out != 1 || !next_run(&r, &first, &count, &in, &out)) return false;
-  const th_move m = run_move(&first, count, in, out);
-  const int64_t elems = th_shape_elems(&th_node_out(g, n, 0)->shape);
-  const bool dense = m.rank == 0 || (m.rank == 1 && m.in_step[0] == 1 && m.out_step[0] == 1);
-  return dense && m.in == 0 && m.in_at == 0 && m.out_at == 0 && th_move_elems(&m) == elems &&
-         elems == th_shape_elems(&th_node_in(g, n, 0)->shape) && !fetch(&r, &more);
-}
-
 /* Values pass unchanged, so type and quantization must be the same on both sides. */
 static th_status check_sides(const th_node *n, const th_tensor *x, const th_tensor *y) {
   if (x->dtype != y->dtype)

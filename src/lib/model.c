@@ -84,6 +84,13 @@ static th_status unknown_format(const char *path) {
   return status;
 }
 
+/* Converters leave much behind that computes nothing; results do not change by a bit. */
+static th_status tidy(th_graph *g, const char *path) {
+  const th_pass_options o = {.verify = true};
+  const th_status status = th_pass_run(g, "fold_constants,push_transpose,drop_identity", &o);
+  return status == TH_OK ? TH_OK : th_fail_in(status, "%s", path);
+}
+
 static th_status read_any(th_model *m, const char *path, const uint8_t *data, size_t size) {
   m->file_bytes = size;
   if (th_thim_probe(data, size)) {
@@ -94,7 +101,8 @@ static th_status read_any(th_model *m, const char *path, const uint8_t *data, si
   if (!reader) return unknown_format(path);
   m->format = reader->format;
   m->untrained = reader->read == th_read_arch_bytes;
-  return reader->read(data, size, path, &m->graph);
+  TH_TRY(reader->read(data, size, path, &m->graph));
+  return m->untrained ? TH_OK : tidy(m->graph, path);
 }
 
 th_status th_model_open(const char *path, th_model **model) {

@@ -138,6 +138,23 @@ static th_move reversed(const th_move *m) {
 
 /* --- operators --- */
 
+static bool stays(const th_move *m) {
+  bool same = m->in == 0 && m->in_at == m->out_at;
+  for (int d = 0; d < m->rank; d++) same = same && m->in_step[d] == m->out_step[d];
+  return same || th_move_elems(m) == 0;
+}
+
+bool th_op_moves_nothing(const th_graph *g, const th_node *n) {
+  const th_op *op = th_op_get(n->op);
+  const th_tensor *x = th_node_in(g, n, 0);
+  th_move m;
+  if (!op || !op->move || n->n_out != 1 || !x || x->data) return false;
+  if (th_shape_elems(&x->shape) != th_shape_elems(&th_node_out(g, n, 0)->shape)) return false;
+  for (int i = 0; op->move(g, n, i, &m); i++)
+    if (!stays(&m)) return false;
+  return true;
+}
+
 static int64_t sample_elems(const th_graph *g, int tensor) {
   return g->tensors[tensor].data ? 0 : th_shape_elems(&g->tensors[tensor].shape);
 }

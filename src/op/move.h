@@ -30,5 +30,7 @@ int64_t th_move_elems(const th_move *m);
 void th_move_steps(const th_shape *s, int32_t step[TH_MAX_RANK]);
 /* Copies elements of `elem_bytes` (1, 2, 4 or 8) bytes. */
 void th_move_copy(const th_move *m, size_t elem_bytes, const void *in, void *out);
+/* Whether the moves of a node put all values where they are already: its output is its input, maybe of other shape. */
+bool th_op_moves_nothing(const th_graph *g, const th_node *n);
 
 #endif

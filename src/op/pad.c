@@ -1,4 +1,4 @@
-/* pad: a border of a constant value (default 0) around each dimension but the batch.
+/* pad: a border of a constant value (default 0) around each dimension.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op/common.h"
 
@@ -16,7 +16,6 @@ static th_status infer(th_graph *g, th_node *n) {
     int32_t before = pads[2 * i], after = pads[2 * i + 1];
     if (before < 0 || after < 0 || before > 1 << 16 || after > 1 << 16)
       return th_op_fail(n, "padding of dimension %d is %d, %d, must be 0 to 65536", i, before, after);
-    if (i == 0 && (before || after)) return th_op_fail(n, "the batch cannot be padded (%d, %d)", before, after);
     s.dim[i] += before + after;
   }
   th_op_set_shape(g, n, &s);

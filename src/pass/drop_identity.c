@@ -1,5 +1,6 @@
 /* Takes out nodes that hand their input on unchanged: dropout (outside training), reshape and flatten to the same
- * shape, a reshape of a reshape, padding by nothing, concat of one, quantize to the same grid, and relu after relu.
+ * shape, a reshape of a reshape, padding by nothing, moves to where the values are (whole slices, concat of one),
+ * quantize to the same grid, and relu after relu. Moves that change nothing but the shape become a reshape.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -11,6 +12,11 @@ static bool same_grid(const th_tensor *a, const th_tensor *b) {
   for (int i = 0; i < a->quant.count; i++)
     if (a->quant.scale[i] != b->quant.scale[i] || a->quant.zero[i] != b->quant.zero[i]) return false;
   return true;
+}
+
+/* Float tensors may have a grid on one side only; integers must have the same on both. */
+static bool moves_grid(const th_tensor *x, const th_tensor *y) {
+  return x->dtype == TH_DTYPE_F32 ? y->dtype == TH_DTYPE_F32 : same_grid(x, y);
 }
 
 static bool pads_nothing(const th_graph *g, const th_node *n) {
@@ -41,16 +47,25 @@ static bool is_identity(const th_graph *g, const th_node *n) {
       return th_shape_eq(&x->shape, &y->shape);
     case TH_OP_PAD:
       return pads_nothing(g, n);
-    case TH_OP_CONCAT:
-      return n->n_in == 1;
+    case TH_OP_RESIZE_NEAREST:
+    case TH_OP_RESIZE_BILINEAR:
+      return th_shape_eq(&x->shape, &y->shape);
     case TH_OP_QUANTIZE:
       return same_grid(x, y);
     case TH_OP_RELU:
     case TH_OP_RELU6:
       return already_relu(g, n);
     default:
-      return false;
+      return th_op_moves_nothing(g, n) && th_shape_eq(&x->shape, &y->shape) && moves_grid(x, y);
   }
+}
+
+/* Moves that leave all values where they are, but give them another shape. */
+static void become_reshape(const th_graph *g, th_node *n) {
+  if (!th_op_moves_nothing(g, n) || !moves_grid(th_node_in(g, n, 0), th_node_out(g, n, 0))) return;
+  for (int a = 0; a < TH_ATTR_COUNT; a++) n->attr[a] = th_attr_default((th_attr_id)a);
+  n->op = TH_OP_RESHAPE;
+  n->n_in = 1;
 }
 
 static bool is_reshape(const th_node *n) {
@@ -68,6 +83,8 @@ static void skip_reshape(th_graph *g, th_node *n) {
 th_status th_pass_drop_identity(th_graph *g, const th_pass_options *o) {
   for (int i = 0; i < g->n_nodes; i++) {
     if (g->nodes[i].dead) continue;
+    if (!th_shape_eq(&th_node_in(g, &g->nodes[i], 0)->shape, &th_node_out(g, &g->nodes[i], 0)->shape))
+      become_reshape(g, &g->nodes[i]);
     if (is_reshape(&g->nodes[i])) skip_reshape(g, &g->nodes[i]);
     if (is_identity(g, &g->nodes[i])) th_node_bypass(g, i);
   }

@@ -67,9 +67,11 @@ static bool shares_grid(th_op_id op) {
     case TH_OP_REDUCE_MAX:
     case TH_OP_REDUCE_MIN:
     case TH_OP_DROPOUT:
+    case TH_OP_RESIZE_NEAREST:
+    case TH_OP_RESIZE_BILINEAR:
       return true;
     default:
-      return false;
+      return th_op_get(op)->move != NULL;
   }
 }
 
@@ -179,12 +181,14 @@ static th_status settle_node(th_graph *g, int *node) {
   float scale;
   int32_t zero;
   if (fixed_grid(n->op, &scale, &zero)) return th_graph_set_quant(g, n->out[0], -1, 1, &scale, &zero);
-  if (n->op == TH_OP_CONCAT || n->op == TH_OP_MINIMUM || n->op == TH_OP_MAXIMUM) return settle_concat(g, node);
+  if (n->op == TH_OP_CONCAT || n->op == TH_OP_PACK || n->op == TH_OP_MINIMUM || n->op == TH_OP_MAXIMUM)
+    return settle_concat(g, node);
   if (n->op == TH_OP_RELU6) return settle_relu6(g, *node);
   if (!shares_grid(n->op)) return TH_OK;
   TH_TRY(need_grid(g, n->in[0]));
   const th_quant *q = &g->tensors[n->in[0]].quant;
-  return th_graph_set_quant(g, n->out[0], -1, 1, q->scale, q->zero);
+  for (int i = 0; i < n->n_out; i++) TH_TRY(th_graph_set_quant(g, n->out[i], -1, 1, q->scale, q->zero));
+  return TH_OK;
 }
 
 static th_status settle_grids(th_graph *g) {
