@@ -123,12 +123,24 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   w->data = thr_cursor_take(c, w->bytes);
 }
 
+int thr_kernel_decodes_channels(thr_kernel_id kernel) {
+  return kernel == THR_KERNEL_CONV2D_S8 || kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 ||
+         kernel == THR_KERNEL_FULLY_CONNECTED_S8;
+}
+
 /* The byte that describes bias and requantization: bits 0-1 bias width (thr_bias_width), 2-6 bias shift, 7 pairs are
  * indexed. */
 static void parse_channels(const thr_model *model, thr_cursor *c, uint32_t rows, thr_parsed_step *parsed) {
   thr_bias *bias = thr_step_bias(&parsed->step);
   thr_requant *requant = thr_step_requant(&parsed->step);
   const uint32_t form = thr_cursor_u8(c);
+  if (form == THR_CODED_CHANNELS) {
+    requant->coded_bytes = thr_cursor_varint(c);
+    if (requant->coded_bytes > UINT32_MAX >> 4 || !thr_kernel_decodes_channels(parsed->step.kernel)) c->bad = 1;
+    requant->coded = thr_cursor_take(c, requant->coded_bytes);
+    requant->decode = thr_decode_channels;
+    return;
+  }
   bias->width = (uint8_t)thr_bias_width(form & 3u, thr_kernel_about(parsed->step.kernel)->in_type);
   bias->shift = (uint8_t)(form >> 2 & 31u);
   bias->data = take_product(c, rows, bias->width);

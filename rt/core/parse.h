@@ -41,6 +41,10 @@ thr_weights *thr_step_weights(thr_step *step); /* NULL when it has none; likewis
 thr_bias *thr_step_bias(thr_step *step);
 thr_requant *thr_step_requant(thr_step *step);
 
+/* The form byte of coded channels; as a plain form it would be no bias, shifted. */
+enum { THR_CODED_CHANNELS = 124 };
+int thr_kernel_decodes_channels(thr_kernel_id kernel); /* whether it takes them */
+
 /* Reads one record and moves the cursor behind it. Safe on any bytes; the step may be run only if thr_step_check
  * agrees. */
 thr_status thr_step_parse(const thr_model *model, thr_cursor *cursor, thr_parsed_step *parsed);

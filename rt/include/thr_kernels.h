@@ -10,14 +10,33 @@
 
 #include "thr_weights.h"
 
+typedef struct thr_channel { /* what a row of weights needs besides them */
+  int32_t bias, mult;
+  int8_t shift;
+} thr_channel;
+
+typedef struct thr_channel_state { /* of a stream of coded channels; begins with zeros */
+  uint32_t bit, key;
+  int32_t mult; /* of the channel before */
+  int8_t shift;
+} thr_channel_state;
+
 /* Multiplier of an output channel: real = mult * 2^(shift - 31); shift > 0 shifts left. Channel c uses entry index[c]
- * when `index` is given (few distinct scales), else entry c when per_channel, else entry 0. */
+ * when `index` is given (few distinct scales), else entry c when per_channel, else entry 0. Where `decode` is given,
+ * biases, multipliers and shifts come from there, channel after channel, and the other members, thr_bias too, are
+ * empty: kernels of int8 layers with weights only. */
 typedef struct thr_requant {
   const int32_t *mult;
   const int8_t *shift;
   const uint8_t *index; /* or NULL */
   uint8_t per_channel;
+  const uint8_t *coded;
+  uint32_t coded_bytes;
+  void (*decode)(const struct thr_requant *requant, thr_channel_state *state, thr_channel *channel); /* or NULL */
 } thr_requant;
+
+/* docs/format.md, "Coded channels". Total: any bytes give channels with shifts from -31 to 30. */
+void thr_decode_channels(const thr_requant *requant, thr_channel_state *state, thr_channel *channel);
 
 /* Bias of channel c: a little-endian signed integer of `width` bytes (0: no bias, 1, 2, 4, or 8 for
  * kernels that say so) shifted left by `shift`. */

@@ -25,7 +25,8 @@ typedef struct th_weight_form {
 } th_weight_form;
 
 typedef struct th_encode_options {
-  uint32_t coders; /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
+  uint32_t coders;    /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
+  bool code_channels; /* biases and multipliers too, where that is smaller; they are decoded row by row */
   uint32_t min_gain_bytes; /* a coder must beat raw by more than this (a decoder in the firmware is not free) */
 } th_encode_options;
 

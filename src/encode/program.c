@@ -4,6 +4,7 @@
 
 #include "../../rt/core/fields.h"
 #include "../../rt/core/parse.h"
+#include "encode/channels.h"
 
 /* Zero bits that all biases end with; 31 when all are 0. */
 static int common_shift(const int64_t *bias, uint32_t n) {
@@ -50,6 +51,33 @@ static th_status narrow_bias(th_arena *arena, th_program_step *s, thr_bias *bias
   return TH_OK;
 }
 
+static uint32_t channel_bytes(const th_program_step *s, const thr_bias *bias, uint32_t rows) {
+  return rows * bias->width + 5 * s->requant_count + (s->index ? rows : 0);
+}
+
+/* Replaces bias and requantization of the step by one stream, if that is smaller. */
+static th_status code_channels(th_arena *arena, th_program_step *s) {
+  thr_bias *bias = thr_step_bias(&s->step);
+  thr_requant *r = thr_step_requant(&s->step);
+  const uint32_t rows = s->weight_count / s->row_elems;
+  thr_channel *channel = TH_ARRAY(arena, thr_channel, rows);
+  th_buf stream = {0};
+  if (!channel) return TH_ERR_RESOURCE;
+  for (uint32_t i = 0; i < rows; i++) {
+    const uint32_t e = s->index ? s->index[i] : s->requant_count > 1 ? i : 0;
+    channel[i] = (thr_channel){s->bias ? (int32_t)s->bias[i] : 0, s->mult[e], s->shift[e]};
+  }
+  th_status status = TH_OK;
+  if (th_encode_channels(channel, rows, &stream) && stream.size < channel_bytes(s, bias, rows)) {
+    const uint8_t *data = th_arena_copy(arena, stream.data, stream.size);
+    *bias = (thr_bias){0};
+    *r = (thr_requant){.coded = data, .coded_bytes = (uint32_t)stream.size, .decode = thr_decode_channels};
+    status = data ? TH_OK : TH_ERR_RESOURCE;
+  }
+  th_buf_free(&stream);
+  return status;
+}
+
 static th_weight_form form_of(const th_program_step *s) {
   th_weight_form form = {.row = s->row_elems};
   if (thr_kernel_params(s->step.kernel) == THR_PARAMS_conv2d) {
@@ -69,12 +97,17 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
   TH_TRY(th_encode_best(arena, o, s->weights, s->weight_count, &form, &coded));
   *weights = th_coded_weights(&coded);
   TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
+  *thr_step_requant(&s->step) = (thr_requant){
+      .mult = s->mult, .shift = s->shift, .index = s->index, .per_channel = s->requant_count > 1 && !s->index};
+  if (o && o->code_channels && thr_kernel_decodes_channels(s->step.kernel)) TH_TRY(code_channels(arena, s));
   s->scratch_bytes = thr_step_scratch_bytes(&s->step);
   bytes->coder = coded.coder;
   bytes->weights = coded.data_bytes;
   bytes->table = coded.table_bytes;
   bytes->bias = thr_step_bias(&s->step)->width * s->bias_count;
   bytes->requant = 5 * s->requant_count + (s->index ? s->weight_count / s->row_elems : 0);
+  const thr_requant *requant = thr_step_requant(&s->step);
+  if (requant->decode) bytes->requant = requant->coded_bytes;
   return TH_OK;
 }
 

@@ -13,7 +13,8 @@ typedef struct th_step_bytes {
   thr_coder coder;
   uint32_t weights, table; /* stream and code table */
   uint32_t bias;           /* count * width */
-  uint32_t requant;        /* 5 per distinct (multiplier, shift), 1 per channel where an index is needed */
+  uint32_t requant;        /* 5 per distinct (multiplier, shift), 1 per channel where an index is needed; or coded
+                            * channels, which hold the biases too */
 } th_step_bytes;
 
 /* Rewrites the steps in place (the coded data live in the program's arena) and their scratch_bytes; plan afterwards

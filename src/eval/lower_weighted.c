@@ -110,7 +110,7 @@ static th_status set_requant(th_lowering *l, const weighted *d, th_program_step 
   s->shift = shift;
   s->index = indexed ? index : NULL;
   s->requant_count = (uint32_t)distinct;
-  *r = (thr_requant){mult, shift, s->index, (uint8_t)(distinct > 1 && !indexed)};
+  *r = (thr_requant){.mult = mult, .shift = shift, .index = s->index, .per_channel = distinct > 1 && !indexed};
   return TH_OK;
 }
 

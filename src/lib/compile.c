@@ -52,7 +52,8 @@ th_encode_options th_compile_coders(const th_settings *compile) {
                                     1u << THR_CODER_RANGE,
                                     TH_CODERS_ALL};
   /* auto|raw|bitpack|huffman|gap|range|smallest */
-  return (th_encode_options){.coders = coders[th_settings_choice(compile, "coder")]};
+  const uint32_t chosen = coders[th_settings_choice(compile, "coder")];
+  return (th_encode_options){.coders = chosen, .code_channels = chosen == TH_CODERS_ALL};
 }
 
 th_status th_compile_blob(const th_model *model, const th_settings *compile, const char *path, int64_t *bytes) {

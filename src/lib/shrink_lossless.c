@@ -130,7 +130,7 @@ static th_status write_report(job *j) {
 
 static th_status run_job(job *j) {
   j->seed = j->options->seed ? j->options->seed : 1;
-  static const th_encode_options all = {.coders = TH_CODERS_ALL};
+  static const th_encode_options all = {.coders = TH_CODERS_ALL, .code_channels = true};
   TH_TRY(th_lossless_run(j->original, &all, &j->run));
   th_graph *graph = j->run.graph;
   j->run.graph = NULL;

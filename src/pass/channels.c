@@ -205,21 +205,38 @@ int th_channel_at(const th_channels *c, int tensor, int64_t i) {
 
 /* --- removing --- */
 
-typedef struct cut { /* which indices of one axis stay */
+typedef struct cut { /* which indices of one axis stay, or in which order they come */
   const th_channels *c;
-  const bool *const *keep;
-  int tensor; /* the activation whose map rules the axis */
+  const bool *const *keep; /* NULL: all */
+  const int *const *order; /* NULL: as they are */
+  int tensor;              /* the activation whose map rules the axis */
 } cut;
 
 static bool stays(const cut *k, int64_t i) {
   int space = k->c->map[k->tensor].space;
-  return space < 0 || !k->keep[space] || k->keep[space][th_channel_at(k->c, k->tensor, i)];
+  return space < 0 || !k->keep || !k->keep[space] || k->keep[space][th_channel_at(k->c, k->tensor, i)];
 }
 
 static int64_t count_staying(const cut *k, int64_t n) {
   int64_t count = 0;
   for (int64_t i = 0; i < n; i++) count += stays(k, i);
   return count;
+}
+
+/* from[new index] = old index along an axis of `dim` indices; returns how many there are. */
+static int64_t pick(const cut *k, int64_t dim, int64_t *from) {
+  const th_channel_map m = k->c->map[k->tensor];
+  int64_t n = 0;
+  for (int64_t i = 0; i < dim; i++) {
+    if (!stays(k, i)) continue;
+    from[n] = i;
+    if (m.space >= 0 && k->order && k->order[m.space]) {
+      const int64_t size = k->c->size[m.space], channel = i / m.div % size;
+      from[n] = i + (k->order[m.space][channel] - channel) * m.div;
+    }
+    n++;
+  }
+  return n;
 }
 
 /* The same choice among the entries of a per-channel quantization of this axis. */
@@ -229,12 +246,13 @@ static th_status cut_quant(th_graph *g, int tensor, const th_quant *q, int axis,
   float *scale = TH_ARRAY(g->arena, float, q->count);
   int32_t *zero = TH_ARRAY(g->arena, int32_t, q->count);
   if (!scale || !zero) return TH_ERR_RESOURCE;
-  int count = 0;
-  for (int i = 0; i < q->count; i++)
-    if (stays(k, i)) {
-      scale[count] = q->scale[i];
-      zero[count++] = q->zero ? q->zero[i] : 0;
-    }
+  int64_t *from = TH_ARRAY(g->arena, int64_t, q->count);
+  if (!from) return TH_ERR_RESOURCE;
+  const int count = (int)pick(k, q->count, from);
+  for (int i = 0; i < count; i++) {
+    scale[i] = q->scale[from[i]];
+    zero[i] = q->zero ? q->zero[from[i]] : 0;
+  }
   return th_graph_set_quant(g, tensor, axis, count, scale, zero);
 }
 
@@ -243,17 +261,17 @@ static th_status cut_const(th_graph *g, int node, int input, int axis, const cut
   const th_tensor t = g->tensors[g->nodes[node].in[input]];
   th_slices s = th_slices_of(&t.shape, axis);
   th_shape shape = t.shape;
-  shape.dim[axis] = (int32_t)count_staying(k, s.dim);
-  if (shape.dim[axis] == t.shape.dim[axis]) return TH_OK;
+  int64_t *from = TH_ARRAY(g->arena, int64_t, s.dim);
+  if (!from) return TH_ERR_RESOURCE;
+  const int64_t count = pick(k, s.dim, from);
+  shape.dim[axis] = (int32_t)count;
+  if (count == s.dim && !k->order) return TH_OK;
   size_t bytes = (size_t)s.inner * th_dtype_bytes(t.dtype);
   uint8_t *data = TH_ARRAY(g->arena, uint8_t, (size_t)th_shape_elems(&shape) * th_dtype_bytes(t.dtype)), *to = data;
   if (!data) return TH_ERR_RESOURCE;
   for (int64_t o = 0; o < s.outer; o++)
-    for (int64_t i = 0; i < s.dim; i++)
-      if (stays(k, i)) {
-        memcpy(to, (const uint8_t *)t.data + (size_t)(o * s.dim + i) * bytes, bytes);
-        to += bytes;
-      }
+    for (int64_t i = 0; i < count; i++, to += bytes)
+      memcpy(to, (const uint8_t *)t.data + (size_t)(o * s.dim + from[i]) * bytes, bytes);
   TH_TRY(th_node_set_const(g, node, input, t.dtype, &shape, data));
   return cut_quant(g, g->nodes[node].in[input], &t.quant, axis, s.dim, k);
 }
@@ -289,18 +307,26 @@ static th_status cut_node(th_graph *g, int node, const cut *in, const cut *out) 
   }
 }
 
-th_status th_channels_remove(th_graph *g, const th_channels *c, const bool *const *keep) {
+static th_status cut_all(th_graph *g, const th_channels *c, const bool *const *keep, const int *const *order) {
   for (int i = 0; i < g->n_nodes; i++) {
     const th_node *n = &g->nodes[i];
     if (n->dead || n->n_in < 1 || n->in[0] < 0) continue;
-    cut in = {c, keep, n->in[0]}, out = {c, keep, n->out[0]};
+    cut in = {c, keep, order, n->in[0]}, out = {c, keep, order, n->out[0]};
     TH_TRY(cut_node(g, i, &in, &out));
   }
   for (int t = 0; t < c->n_tensors; t++) {
     th_shape *shape = &g->tensors[t].shape;
-    cut k = {c, keep, t};
+    cut k = {c, keep, order, t};
     if (c->map[t].space >= 0 && shape->rank > 0)
       shape->dim[shape->rank - 1] = (int32_t)count_staying(&k, shape->dim[shape->rank - 1]);
   }
   return TH_OK;
+}
+
+th_status th_channels_remove(th_graph *g, const th_channels *c, const bool *const *keep) {
+  return cut_all(g, c, keep, NULL);
+}
+
+th_status th_channels_reorder(th_graph *g, const th_channels *c, const int *const *order) {
+  return cut_all(g, c, NULL, order);
 }

@@ -31,5 +31,7 @@ int th_channel_at(const th_channels *c, int tensor, int64_t i);
 /* Removes channels with keep[space][channel] == false (keep[space] NULL: keeps all) from every activation's shape and
  * every constant, quantization included. At least one channel of each space must stay. */
 th_status th_channels_remove(th_graph *g, const th_channels *c, const bool *const *keep);
+/* Gives the channels of spaces another order: order[space][new place] = old place (order[space] NULL: as they are). */
+th_status th_channels_reorder(th_graph *g, const th_channels *c, const int *const *order);
 
 #endif

@@ -78,6 +78,11 @@ static void print_weighted(printer *x, const th_program_step *s, const thr_weigh
   if (w->memory) th_buf_printf(b, " .memory = %u,", w->memory);
   th_buf_printf(b, "},");
   if (t.bias) th_buf_printf(b, "\n  .bias = {.data = %s, .width = %u, .shift = %u},", t.bias, bias->width, bias->shift);
+  if (t.channels) {
+    th_buf_printf(b, "\n  .requant = {.coded = %s, .coded_bytes = %lu, .decode = thr_decode_channels},", t.channels,
+                  (unsigned long)q->coded_bytes);
+    return;
+  }
   th_buf_printf(b, "\n  .requant = {.mult = %s, .shift = %s,", t.mult, t.shift);
   if (t.index) th_buf_printf(b, " .index = %s,", t.index);
   th_buf_printf(b, " .per_channel = %u},", q->per_channel);

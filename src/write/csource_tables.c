@@ -52,6 +52,10 @@ static th_status collect_step(collector *k, const th_program_step *s, const char
   t->weights = add(k, name, "weights", "uint8_t", w->data, w->bytes, 1);
   if (w->decode && w->table_bytes > 0) t->table = add(k, name, "table", "uint8_t", w->table, w->table_bytes, 1);
   if (bias->width > 0) t->bias = add(k, name, "bias", "uint8_t", bias->data, (size_t)channels * bias->width, 1);
+  if (q->decode) {
+    t->channels = add(k, name, "channels", "uint8_t", q->coded, q->coded_bytes, 1);
+    return t->weights && t->channels && (!w->decode || w->table_bytes == 0 || t->table) ? TH_OK : TH_ERR_RESOURCE;
+  }
   t->mult = add(k, name, "mult", "int32_t", q->mult, s->requant_count, 4);
   t->shift = add(k, name, "shift", "int8_t", q->shift, s->requant_count, 1);
   if (q->index) t->index = add(k, name, "index", "uint8_t", q->index, channels, 1);

@@ -40,7 +40,8 @@ static th_status pool_mults(writer *w, th_arena *arena) {
   if (!w->mult || !w->first || !w->fresh) return TH_ERR_RESOURCE;
   for (int i = 0; i < w->program->n_steps; i++) {
     const th_program_step *s = &w->program->steps[i];
-    if (s->requant_count == 0) continue;
+    thr_step step = s->step;
+    if (s->requant_count == 0 || thr_step_requant(&step)->decode) continue;
     w->first[i] = find_run(w->mult, w->mults, s->mult, s->requant_count);
     if (w->first[i] < w->mults) continue;
     memcpy(w->mult + w->mults, s->mult, s->requant_count * sizeof *s->mult);
@@ -142,6 +143,13 @@ static void put_weights(writer *w, const thr_weights *weights) {
   th_buf_append(w->out, weights->data, weights->bytes);
 }
 
+static void put_coded_channels(writer *w, const thr_requant *r) {
+  th_buf_u8(w->out, THR_CODED_CHANNELS);
+  th_thim_put_varint(w->out, r->coded_bytes);
+  th_buf_append(w->out, r->coded, r->coded_bytes);
+  w->bytes.requant = r->coded_bytes;
+}
+
 static void put_channels(writer *w, const thr_bias *bias, uint32_t rows, uint32_t first, uint32_t fresh) {
   const th_program_step *s = w->step;
   const uint32_t in_type = thr_kernel_about(s->step.kernel)->in_type;
@@ -173,7 +181,10 @@ static void put_step(writer *w, int i) {
   thr_step_weight_rows(&s->step, &rows, &row_elems);
   if (thr_step_weights(&step)) {
     put_weights(w, thr_step_weights(&step));
-    put_channels(w, thr_step_bias(&step), rows, w->first[i], w->fresh[i]);
+    if (thr_step_requant(&step)->decode)
+      put_coded_channels(w, thr_step_requant(&step));
+    else
+      put_channels(w, thr_step_bias(&step), rows, w->first[i], w->fresh[i]);
   }
   const th_thim_step_bytes *b = &w->bytes;
   w->bytes.head =

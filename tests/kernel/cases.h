@@ -87,7 +87,7 @@ static void random_requant(kase *k, int32_t channels, double magnitude, thr_requ
     shift[i] = fitting_shift(k, magnitude);
   }
   for (int c = 0; c < channels; c++) index[c] = (uint8_t)between(k, 0, n - 1);
-  *r = (thr_requant){mult, shift, form == 2 ? index : NULL, form == 1};
+  *r = (thr_requant){.mult = mult, .shift = shift, .index = form == 2 ? index : NULL, .per_channel = form == 1};
 }
 
 static int32_t model_requant(const thr_requant *r, int c, int32_t acc) {

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "eval/eval.h"
 #include "op/op.h"
+#include "pass/narrow.h"
 #include "pass/pass.h"
 #include "pass/reach.h"
 
@@ -194,6 +195,62 @@ static void constant_then_dead(void **state) {
   assert_true(both.macs_after < one.macs_after);
 }
 
+static void sorted_channels(void **state) {
+  const effect e = keeps_every_byte("sort_channels"), all = keeps_every_byte("constant_channels,dead,sort_channels");
+  assert_true(e.macs_after == e.macs_before && all.macs_after < all.macs_before);
+  for (uint64_t seed = 1; seed <= NETS; seed++) { /* c3 has falling scales then */
+    th_graph *g = make(seed);
+    must(th_pass_run(g, "sort_channels", NULL));
+    const th_quant *q = &th_node_in(g, &g->nodes[7], 1)->quant; /* the others meet in a concatenation */
+    for (int i = 1; i < q->count; i++) assert_true(q->scale[i] <= q->scale[i - 1]);
+    th_graph_destroy(g);
+  }
+}
+
+/* All sums that a row can have, one by one. */
+static void check_row(const th_program_step *a, const th_program_step *b, int32_t row, th_sum_range sum) {
+  for (int64_t s = sum.lo; s <= sum.hi && s < sum.lo + 400000; s++)
+    if (th_reach_output(a, row, (int32_t)s) != th_reach_output(b, row, (int32_t)s))
+      fail_msg("%s, row %d: another output for the sum %ld", a->name, (int)row, (long)s);
+}
+
+static int significant_bits(int32_t mult) {
+  return mult ? 31 - __builtin_ctz((unsigned)mult) : 0;
+}
+
+static void narrow_multipliers(void **state) {
+  int64_t bits_before = 0, bits_after = 0;
+  for (uint64_t seed = 1; seed <= 6; seed++) {
+    th_graph *g = make(seed);
+    th_program *p, *narrow;
+    th_reach reach;
+    th_arena *arena = th_arena_create();
+    for (int i = 0; i < g->n_tensors; i++) { /* scales without pattern */
+      float *scale = (float *)(uintptr_t)g->tensors[i].quant.scale;
+      for (int c = 0; g->tensors[i].data && g->tensors[i].dtype == TH_DTYPE_S8 && c < g->tensors[i].quant.count; c++)
+        scale[c] *= 0.8f + 0.0123f * (float)((c * 7 + i) % 23);
+    }
+    must(th_lower(g, &p));
+    must(th_lower(g, &narrow));
+    must(th_reach_find(g, p, arena, &reach));
+    must(th_pass_narrow(narrow));
+    for (int i = 0; i < p->n_steps; i++) {
+      for (uint32_t c = 0; reach.sum[i] && c < p->steps[i].requant_count; c++) {
+        bits_before += significant_bits(p->steps[i].mult[c]);
+        bits_after += significant_bits(narrow->steps[i].mult[c]);
+        if (p->steps[i].requant_count == p->steps[i].bias_count)
+          check_row(&p->steps[i], &narrow->steps[i], (int32_t)c, reach.sum[i][c]);
+      }
+    }
+    th_program_destroy(p);
+    th_program_destroy(narrow);
+    th_arena_destroy(arena);
+    th_graph_destroy(g);
+  }
+  print_message("%d significant bits of multipliers, narrowed %d\n", (int)bits_before, (int)bits_after);
+  assert_true(bits_after < bits_before * 9 / 10);
+}
+
 /* Every value that the kernels give lies in its interval, and many intervals are narrow. */
 static void check_tensor(const th_graph *g, const th_eval *eval, const th_reach *reach, int t, int *narrow) {
   const int8_t *v = th_eval_tensor(eval, t);
@@ -235,10 +292,8 @@ static void intervals_hold(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(intervals_hold),
-      cmocka_unit_test(constant_channels),
-      cmocka_unit_test(dead_channels),
-      cmocka_unit_test(constant_then_dead),
+      cmocka_unit_test(intervals_hold),     cmocka_unit_test(constant_channels), cmocka_unit_test(dead_channels),
+      cmocka_unit_test(constant_then_dead), cmocka_unit_test(sorted_channels),   cmocka_unit_test(narrow_multipliers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

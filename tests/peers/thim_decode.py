@@ -307,8 +307,41 @@ def read_weights(cursor, n):
     return coder, scratch, CODERS[coder](table, cursor.take(data_bytes), n)
 
 
+def rice(bits, k):
+    ones = 0
+    while ones < 24 and bits.take(1):
+        ones += 1
+    return bits.take(32) if ones == 24 else (ones << k) + bits.take(k)
+
+
+def read_coded_channels(stream, rows):
+    highest, one, two, three = int8(stream[0]), stream[1], stream[2], stream[3]
+    bits, key, biases, pairs = Bits(stream[4:]), 0, [], []
+    for row in range(rows):
+        if row and not two & 128 and three >> 5 == 7:
+            pairs.append(pairs[0])
+        else:
+            if two & 128:
+                key = (key + rice(bits, three >> 5)) % 65536
+                down, known, v = key >> 8, 8, 255 - key % 256
+            else:
+                down, known, v = rice(bits, two >> 5 & 3), 0, 0
+            length = (one & 31) + rice(bits, one >> 5)
+            mult = 0
+            if length < 31:
+                missing = max(0, length - known)
+                mult = (1 << 30) + ((v << missing) + bits.take(missing) << 30 - known - missing)
+            pairs.append((mult, min(max(highest - (down & 127), -31), 30)))
+        b = rice(bits, two & 31)
+        v = ((b >> 1) ^ -(b & 1)) << (three & 31)
+        biases.append((v + 2 ** 31) % 2 ** 32 - 2 ** 31)
+    return biases, pairs
+
+
 def read_channels(cursor, rows, mults, in_bytes):
     form = cursor.u8()
+    if form == 124:
+        return read_coded_channels(cursor.take(cursor.varint()), rows)
     width = (0, 1, 2, 4)[form & 3] * (2 if in_bytes == 2 else 1)
     data = cursor.take(rows * width)
     bias = [int.from_bytes(data[r * width:(r + 1) * width], "little", signed=True) << (form >> 2 & 31)

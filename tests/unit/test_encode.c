@@ -12,6 +12,7 @@
 
 #include "../../rt/decode/range.h"
 #include "base/rng.h"
+#include "encode/channels.h"
 #include "encode/code.h"
 #include "encode/encode.h"
 
@@ -300,11 +301,76 @@ static void test_past_the_end_are_zeros(void **state) {
   th_arena_destroy(arena);
 }
 
+/* --- coded channels --- */
+
+static thr_channel random_channel(th_rng *rng, int kind) {
+  const int bits = 1 + (int)th_rng_below(rng, 30);
+  int32_t mult = (int32_t)((1u << 30) | (th_rng_below(rng, 1u << bits) << (30 - bits)));
+  thr_channel c = {(int32_t)th_rng_below(rng, 1u << (kind == 3 ? 31 : 14)) - (kind == 3 ? 1 << 30 : 1 << 13), mult,
+                   (int8_t)(-(int)th_rng_below(rng, kind == 2 ? 30 : 4))};
+  if (kind == 1) c.mult = 1 << 30 | 12345, c.shift = -7;
+  if (kind == 2 && th_rng_below(rng, 10) == 0) c.mult = 0;
+  return c;
+}
+
+static int by_falling_scale(const void *a, const void *b) {
+  const thr_channel *x = a, *y = b;
+  return x->shift != y->shift ? y->shift - x->shift : (y->mult > x->mult) - (y->mult < x->mult);
+}
+
+static void test_channels_come_back(void **state) {
+  th_rng rng = th_rng_init(9, 0);
+  size_t bytes[5] = {0};
+  for (int round = 0; round < 500; round++) {
+    thr_channel c[100];
+    const int kind = round % 5;
+    const uint32_t n = 1 + th_rng_below(&rng, 100);
+    th_buf out = {0};
+    for (uint32_t i = 0; i < n; i++) c[i] = random_channel(&rng, kind);
+    if (kind == 4) qsort(c, n, sizeof *c, by_falling_scale);
+    assert_true(th_encode_channels(c, n, &out));
+    bytes[kind] += out.size;
+    uint8_t *exact = malloc(out.size); /* so that reading beyond shows */
+    memcpy(exact, out.data, out.size);
+    const thr_requant r = {.coded = exact, .coded_bytes = (uint32_t)out.size};
+    thr_channel_state s = {0};
+    for (uint32_t i = 0; i < n; i++) {
+      thr_channel back;
+      thr_decode_channels(&r, &s, &back);
+      assert_int_equal(back.bias, c[i].bias);
+      assert_int_equal(back.mult, c[i].mult);
+      if (c[i].mult) assert_int_equal(back.shift, c[i].shift);
+    }
+    free(exact);
+    th_buf_free(&out);
+  }
+  assert_true(bytes[4] < bytes[0] * 95 / 100 && bytes[1] < bytes[0] / 2); /* order and sharing pay */
+}
+
+static void test_channels_of_any_bytes_are_in_range(void **state) {
+  th_rng rng = th_rng_init(10, 0);
+  for (int round = 0; round < 5000; round++) {
+    const uint32_t bytes = th_rng_below(&rng, 40);
+    uint8_t *data = malloc(bytes);
+    for (uint32_t i = 0; i < bytes; i++) data[i] = (uint8_t)th_rng_below(&rng, 256);
+    const thr_requant r = {.coded = data, .coded_bytes = bytes};
+    thr_channel_state s = {0};
+    for (int i = 0; i < 50; i++) {
+      thr_channel c;
+      thr_decode_channels(&r, &s, &c);
+      assert_in_range(c.shift + 31, 0, 61);
+    }
+    free(data);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_lengths_are_optimal),
       cmocka_unit_test(test_lengths_of_known_sets),
       cmocka_unit_test(test_round_trips),
+      cmocka_unit_test(test_channels_come_back),
+      cmocka_unit_test(test_channels_of_any_bytes_are_in_range),
       cmocka_unit_test(test_round_trips_of_small_random_tensors),
       cmocka_unit_test(test_skewed_beyond_the_length_limit),
       cmocka_unit_test(test_choice),

@@ -177,6 +177,23 @@ static void dump_fields(FILE *out, const thr_step *step) {
   fputc('\n', out);
 }
 
+static void dump_coded_channels(FILE *out, const thr_requant *r, uint32_t rows) {
+  thr_channel channel;
+  thr_channel_state state = {0};
+  fprintf(out, "\nbias");
+  for (uint32_t i = 0; i < rows; i++) {
+    r->decode(r, &state, &channel);
+    fprintf(out, " %d", channel.bias);
+  }
+  fprintf(out, "\nrequant");
+  memset(&state, 0, sizeof state);
+  for (uint32_t i = 0; i < rows; i++) {
+    r->decode(r, &state, &channel);
+    fprintf(out, " %d*2^%d", channel.mult, channel.shift);
+  }
+  fputc('\n', out);
+}
+
 static void dump_weights(FILE *out, thr_parsed_step *parsed, const int8_t *weights) {
   uint32_t rows, row_elems;
   thr_step_weight_rows(&parsed->step, &rows, &row_elems);
@@ -185,6 +202,10 @@ static void dump_weights(FILE *out, thr_parsed_step *parsed, const int8_t *weigh
   fprintf(out, "coder %d scratch %u\n", parsed->coder, parsed->scratch);
   fprintf(out, "weights");
   for (uint32_t i = 0; i < rows * row_elems; i++) fprintf(out, " %d", weights[i]);
+  if (r->decode) {
+    dump_coded_channels(out, r, rows);
+    return;
+  }
   fprintf(out, "\nbias");
   for (uint32_t i = 0; i < rows; i++) {
     int32_t v = 0;
@@ -252,7 +273,7 @@ static void compare_with_decoder(fixture *f, const th_buf *blob) {
 
 static void test_independent_decoder_agrees(void **state) {
   fixture *f = *state;
-  static const th_encode_options slow = {.coders = 1u << THR_CODER_RANGE};
+  static const th_encode_options slow = {.coders = 1u << THR_CODER_RANGE, .code_channels = true};
   th_buf blob = {0};
   th_program *p;
   if (system("python3 -c pass > /dev/null 2>&1") != 0) {

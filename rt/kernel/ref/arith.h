@@ -85,6 +85,21 @@ static inline int32_t thr_bias_at(const thr_bias *b, int32_t channel) {
   return (int32_t)(v << b->shift);
 }
 
+/* Channel after channel, c = 0, 1, ...; `state` begins with zeros. */
+static inline thr_channel thr_channel_next(const thr_bias *bias, const thr_requant *r, thr_channel_state *state,
+                                           int32_t c) {
+  thr_channel channel;
+  if (r->decode) {
+    r->decode(r, state, &channel);
+    return channel;
+  }
+  const int32_t e = r->index ? r->index[c] : r->per_channel ? c : 0;
+  channel.bias = thr_bias_at(bias, c);
+  channel.mult = r->mult[e];
+  channel.shift = r->shift[e];
+  return channel;
+}
+
 /* acc + sum of w[i] * (x[i] - zero). The difference has 9 bits; naming it int16_t lets compilers pair the products. */
 static inline int32_t thr_dot(int32_t acc, const int8_t *x, const int8_t *w, int32_t n, int32_t zero) {
   uint32_t sum = (uint32_t)acc;

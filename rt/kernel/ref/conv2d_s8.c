@@ -42,16 +42,17 @@ static int32_t convolve(const thr_conv2d_params *p, const int8_t *in, const int8
 void thr_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch) {
   const int32_t row = row_elems(p), depth = p->in_c / p->groups, group_out = p->out_c / p->groups;
   thr_stream stream;
+  thr_channel_state channels = {0, 0, 0, 0};
   if (p->weights.decode) thr_stream_begin(&stream, &p->weights, (int8_t *)scratch + row);
   for (int32_t oc = 0; oc < p->out_c; oc++) {
     const int8_t *w = thr_weight_row(&p->weights, &stream, oc, row, scratch);
     const int8_t *group_in = in + (oc / group_out) * depth;
-    const int32_t bias = thr_bias_at(&p->bias, oc);
+    const thr_channel channel = thr_channel_next(&p->bias, &p->requant, &channels, oc);
     int8_t *o = out + oc;
     for (int32_t y = 0; y < p->out_y; y++) {
       for (int32_t x = 0; x < p->out_x; x++, o += p->out_c) {
-        const int32_t acc = convolve(p, group_in, w, y, x, bias);
-        *o = thr_finish(thr_requantize(&p->requant, oc, acc), p->out_zero, p->lo, p->hi);
+        const int32_t acc = convolve(p, group_in, w, y, x, channel.bias);
+        *o = thr_finish(thr_scale(acc, channel.mult, channel.shift), p->out_zero, p->lo, p->hi);
       }
     }
   }

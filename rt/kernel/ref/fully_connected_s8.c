@@ -27,15 +27,17 @@ static int32_t dot_coded(const thr_fully_connected_params *p, thr_stream *stream
 
 void thr_fully_connected_s8_ref(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch) {
   thr_stream stream;
+  thr_channel_state channels = {0, 0, 0, 0};
   if (p->weights.decode) thr_stream_begin(&stream, &p->weights, (int8_t *)scratch + chunk(p));
   for (int32_t o = 0; o < p->out_n; o++) {
-    int32_t acc = thr_bias_at(&p->bias, o);
+    const thr_channel channel = thr_channel_next(&p->bias, &p->requant, &channels, o);
+    int32_t acc = channel.bias;
     if (p->weights.decode) {
       acc = dot_coded(p, &stream, in, acc, scratch);
     } else {
       const int8_t *w = (const int8_t *)p->weights.data + (size_t)o * (size_t)p->in_n;
       acc = thr_dot(acc, in, w, p->in_n, p->in_zero);
     }
-    out[o] = thr_finish(thr_requantize(&p->requant, o, acc), p->out_zero, p->lo, p->hi);
+    out[o] = thr_finish(thr_scale(acc, channel.mult, channel.shift), p->out_zero, p->lo, p->hi);
   }
 }

@@ -85,6 +85,7 @@ static inline void thr_scale_constant(int32_t value, thr_scale_lane *s) {
  * weights, as dead ones are, may have a bias of any size. */
 static inline int thr_scale_channel(const thr_requant *r, const thr_bias *bias, int32_t c, const int8_t *w, int32_t n,
                                     int32_t in_zero, int32_t out_zero, thr_scale_lane *s) {
+  if (r->decode) return 0; /* channels in order only: left to the reference kernel */
   const int32_t e = r->index ? r->index[c] : r->per_channel ? c : 0, b = thr_bias_at(bias, c);
   int64_t weights = 0;
   for (int32_t i = 0; i < n; i++) weights += w[i] < 0 ? -w[i] : w[i];
