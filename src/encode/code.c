@@ -14,16 +14,22 @@ static int bits_for(unsigned max) { /* to write the numbers 0..max; at least 1 *
 
 /* Puts symbols in canonical order (by length, then number) and numbers the words. */
 static void assign_words(const uint32_t freq[TH_CODE_SYMBOLS], th_code *code) {
-  unsigned next = 0;
-  code->symbols = 0;
+  unsigned count[LONGEST + 1] = {0}, place[LONGEST + 1], word[LONGEST + 1], placed = 0, next = 0;
+  for (int s = 0; s < TH_CODE_SYMBOLS; s++) count[code->length[s]] += freq[s] != 0;
   code->longest = 0;
-  for (int length = 0; length <= LONGEST; length++, next <<= 1) {
-    for (int s = 0; s < TH_CODE_SYMBOLS; s++) {
-      if (freq[s] == 0 || code->length[s] != length) continue;
-      code->symbol[code->symbols++] = (uint8_t)s;
-      code->word[s] = (uint16_t)next++;
-      code->longest = length;
-    }
+  for (int length = 0; length <= LONGEST; length++) {
+    place[length] = placed;
+    word[length] = next;
+    placed += count[length];
+    next = (next + count[length]) << 1;
+    if (count[length]) code->longest = length;
+  }
+  code->symbols = (int)placed;
+  for (int s = 0; s < TH_CODE_SYMBOLS; s++) {
+    const int length = code->length[s];
+    if (freq[s] == 0) continue;
+    code->symbol[place[length]++] = (uint8_t)s;
+    code->word[s] = (uint16_t)word[length]++;
   }
 }
 

@@ -71,6 +71,8 @@ static double real_multiplier(const weighted *d, int channel) {
   return (double)d->in.scale * (double)w_scale / (double)d->out.scale;
 }
 
+enum { MOST_INDEXED = 256 }; /* pairs that a byte per channel can tell apart */
+
 /* Fills mult[], shift[] with the distinct pairs in order of appearance and entry[c] with the pair of channel c. */
 static th_status distinct_pairs(const weighted *d, int32_t *mult, int8_t *shift, int32_t *entry, int *distinct) {
   *distinct = 0;
@@ -78,6 +80,7 @@ static th_status distinct_pairs(const weighted *d, int32_t *mult, int8_t *shift,
     int32_t m;
     int8_t s;
     TH_TRY(th_lower_multiplier(d->node, real_multiplier(d, c), &m, &s));
+    if (*distinct > MOST_INDEXED) continue; /* too many for an index: no need to know which */
     int e = 0;
     while (e < *distinct && (mult[e] != m || shift[e] != s)) e++;
     if (e == *distinct) {
@@ -100,7 +103,7 @@ static th_status set_requant(th_lowering *l, const weighted *d, th_program_step 
   if (!mult || !entry || !shift || !index) return TH_ERR_RESOURCE;
   int distinct;
   TH_TRY(distinct_pairs(d, mult, shift, entry, &distinct));
-  const bool indexed = distinct > 1 && distinct <= 256 && 5 * distinct + n < 5 * n;
+  const bool indexed = distinct > 1 && distinct <= MOST_INDEXED && 5 * distinct + n < 5 * n;
   if (distinct > 1 && !indexed) {
     distinct = n;
     for (int c = 0; c < n; c++) TH_TRY(th_lower_multiplier(d->node, real_multiplier(d, c), &mult[c], &shift[c]));
