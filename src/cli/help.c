@@ -23,8 +23,9 @@ th_status cli_help_all(void) {
       &out,
       "\n'thimble COMMAND --help' lists the options of a command; --version prints the version.\n\n"
       "MODEL is a .tflite, .onnx, Keras (.h5, .keras) or .thim file, or an architecture text (models/NAME.txt).\n"
-      "DATA is fashion-mnist, mnist, or a folder of IDX files, with keys such as ,val=0.1,augment=shift2;\n"
-      "names are looked for in $THIMBLE_DATA, ./data and /usr/share/datasets.\n\n"
+      "DATA is a name (fashion-mnist, mnist) or a path: pictures or wav files in a folder per class, .csv, .npz,\n"
+      "raw arrays, IDX; with keys such as ,val=0.1,augment=shift2. 'thimble data' lists them. Names are looked\n"
+      "for in $THIMBLE_DATA, ./data and /usr/share/datasets.\n\n"
       "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 bad or unsupported input, 4 out of resources,\n"
       "70 internal error, 130 interrupted.\n");
   return print_and_free(&out);

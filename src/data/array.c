@@ -106,10 +106,6 @@ static th_dtype kept_type(const th_array *a) {
 
 static th_status convert(const th_array *a, int64_t elems, th_dtype type, void *out) {
   walk w = walk_begin(a);
-  if (a->bytes == 1 && type != TH_DTYPE_F32 && !(a->fortran && a->rank > 1)) {
-    memcpy(out, a->data, (size_t)elems);
-    return TH_OK;
-  }
   for (int64_t i = 0; i < elems; i++, walk_next(&w)) {
     double v = value_at(a, w.at);
     if (!isfinite(v) || fabs(v) > 3e38)
@@ -140,6 +136,10 @@ th_status th_array_samples(th_arena *arena, const th_array *a, int limit, th_sto
   th_dtype type = kept_type(a);
   TH_TRY(th_source_room(a->what, count, shape, type));
   int64_t elems = count * th_shape_elems(shape);
+  if (type != TH_DTYPE_F32 && a->bytes == 1 && !(a->fortran && a->rank > 1)) { /* as they lie in the file */
+    *store = (th_store){.count = (int)count, .dtype = type, .samples = a->data};
+    return TH_OK;
+  }
   void *samples = th_arena_array(arena, (size_t)elems, th_dtype_bytes(type));
   if (!samples) return TH_ERR_RESOURCE;
   *store = (th_store){.count = (int)count, .dtype = type, .samples = samples};

@@ -24,7 +24,8 @@ const char *th_array_type_text(const th_array *a, char buf[16]);
 /* A .npy file (format 1.0 to 3.0), all of it: header and exactly as many bytes as it says. */
 th_status th_array_from_npy(const uint8_t *data, size_t size, const char *what, th_array *a);
 
-/* The first `limit` (0: all) samples: 8-bit integers and int16 as they are, everything else as float. Two dimensions of
+/* The first `limit` (0: all) samples: 8-bit integers (which may stay where they are) and int16 as they are, everything
+ * else as float. Two dimensions of
  * a sample get a third one, a single channel. */
 th_status th_array_samples(th_arena *arena, const th_array *a, int limit, th_store *store, th_shape *shape);
 

@@ -83,6 +83,13 @@ static const source sources[] = {
 };
 enum { SOURCES = sizeof sources / sizeof sources[0] };
 
+bool th_dataset_kind(int i, const char **what, const char **keys) {
+  if (i < 0 || i >= SOURCES) return false;
+  *what = sources[i].what;
+  *keys = sources[i].keys;
+  return true;
+}
+
 static th_status look(th_arena *arena, const char *path, const th_data_spec *spec, th_source_place *place) {
   *place = (th_source_place){.arena = arena, .path = path, .spec = spec};
   if (th_dir_exists(path)) return th_dir_list(arena, path, &place->names, &place->count);

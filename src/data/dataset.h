@@ -91,6 +91,10 @@ typedef struct th_dataset_known {
 } th_dataset_known;
 const th_dataset_known *th_dataset_list(int *count);
 
+/* The kinds of data sets that a path can be (data/sources.def): what it is, and the keys of its own. false behind the
+ * last. */
+bool th_dataset_kind(int i, const char **what, const char **keys);
+
 /* Checks the four files of a known data set in folder `dir` (each plain or .gz) against the SHA-256 of their contents,
  * uncompressed. TH_ERR_INPUT names the file that is missing or differs. */
 th_status th_dataset_verify(const char *name, const char *dir);

@@ -22,8 +22,8 @@ uint64_t th_dataset_hash(const th_dataset *d) {
     h = mix(h, split->index, split->index ? (size_t)split->count * sizeof *split->index : 0);
     h = mix(h, &split->count, sizeof split->count);
   }
-  h = mix(h, &d->scale, sizeof d->scale);
-  if (d->zero != 0) h = mix(h, &d->zero, sizeof d->zero);
+  if (!d->own) h = mix(h, &d->scale, sizeof d->scale); /* otherwise of whichever model looked at it last */
+  if (d->zero != 0 && !d->own) h = mix(h, &d->zero, sizeof d->zero);
   h = mix(h, d->mean, sizeof d->mean);
   h = mix(h, d->std, sizeof d->std);
   return mix(h, d->augment, d->augment ? sizeof *d->augment : 0);

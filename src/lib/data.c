@@ -23,6 +23,10 @@ th_status th_data_verify(const char *name, const char *dir) {
   return th_dataset_verify(name, dir);
 }
 
+bool th_data_kind(int i, const char **what, const char **keys) {
+  return th_dataset_kind(i, what, keys);
+}
+
 bool th_data_known(int i, th_data_info *info) {
   int n;
   const th_dataset_known *known = th_dataset_list(&n);
