@@ -120,6 +120,15 @@ static th_status set_roles(reader *r) {
 
 /* --- rows --- */
 
+static bool is_missing(const reader *r, const th_csv *c, const th_csv_field *field) {
+  double v;
+  if (th_csv_is_missing(c, field)) return true;
+  if (!r->spec->n_missing || !th_csv_number(c, field, &v)) return false;
+  for (int i = 0; i < r->spec->n_missing; i++)
+    if (v == r->spec->missing[i]) return true;
+  return false;
+}
+
 /* The next row that is to be kept; false at the end. Checks that all fields are there and none is missing. */
 static th_status next_row(reader *r, const table *t, th_csv *c, bool *found) {
   int count;
@@ -132,7 +141,7 @@ static th_status next_row(reader *r, const table *t, th_csv *c, bool *found) {
                      t->columns);
     int missing = -1;
     for (int i = 0; i < count && missing < 0; i++)
-      if (r->roles[i] != DROP && th_csv_is_missing(c, &r->fields[i])) missing = i;
+      if (r->roles[i] != DROP && is_missing(r, c, &r->fields[i])) missing = i;
     if (missing < 0) return TH_OK;
     if (!r->spec->drop_missing)
       return th_fail(TH_ERR_INPUT,

@@ -198,12 +198,16 @@ static th_status key_drop(th_data_spec *s, const assignment *a) {
   return list(a, &s->drop);
 }
 
+/* missing=drop,-200: what becomes of rows with a missing value, then numbers that stand for one. */
 static th_status key_missing(th_data_spec *s, const assignment *a) {
-  const char *value = NULL;
-  TH_TRY(text(a, &value));
-  s->drop_missing = strcmp(value, "drop") == 0;
-  if (s->drop_missing || strcmp(value, "refuse") == 0) return TH_OK;
-  return th_fail(TH_ERR_USAGE, "data: missing=%s: expected drop or refuse", value);
+  s->drop_missing = strcmp(a->item[0], "drop") == 0;
+  if (!s->drop_missing && strcmp(a->item[0], "refuse") != 0)
+    return th_fail(TH_ERR_USAGE, "data: missing=%s: expected drop or refuse, then numbers that stand for missing",
+                   a->item[0]);
+  if (a->items > 5) return th_fail(TH_ERR_USAGE, "data: missing= takes at most 4 numbers, found %d", a->items - 1);
+  for (s->n_missing = 0; s->n_missing < a->items - 1; ++s->n_missing)
+    TH_TRY(number(a, a->item[s->n_missing + 1], -1e38, 1e38, &s->missing[s->n_missing]));
+  return TH_OK;
 }
 
 /* size=96: square; size=48x64: rows x columns. */

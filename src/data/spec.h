@@ -36,13 +36,15 @@ typedef struct th_data_spec {
   const char *dtype;                /* of raw data, as NumPy names it; NULL: not given */
   const char *label;                /* column of a csv file with the class */
   th_spec_list target, drop;        /* columns with numbers to predict, columns to leave out */
-  bool drop_missing;                /* rows with missing values are left out instead of refused */
-  int size_y, size_x;               /* of pictures; 0: as the first one */
-  int channels;                     /* of pictures: 1 or 3; 0: as the first one */
-  const char *features;             /* of sounds */
-  int rate, length_ms;              /* of sounds: sampling rate converted to, length cut or padded to; 0: not given */
-  int window_ms, step_ms;           /* of the frames of sounds; 0: not given */
-  uint32_t given;                   /* a bit per key in the order of the table in spec.c */
+  double missing[4];                /* numbers that stand for a missing value */
+  int n_missing;
+  bool drop_missing;      /* rows with missing values are left out instead of refused */
+  int size_y, size_x;     /* of pictures; 0: as the first one */
+  int channels;           /* of pictures: 1 or 3; 0: as the first one */
+  const char *features;   /* of sounds */
+  int rate, length_ms;    /* of sounds: sampling rate converted to, length cut or padded to; 0: not given */
+  int window_ms, step_ms; /* of the frames of sounds; 0: not given */
+  uint32_t given;         /* a bit per key in the order of the table in spec.c */
 } th_data_spec;
 
 th_status th_data_spec_parse(th_arena *arena, const char *text, uint64_t seed, th_data_spec *spec);

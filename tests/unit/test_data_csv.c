@@ -65,6 +65,11 @@ static void missing_values(void **state) {
   assert_int_equal(fx_fetch(d, TH_SPLIT_TEST, 1, x), 1);
   assert_true(x[0] == 5 && x[1] == 6);
   th_dataset_close(d);
+  d = fx_open("m.csv,label=y,missing=drop,2.0"); /* the first row's b */
+  assert_int_equal(d->store[0].count, 1);
+  th_dataset_close(d);
+  fx_refused("m.csv,label=y,missing=drop,x", TH_ERR_USAGE, "missing=x: expected a number");
+  fx_refused("m.csv,label=y,drop=b,missing=refuse,4", TH_ERR_INPUT, "m.csv: line 4: column a: the value is missing");
   d = fx_open("m.csv,label=y,drop=b");
   assert_int_equal(d->store[0].count, 4);
   th_dataset_close(d);
