@@ -216,6 +216,16 @@ static th_status read_zip(th_arena *arena, const uint8_t *data, size_t size, con
 
 /* --- the interface --- */
 
+/* Messages quote names from the file; what could steer a terminal, or is no text, becomes '?'. */
+static void clean_message(const char *what) {
+  char text[1024];
+  snprintf(text, sizeof text, "%s", th_error_message());
+  size_t own = th_str_starts(text, what) ? strlen(what) : 0;
+  for (char *c = text + own; *c; c++)
+    if (*c < ' ' || *c > '~') *c = '?';
+  th_error_set(th_error_status(), text);
+}
+
 static th_status read_with(th_status (*fn)(th_arena *, const uint8_t *, size_t, const char *, th_graph **),
                            const uint8_t *data, size_t size, const char *what, th_graph **graph) {
   *graph = NULL;
@@ -224,6 +234,7 @@ static th_status read_with(th_status (*fn)(th_arena *, const uint8_t *, size_t, 
   if (!arena) return TH_ERR_RESOURCE;
   th_status status = fn(arena, data, size, what, graph);
   th_arena_destroy(arena);
+  if (status != TH_OK) clean_message(what);
   return status;
 }
 

@@ -155,6 +155,7 @@ static void messages(void **state) {
        "dimension 1 of its input is not fixed"},
       {SEQUENTIAL(LAYER("ReLU", "") "," LAYER("Softmax", "")), "layer x (Softmax): another layer has the same name"},
       {SEQUENTIAL(LAYER("Lambda", "")), "layer x (Lambda): it holds Python code"},
+      {SEQUENTIAL(LAYER("Att\\u001b[31m\xc3\xa4", "")), "(Att?[31m\?\?): layers of this class are not supported"},
       {SEQUENTIAL(LAYER("Attention", "")), "layer x (Attention): layers of this class are not supported"},
       {SEQUENTIAL(DENSE()), "layer d (Dense): the file has no weights for it"},
       {SEQUENTIAL(DENSE(",\"activation\":\"wavy\"")), "the file has no weights"},
