@@ -1,7 +1,8 @@
 /* Shared by the files of the Keras reader:
  *
  *   keras.c             the containers: .h5 and .keras, and where each keeps the weights of a layer
- *   keras_model.c       the config: models, layers, calls of layers; runs a model's calls in order, nested ones too
+ *   keras_config.c      the config: models, layers, references to layers
+ *   keras_model.c       runs a model's calls in order, those of models in it too
  *   keras_build.c       values, nodes and weights of the graph that is being made
  *   keras_layers.c      the table of layers (keras_layers.def), and layers without a window
  *   keras_windows.c     convolutions, pools, dense layers
@@ -17,7 +18,7 @@
 #include "ir/graph.h"
 #include "op/op.h"
 
-enum { KR_MAX_ARGS = 24, KR_MAX_WEIGHTS = 6, KR_MAX_WEIGHT_RANK = 5 };
+enum { KR_MAX_ARGS = 24, KR_MAX_WEIGHTS = 6, KR_MAX_WEIGHT_RANK = 5, KR_MAX_PORTS = 64, KR_MAX_CALLS = 2048 };
 
 typedef struct kr_reader kr_reader;
 typedef struct kr_layer kr_layer;
@@ -114,6 +115,14 @@ struct kr_reader {
 
 /* Config (the whole model's object: class_name, config) to graph. */
 th_status th_keras_read_config(const th_json *root, const kr_source *source, const char *what, th_graph **graph);
+
+/* --- keras_config.c --- */
+bool th_keras_is_model(const char *class_name);
+bool th_keras_take_ref(const th_json *j, kr_ref *ref);              /* false: j is no [layer, call, output, ...] */
+kr_layer *th_keras_find_layer(const kr_model *m, const char *name); /* NULL when absent */
+/* `self`: the layer that the model is, NULL for the outermost. */
+th_status th_keras_take_model(kr_reader *r, kr_layer *self, const char *class_name, const th_json *config, int depth,
+                              kr_model **model);
 
 /* --- keras_build.c --- */
 /* "model.h5: layer conv1 (Conv2D): ..." */

@@ -1,178 +1,60 @@
-/* The config of a Keras model: which layers it has, and which calls of them. Running a model's calls in the order in
- * which their inputs become known builds the graph; a model used as a layer is run in its place, so nothing is nested
- * in the end.
+/* Runs the calls of a Keras model in the order in which their inputs become known, which builds the graph; a model used
+ * as a layer is run in its place, so nothing is nested in the end.
  *
  * Two dialects say how a layer was called (its inbound nodes). Keras 2 lists the inputs, [layer, call, output, other
  * arguments]; Keras 3 has {args, kwargs} with tensors {keras_history: [layer, call, output]} in them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "read/keras_internal.h"
 
-enum { MAX_LAYERS = 2048, MAX_CALLS = 2048, MAX_DEPTH = 8, MAX_PORTS = 64, MAX_NAME = 128 };
+enum { MAX_NAME = 128 };
 
-/* --- references --- */
-
-static bool take_ref(const th_json *j, kr_ref *ref) {
-  const th_json *name = th_json_at(j, 0), *call = th_json_at(j, 1), *output = th_json_at(j, 2);
-  if (!th_json_is_string(name) || !th_json_is_number(call) || !th_json_is_number(output)) return false;
-  double a = th_json_number(call, -1), b = th_json_number(output, -1);
-  *ref = (kr_ref){th_json_string(name, ""), a >= 0 && a < MAX_CALLS ? (int)a : -1, b >= 0 && b < 1000 ? (int)b : -1};
-  return true;
-}
-
-/* All references in a structure of lists and named members, in order. */
-static th_status take_refs(kr_reader *r, const char *what, const th_json *j, int depth, kr_ref *refs, int *n) {
-  if (*n < MAX_PORTS && take_ref(j, &refs[*n])) {
-    ++*n;
-    return TH_OK;
-  }
-  if (*n >= MAX_PORTS) return th_fail(TH_ERR_INPUT, "%s: %s has more than %d entries", r->what, what, MAX_PORTS);
-  if (depth > 4 || (!th_json_is_array(j) && !th_json_is_object(j)))
-    return th_fail(TH_ERR_INPUT, "%s: %s of the config does not name layers", r->what, what);
-  for (const th_json *i = th_json_first(j); i; i = th_json_next(i)) TH_TRY(take_refs(r, what, i, depth + 1, refs, n));
-  return TH_OK;
-}
-
-static th_status model_refs(kr_reader *r, const kr_model *m, const char *key, kr_ref **refs, int *n) {
-  *refs = TH_ARRAY(r->scratch, kr_ref, MAX_PORTS);
-  if (!*refs) return TH_ERR_RESOURCE;
-  TH_TRY(take_refs(r, key, th_json_get(m->config, key), 0, *refs, n));
-  if (*n > 0) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "%s: model %.64s has no %s", r->what, m->name, key);
-}
-
-/* --- layers --- */
-
-static bool is_model_class(const char *name) {
-  return th_str_eq(name, "Sequential") || th_str_eq(name, "Functional") || th_str_eq(name, "Model");
-}
-
-/* "Conv2DTranspose" to "conv2d_transpose": an underscore before a capital that begins a lower-case word, and between a
- * small letter and a capital. */
-static void snake_case(const char *name, char *out, size_t size) {
-  size_t n = 0;
-  for (size_t i = 0; name[i] && n + 3 < size; i++) {
-    bool upper = name[i] >= 'A' && name[i] <= 'Z';
-    bool lower_next = name[i + 1] >= 'a' && name[i + 1] <= 'z';
-    bool after_lower = i && name[i - 1] >= 'a' && name[i - 1] <= 'z';
-    if (!upper && !(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9') && name[i] != '_')
-      continue;
-    if (upper && i && n && out[n - 1] != '_' && (lower_next || after_lower)) out[n++] = '_';
-    out[n++] = upper ? (char)(name[i] + 32) : name[i];
-  }
-  out[n] = 0;
-}
-
-/* The name under which .keras keeps a layer's weights: its class in snake case, numbered from the second one on. */
-static th_status settle_store(kr_reader *r, kr_model *m, int index) {
-  kr_layer *l = &m->layers[index];
-  char stem[MAX_NAME];
-  int before = 0;
-  for (int i = 0; i < index; i++)
-    before += !m->layers[i].is_operation && th_str_eq(m->layers[i].class_name, l->class_name);
-  snake_case(l->class_name, stem, sizeof stem);
-  const char *parent = m->self ? m->self->store : "", *slash = m->self ? "/" : "";
-  l->store = before ? th_arena_printf(r->scratch, "%s%slayers/%s_%d", parent, slash, stem, before)
-                    : th_arena_printf(r->scratch, "%s%slayers/%s", parent, slash, stem);
-  return l->store ? TH_OK : TH_ERR_RESOURCE;
-}
-
-static th_status take_calls(kr_reader *r, kr_layer *l, const th_json *nodes) {
-  int n = th_json_count(nodes);
-  if (n > MAX_CALLS) return th_keras_fail(r, l, "it is called %d times", n);
-  l->call = TH_ARRAY(r->scratch, const th_json *, n);
-  if (!l->call) return TH_ERR_RESOURCE;
-  for (const th_json *i = th_json_first(nodes); i; i = th_json_next(i)) l->call[l->n_calls++] = i;
-  return TH_OK;
-}
-
-static th_status check_policy(kr_reader *r, const kr_layer *l) {
-  const th_json *dtype = th_json_get(l->config, "dtype");
-  const char *name = th_json_string(dtype, NULL);
-  if (!name) name = th_json_string(th_json_get(th_json_get(dtype, "config"), "name"), "float32");
-  if (l->is_input || strstr(name, "float32") || strstr(name, "float16")) return TH_OK; /* mixed_float16, bfloat16 */
-  if (strstr(name, "float64") || th_json_get(th_json_get(dtype, "config"), "source_name") == NULL) return TH_OK;
-  return th_keras_fail(r, l, "its dtype policy is %.40s; only float weights are supported", name);
-}
-
-static th_status take_model(kr_reader *r, kr_layer *self, const char *class_name, const th_json *config, int depth,
-                            kr_model **model);
-
-/* An operation of keras.ops bears the name of its class, as a layer does; its config has nothing but a name. */
-static bool is_operation(const th_json *entry, const char *class_name) {
-  const char *module = th_json_string(th_json_get(entry, "module"), NULL);
-  if (th_str_eq(class_name, "TFOpLambda")) return true;
-  if (module) return strstr(module, ".ops") != NULL;
-  return th_keras_is_operation(class_name) && !th_json_get(th_json_get(entry, "config"), "trainable");
-}
-
-static th_status take_layer(kr_reader *r, kr_model *m, const th_json *entry, int index, int depth) {
-  kr_layer *l = &m->layers[index];
-  l->parent = m;
-  l->config = th_json_get(entry, "config");
-  l->class_name = th_json_string(th_json_get(entry, "class_name"), NULL);
-  l->name = th_json_string(th_json_get(entry, "name"), NULL);
-  if (!l->name) l->name = th_json_string(th_json_get(l->config, "name"), l->class_name);
-  if (!l->class_name || !l->name || strlen(l->class_name) >= MAX_NAME)
-    return th_fail(TH_ERR_INPUT, "%s: layer %d of the config has no class_name", r->what, index);
-  if (strlen(l->name) >= MAX_NAME)
-    return th_fail(TH_ERR_INPUT, "%s: the name of layer %d is longer than %d", r->what, index, MAX_NAME - 1);
-  for (int i = 0; i < index; i++)
-    if (th_str_eq(m->layers[i].name, l->name)) return th_keras_fail(r, l, "another layer has the same name");
-  l->is_operation = is_operation(entry, l->class_name);
-  l->is_input = th_str_eq(l->class_name, "InputLayer");
-  TH_TRY(settle_store(r, m, index));
-  TH_TRY(take_calls(r, l, th_json_get(entry, "inbound_nodes")));
-  TH_TRY(check_policy(r, l));
-  if (l->is_input) return TH_OK;
-  if (is_model_class(l->class_name)) return take_model(r, l, l->class_name, l->config, depth + 1, &l->inner);
-  l->row = l->is_operation ? th_keras_operation_row() : th_keras_row(l->class_name);
-  if (l->row) return TH_OK;
-  if (th_str_eq(l->class_name, "Lambda"))
-    return th_keras_fail(r, l, "it holds Python code, which cannot be run here; replace it by layers of Keras");
-  return th_keras_fail(r, l, "layers of this class are not supported");
-}
-
-static kr_layer *find_layer(const kr_model *m, const char *name) {
-  for (int i = 0; i < m->n_layers; i++)
-    if (th_str_eq(m->layers[i].name, name)) return &m->layers[i];
-  return NULL;
-}
+/* --- where counting of calls begins --- */
 
 /* A model that is used as a layer has one call before all others, its own making, which the config leaves out: Keras 2
  * counts it. Since every call is referred to by somebody, the lowest number tells. */
 static void settle_first_calls(kr_model *m, const kr_ref *refs, int n, bool start) {
   for (int i = 0; start && i < m->n_layers; i++) m->layers[i].first_call = m->layers[i].inner ? 1 : 0;
   for (int i = 0; i < n; i++) {
-    kr_layer *l = refs[i].call == 0 ? find_layer(m, refs[i].layer) : NULL;
+    kr_layer *l = refs[i].call == 0 ? th_keras_find_layer(m, refs[i].layer) : NULL;
     if (l) l->first_call = 0;
   }
 }
 
-static th_status take_model(kr_reader *r, kr_layer *self, const char *class_name, const th_json *config, int depth,
-                            kr_model **model) {
-  const th_json *list = th_json_is_array(config) ? config : th_json_get(config, "layers"); /* Keras before 2.2.3 */
-  int n = th_json_count(list);
-  kr_model *m = TH_NEW(r->scratch, kr_model);
-  if (!m) return TH_ERR_RESOURCE;
-  m->self = self;
-  m->name = self ? self->name : th_json_string(th_json_get(config, "name"), "model");
-  m->config = config;
-  m->sequential = th_str_eq(class_name, "Sequential");
-  if (depth > MAX_DEPTH) return th_fail(TH_ERR_INPUT, "%s: models are nested deeper than %d", r->what, MAX_DEPTH);
-  if (n < 1 || n > MAX_LAYERS)
-    return th_fail(TH_ERR_INPUT, "%s: model %.64s has %d layers, expected 1 to %d", r->what, m->name, n, MAX_LAYERS);
-  m->layers = TH_ARRAY(r->scratch, kr_layer, n);
-  if (!m->layers) return TH_ERR_RESOURCE;
-  for (const th_json *i = th_json_first(list); i; i = th_json_next(i))
-    TH_TRY(take_layer(r, m, i, m->n_layers++, depth));
-  *model = m;
-  if (m->sequential) return TH_OK;
-  TH_TRY(model_refs(r, m, "input_layers", &m->inputs, &m->n_inputs));
-  return model_refs(r, m, "output_layers", &m->outputs, &m->n_outputs);
+/* The references in the inputs of all calls, whichever dialect: to find out where counting begins. */
+static th_status settle_counting(kr_reader *r, kr_model *m) {
+  kr_ref ref;
+  bool listed = false;
+  settle_first_calls(m, NULL, 0, true);
+  for (int i = 0; i < m->n_layers; i++)
+    for (int k = 0; k < m->layers[i].n_calls; k++) {
+      const th_json *node = m->layers[i].call[k];
+      if (!th_json_is_array(node)) continue;
+      listed = true;
+      if (th_keras_take_ref(node, &ref)) settle_first_calls(m, &ref, 1, false);
+      for (const th_json *j = th_json_first(node); j; j = th_json_next(j))
+        if (th_keras_take_ref(j, &ref)) settle_first_calls(m, &ref, 1, false);
+    }
+  if (listed) {
+    settle_first_calls(m, m->outputs, m->n_outputs, false);
+    return TH_OK;
+  }
+  /* Keras 3 counts a model's own making in output_layers only, and only for functional ones */
+  for (int i = 0; i < m->n_outputs; i++) {
+    kr_layer *l = th_keras_find_layer(m, m->outputs[i].layer);
+    if (l && l->inner && !l->inner->sequential && m->outputs[i].call > 0) m->outputs[i].call--;
+  }
+  for (int i = 0; i < m->n_layers; i++) m->layers[i].first_call = 0;
+  return TH_OK;
+}
+
+static th_status counting_all(kr_reader *r, kr_model *m) {
+  TH_TRY(settle_counting(r, m));
+  for (int i = 0; i < m->n_layers; i++)
+    if (m->layers[i].inner) TH_TRY(counting_all(r, m->layers[i].inner));
+  return TH_OK;
 }
 
 /* --- calls --- */
@@ -186,7 +68,7 @@ typedef struct run {
 } run;
 
 static th_status lookup(kr_reader *r, run *u, const kr_layer *user, const kr_ref *ref, int *value) {
-  const kr_layer *l = find_layer(u->model, ref->layer);
+  const kr_layer *l = th_keras_find_layer(u->model, ref->layer);
   if (!l) return th_keras_fail(r, user, "its input %.64s is no layer of the model", ref->layer);
   int call = ref->call - l->first_call, index = (int)(l - u->model->layers);
   if (l->is_input) call = 0;
@@ -219,7 +101,8 @@ static th_status take_arg(kr_reader *r, run *u, kr_call *c, const th_json *j, in
   kr_ref ref;
   const th_json *history = th_json_get(th_json_get(j, "config"), "keras_history");
   if (history) {
-    if (!take_ref(history, &ref)) return th_keras_fail(r, c->layer, "an input has a history that names no layer");
+    if (!th_keras_take_ref(history, &ref))
+      return th_keras_fail(r, c->layer, "an input has a history that names no layer");
     return add_ref(r, u, c, &ref);
   }
   if (th_json_is_number(j)) return add_arg(r, c, -1, th_json_number(j, 0));
@@ -238,7 +121,7 @@ static th_status take_keywords(kr_reader *r, run *u, kr_call *c, const th_json *
     kr_ref ref;
     if (is_state(i, th_json_key(i))) c->has_state = true;
     if (!c->layer->is_operation) continue;
-    if (take_ref(i, &ref))
+    if (th_keras_take_ref(i, &ref))
       TH_TRY(add_ref(r, u, c, &ref));
     else if (th_json_is_number(i))
       TH_TRY(add_arg(r, c, -1, th_json_number(i, 0)));
@@ -248,7 +131,7 @@ static th_status take_keywords(kr_reader *r, run *u, kr_call *c, const th_json *
 
 static th_status take_listed(kr_reader *r, run *u, kr_call *c, const th_json *j) {
   kr_ref ref;
-  if (!take_ref(j, &ref)) return th_keras_fail(r, c->layer, "an input names no layer");
+  if (!th_keras_take_ref(j, &ref)) return th_keras_fail(r, c->layer, "an input names no layer");
   if (th_str_eq(ref.layer, "_CONSTANT_VALUE")) {
     const th_json *constant = th_json_at(j, 2);
     TH_TRY(add_arg(r, c, -1, th_json_number(constant, 0)));
@@ -269,7 +152,7 @@ static th_status take_inputs(kr_reader *r, run *u, kr_call *c, const th_json *no
     }
     return TH_OK;
   }
-  if (take_ref(node, &ref)) return take_listed(r, u, c, node);
+  if (th_keras_take_ref(node, &ref)) return take_listed(r, u, c, node);
   if (!th_json_is_array(node)) return th_keras_fail(r, c->layer, "a call of it is neither a list nor {args, kwargs}");
   for (const th_json *i = th_json_first(node); i; i = th_json_next(i)) TH_TRY(take_listed(r, u, c, i));
   return TH_OK;
@@ -279,7 +162,7 @@ static th_status run_model(kr_reader *r, kr_model *m, const int *in, int n_in, i
 
 static th_status perform(kr_reader *r, kr_call *c) {
   kr_layer *l = c->layer;
-  if (++r->calls > MAX_CALLS) return th_keras_fail(r, l, "the model has more than %d calls of layers", MAX_CALLS);
+  if (++r->calls > KR_MAX_CALLS) return th_keras_fail(r, l, "the model has more than %d calls of layers", KR_MAX_CALLS);
   if (c->n_args < 1 || (c->arg[0].value < 0 && !l->is_operation)) return th_keras_fail(r, l, "it has no input");
   l->n_uses++;
   if (c->has_state) return th_keras_fail(r, l, "an initial state is not supported");
@@ -325,33 +208,6 @@ static th_status make_run(kr_reader *r, kr_model *m, run *u) {
   return TH_OK;
 }
 
-/* The references in the inputs of all calls, whichever dialect: to find out where counting begins. */
-static th_status settle_counting(kr_reader *r, kr_model *m) {
-  kr_ref ref;
-  bool listed = false;
-  settle_first_calls(m, NULL, 0, true);
-  for (int i = 0; i < m->n_layers; i++)
-    for (int k = 0; k < m->layers[i].n_calls; k++) {
-      const th_json *node = m->layers[i].call[k];
-      if (!th_json_is_array(node)) continue;
-      listed = true;
-      if (take_ref(node, &ref)) settle_first_calls(m, &ref, 1, false);
-      for (const th_json *j = th_json_first(node); j; j = th_json_next(j))
-        if (take_ref(j, &ref)) settle_first_calls(m, &ref, 1, false);
-    }
-  if (listed) {
-    settle_first_calls(m, m->outputs, m->n_outputs, false);
-    return TH_OK;
-  }
-  /* Keras 3 counts a model's own making in output_layers only, and only for functional ones */
-  for (int i = 0; i < m->n_outputs; i++) {
-    kr_layer *l = find_layer(m, m->outputs[i].layer);
-    if (l && l->inner && !l->inner->sequential && m->outputs[i].call > 0) m->outputs[i].call--;
-  }
-  for (int i = 0; i < m->n_layers; i++) m->layers[i].first_call = 0;
-  return TH_OK;
-}
-
 static th_status unresolved(kr_reader *r, const run *u) {
   for (int i = 0; i < u->model->n_layers; i++)
     for (int k = 0; k < u->model->layers[i].n_calls; k++)
@@ -366,7 +222,7 @@ static th_status run_functional(kr_reader *r, kr_model *m, const int *in, int *o
   kr_layer none = {.name = m->name, .class_name = "model"};
   TH_TRY(make_run(r, m, &u));
   for (int i = 0; i < m->n_inputs; i++) {
-    const kr_layer *l = find_layer(m, m->inputs[i].layer);
+    const kr_layer *l = th_keras_find_layer(m, m->inputs[i].layer);
     if (!l || !l->is_input)
       return th_fail(TH_ERR_INPUT, "%s: input %.64s of model %.64s is no InputLayer", r->what, m->inputs[i].layer,
                      m->name);
@@ -469,18 +325,11 @@ static th_status make_inputs(kr_reader *r, const kr_model *m, int *values, int *
   }
   *n = m->n_inputs;
   for (int i = 0; i < m->n_inputs; i++) {
-    const kr_layer *l = find_layer(m, m->inputs[i].layer);
+    const kr_layer *l = th_keras_find_layer(m, m->inputs[i].layer);
     if (!l || !l->is_input)
       return th_fail(TH_ERR_INPUT, "%s: input %.64s is no InputLayer", r->what, m->inputs[i].layer);
     TH_TRY(add_input(r, l, find_dims(l->config), &values[i]));
   }
-  return TH_OK;
-}
-
-static th_status counting_all(kr_reader *r, kr_model *m) {
-  TH_TRY(settle_counting(r, m));
-  for (int i = 0; i < m->n_layers; i++)
-    if (m->layers[i].inner) TH_TRY(counting_all(r, m->layers[i].inner));
   return TH_OK;
 }
 
@@ -495,14 +344,14 @@ static th_status drop_unused(kr_reader *r) {
 
 static th_status build(kr_reader *r, const th_json *root) {
   const char *class_name = th_json_string(th_json_get(root, "class_name"), "");
-  int in[MAX_PORTS], out[MAX_PORTS], n_in = 0, n_out = 0;
+  int in[KR_MAX_PORTS], out[KR_MAX_PORTS], n_in = 0, n_out = 0;
   kr_model *m;
-  if (!is_model_class(class_name))
+  if (!th_keras_is_model(class_name))
     return th_fail(TH_ERR_INPUT,
                    "%s: the model is of class '%.64s', expected Sequential or Functional: a class of one's own holds "
                    "Python code, which cannot be run here",
                    r->what, class_name);
-  TH_TRY(take_model(r, NULL, class_name, th_json_get(root, "config"), 0, &m));
+  TH_TRY(th_keras_take_model(r, NULL, class_name, th_json_get(root, "config"), 0, &m));
   TH_TRY(counting_all(r, m));
   const char *name = th_keras_clean(r, m->name);
   if (!name) return TH_ERR_RESOURCE;
