@@ -49,7 +49,7 @@ static th_status gather(const th_lowering *l, const th_node *n, int channel_axis
   d->y = th_node_out(l->g, n, 0);
   d->legacy = d->w && d->w->dtype == TH_DTYPE_U8;
   d->w_zero = 0;
-  if (!d->w || !d->w->data || (d->w->dtype != TH_DTYPE_S8 && !d->legacy))
+  if (!d->w || !d->w->data || (d->w->dtype != TH_DTYPE_S8 && d->w->dtype != TH_DTYPE_S4 && !d->legacy))
     return TH_LOWER_FAIL(n, "weights %s are not constant s8 values", d->w ? d->w->name : "(none)");
   if (d->w->shape.rank <= channel_axis) return TH_LOWER_FAIL(n, "weights %s have too few dimensions", d->w->name);
   d->channels = d->w->shape.dim[channel_axis];
@@ -218,6 +218,7 @@ th_status th_lower_transpose_conv2d(th_lowering *l, int node) {
   thr_conv2d_params *p = &s->step.p.conv2d;
   TH_TRY(set_geometry(&d, p));
   p->groups = 1;
+  if (d.legacy) return TH_LOWER_FAIL(n, "weights %s are u8, which has no integer kernel here", d.w->name);
   if (n->attr[TH_ATTR_GROUPS].i != 1 || p->dilation_y != 1 || p->dilation_x != 1)
     return TH_LOWER_FAIL(n, "groups and dilation have no integer kernel");
   if (d.w->shape.dim[3] != p->in_c)

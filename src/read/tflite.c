@@ -139,8 +139,10 @@ static th_status read_data(tfl_reader *r, th_fb_table t, int id) {
   uint64_t bytes = 0;
   TH_TRY(find_buffer(r, th_fb_u32(t, TFL_TENSOR_BUFFER, 0), tensor->name, &data, &bytes));
   if (bytes == 0) return TH_OK;
-  if (th_fb_has(t, TFL_TENSOR_SPARSITY))
-    return th_fail(TH_ERR_INPUT, "%s: tensor %s: sparse storage is not supported", r->fb.what, tensor->name);
+  if (th_fb_has(t, TFL_TENSOR_SPARSITY)) {
+    TH_TRY(th_tfl_densify(r, th_fb_child(t, TFL_TENSOR_SPARSITY), id, data, bytes, &data));
+    return th_graph_set_data(r->g, id, tensor->dtype, &tensor->shape, data);
+  }
   int64_t elems = th_shape_elems(&tensor->shape);
   uint64_t expected = tensor->dtype == TH_DTYPE_S4 ? (uint64_t)(elems + 1) / 2 : (uint64_t)th_tensor_bytes(tensor);
   if (bytes != expected)

@@ -11,7 +11,8 @@ typedef struct tfl_reader {
   th_graph *g; /* its tensor ids are the file's tensor indices; tensors made here come behind */
   th_arena *scratch;
   th_fb_vec buffers;
-  int n_tensors; /* of the file */
+  int n_tensors;        /* of the file */
+  uint64_t dense_bytes; /* of sparse constants so far */
 } tfl_reader;
 
 typedef struct tfl_op {
@@ -55,6 +56,9 @@ th_status th_tfl_settle_weights(tfl_reader *r, const tfl_op *o);
 th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) TH_PRINTF(3, 4);
 /* Turns a constant of another type into float in place: tensor by its scale and zero, float16 by widening. */
 th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor);
+/* Writes out a sparse constant: *dense gets th_tensor_bytes() bytes from the scratch arena (tflite_sparse.c). */
+th_status th_tfl_densify(tfl_reader *r, th_fb_table sparsity, int tensor, const uint8_t *data, uint64_t bytes,
+                         const uint8_t **dense);
 /* Uint8 activations to int8, once the graph is complete (tflite_uint8.c). */
 th_status th_tfl_from_uint8(tfl_reader *r);
 

@@ -290,6 +290,16 @@ th_status th_tfl_read_dequantize(tfl_reader *r, const tfl_op *o) {
   return widen(r, o, o->in[0], o->out);
 }
 
+/* Sparse constants are dense here as soon as they are read, so this passes one on. */
+th_status th_tfl_read_densify(tfl_reader *r, const tfl_op *o) {
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  const th_tensor *t = th_tfl_tensor(r, o->in[0]), *y = th_tfl_tensor(r, o->out);
+  if (!t->data) return th_tfl_fail(r, o, "input %s is not a constant", t->name);
+  if (t->dtype != y->dtype || !th_shape_eq(&t->shape, &y->shape))
+    return th_tfl_fail(r, o, "input %s and output %s differ in type or shape", t->name, y->name);
+  return th_graph_set_data(r->g, o->out, t->dtype, &t->shape, t->data);
+}
+
 static const tfl_op_row rows[] = {
 #define TFL_OP(code, name, options, function, op) {code, options, #name, th_tfl_read_##function, TH_OP_##op},
 #include "read/tflite_ops.def"
