@@ -87,10 +87,29 @@ static void visit_reshape(finder *f, const th_node *n) {
     freeze_node(f, n);
 }
 
+static void link_parts(finder *f, const th_node *n) {
+  int offset = 0;
+  open_space(f, n->out[0], false);
+  for (int i = 0; i < n->n_in; i++) {
+    const int part = f->c->map[n->in[i]].space;
+    f->c->link[f->c->n_links++] = (th_channel_link){f->c->map[n->out[0]].space, part, offset};
+    offset += f->c->size[part];
+  }
+}
+
 static void visit_concat(finder *f, const th_node *n) {
   int rank = f->g->tensors[n->out[0]].shape.rank, axis = n->attr[TH_ATTR_AXIS].i;
   bool over_channels = axis < 0 ? axis == -1 : axis == rank - 1;
-  for (int i = 0; i < n->n_in; i++) over_channels = over_channels || is_const(f, n->in[i]);
+  bool plain = true; /* every part a whole space */
+  for (int i = 0; i < n->n_in; i++) {
+    const th_channel_map m = is_const(f, n->in[i]) ? (th_channel_map){-1, 0} : f->c->map[n->in[i]];
+    plain = plain && m.space >= 0 && m.div == 1 && f->c->size[m.space] == last_dim(&f->g->tensors[n->in[i]]);
+    over_channels = over_channels || is_const(f, n->in[i]);
+  }
+  if (over_channels && plain) {
+    link_parts(f, n);
+    return;
+  }
   if (over_channels) {
     freeze_node(f, n);
     return;
@@ -177,7 +196,10 @@ th_status th_channels_find(const th_graph *g, th_arena *arena, th_channels *c) {
   c->map = TH_ARRAY(arena, th_channel_map, g->n_tensors + 1);
   c->size = TH_ARRAY(arena, int, most);
   c->frozen = TH_ARRAY(arena, bool, most);
-  if (!f.parent || !c->map || !c->size || !c->frozen) return TH_ERR_RESOURCE;
+  int parts = 0;
+  for (int i = 0; i < g->n_nodes; i++) parts += g->nodes[i].op == TH_OP_CONCAT ? g->nodes[i].n_in : 0;
+  c->link = TH_ARRAY(arena, th_channel_link, parts + 1);
+  if (!f.parent || !c->map || !c->size || !c->frozen || !c->link) return TH_ERR_RESOURCE;
   for (int t = 0; t < g->n_tensors; t++) c->map[t].space = -1;
   for (int i = 0; i < g->n_inputs; i++) open_space(&f, g->inputs[i], true);
   for (int i = 0; i < g->n_nodes; i++) {
@@ -193,9 +215,19 @@ th_status th_channels_find(const th_graph *g, th_arena *arena, th_channels *c) {
   for (int i = 0; i < g->n_outputs; i++) freeze(&f, g->outputs[i]);
   for (int t = 0; t < g->n_tensors; t++)
     if (c->map[t].space >= 0) c->map[t].space = root_of(&f, c->map[t].space);
+  for (int i = 0; i < c->n_links; i++) {
+    c->link[i].whole = root_of(&f, c->link[i].whole);
+    c->link[i].part = root_of(&f, c->link[i].part);
+  }
   for (int s = 0; s < c->n_spaces; s++)
     if (f.parent[s] != s) c->size[s] = 0;
   return TH_OK;
+}
+
+bool th_channels_linked(const th_channels *c, int space) {
+  for (int i = 0; i < c->n_links; i++)
+    if (c->link[i].whole == space || c->link[i].part == space) return true;
+  return false;
 }
 
 int th_channel_at(const th_channels *c, int tensor, int64_t i) {

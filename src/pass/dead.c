@@ -228,6 +228,23 @@ static int invert(const th_channels *c, bool **removable) {
   return gone;
 }
 
+/* A channel of a concatenation goes together with that of its part, or not at all. */
+static void agree(const th_channels *c, bool **removable) {
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (int i = 0; i < c->n_links; i++) {
+      const th_channel_link l = c->link[i];
+      for (int k = 0; k < c->size[l.part]; k++) {
+        bool *part = removable[l.part] ? &removable[l.part][k] : NULL;
+        bool *whole = removable[l.whole] ? &removable[l.whole][l.offset + k] : NULL;
+        if (part && *part && !(whole && *whole)) changed = true, *part = false;
+        if (whole && *whole && !(part && *part)) changed = true, *whole = false;
+      }
+    }
+  }
+}
+
 static void spare_one(const th_channels *c, bool **removable) {
   for (int s = 0; s < c->n_spaces; s++) {
     bool any = !removable[s];
@@ -245,7 +262,9 @@ static th_status remove_channels(th_graph *g, th_arena *scratch, int *gone) {
   if (!removable) return TH_ERR_RESOURCE;
   for (int i = 0; i < g->n_nodes; i++)
     if (reads_channels(&g->nodes[i])) keep_needed(g, &g->nodes[i], &c, value, removable);
+  agree(&c, removable);
   spare_one(&c, removable);
+  agree(&c, removable);
   for (int i = 0; i < g->n_nodes; i++)
     if (reads_channels(&g->nodes[i])) TH_TRY(absorb(g, i, &c, value, removable));
   *gone = invert(&c, removable);

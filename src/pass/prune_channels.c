@@ -52,7 +52,9 @@ static void score_node(const th_graph *g, const th_node *n, const th_channels *c
 static double **score_all(const th_graph *g, th_arena *arena, const th_channels *c, th_channel_norm norm) {
   double **score = TH_ARRAY(arena, double *, c->n_spaces + 1);
   for (int s = 0; score && s < c->n_spaces; s++)
-    if (!c->frozen[s] && c->size[s] > 0 && !(score[s] = TH_ARRAY(arena, double, c->size[s]))) return NULL;
+    if (!c->frozen[s] && !th_channels_linked(c, s) && c->size[s] > 0 &&
+        !(score[s] = TH_ARRAY(arena, double, c->size[s])))
+      return NULL;
   for (int i = 0; score && i < g->n_nodes; i++)
     if (!g->nodes[i].dead && th_op_weight_input(g->nodes[i].op) == 1) score_node(g, &g->nodes[i], c, norm, score);
   return score;

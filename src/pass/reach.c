@@ -306,6 +306,19 @@ static bool keeps_channels(const walk *k, const th_node *n) {
   }
 }
 
+/* Parts one behind the other; false when they are joined along another axis. */
+static bool concat_ranges(const walk *k, const th_node *n, th_range *out, int32_t dim) {
+  const int axis = n->attr[TH_ATTR_AXIS].i, rank = k->g->tensors[n->out[0]].shape.rank;
+  int32_t at = 0;
+  if (axis != -1 && axis != rank - 1) return false;
+  for (int i = 0; i < n->n_in; i++) {
+    const int32_t part = n->in[i] < 0 ? dim : last_dim(&k->g->tensors[n->in[i]]);
+    if (part > dim - at) return false;
+    for (int32_t c = 0; c < part; c++) out[at++] = operand_range(k, n->in[i], c);
+  }
+  return true;
+}
+
 static th_status visit(walk *k, int node) {
   const th_node *n = &k->g->nodes[node];
   const int y = n->out[0];
@@ -321,6 +334,7 @@ static th_status visit(walk *k, int node) {
     k->r->sum[s - k->p->steps] = sum;
     return weighted_range(s, k->arena, k->r->of[x], last_dim(&k->g->tensors[x]), out, sum);
   }
+  if (n->op == TH_OP_CONCAT && concat_ranges(k, n, out, dim)) return TH_OK;
   if (!keeps_channels(k, n)) return TH_OK;
   for (int32_t i = 0; i < dim; i++) out[i] = one_range(k, n, s, i);
   return TH_OK;

@@ -36,7 +36,7 @@ static th_status choose(const th_graph *g, th_arena *arena, const th_channels *c
     if (n->dead || n->op != TH_OP_CONV2D || n->attr[TH_ATTR_GROUPS].i != 1) continue;
     const th_channel_map m = c->map[n->out[0]];
     const th_quant *q = &th_node_in(g, n, 1)->quant;
-    if (m.space < 0 || m.div != 1 || c->frozen[m.space] || order[m.space]) continue;
+    if (m.space < 0 || m.div != 1 || c->frozen[m.space] || th_channels_linked(c, m.space) || order[m.space]) continue;
     if (th_node_out(g, n, 0)->dtype != TH_DTYPE_S8 || q->count != c->size[m.space] || q->axis != 0) continue;
     TH_TRY(order_by(arena, q, &order[m.space]));
   }
