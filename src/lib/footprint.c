@@ -73,24 +73,28 @@ static th_status footprint_of_float(const th_graph *g, th_footprint *f) {
   return status;
 }
 
-static th_status footprint_of_program(const th_graph *g, const th_encode_options *coders, th_footprint *f) {
+th_status th_footprint_of_deployed(const th_graph *g, const th_deployed *d, th_footprint *f) {
   th_op_cost cost = th_op_cost_all(g);
-  f->params = cost.params;
-  f->macs = cost.macs;
-  th_deployed d;
-  TH_TRY(th_deploy(g, coders, &d));
+  *f = (th_footprint){.params = cost.params, .macs = cost.macs};
   int64_t zeros = 0;
-  for (int i = 0; i < d.program->n_steps; i++) {
-    const th_program_step *s = &d.program->steps[i];
+  for (int i = 0; i < d->program->n_steps; i++) {
+    const th_program_step *s = &d->program->steps[i];
     f->weights += s->weight_count;
-    f->weight_bits += 8 * ((int64_t)d.bytes[i].weights + d.bytes[i].table);
+    f->weight_bits += 8 * ((int64_t)d->bytes[i].weights + d->bytes[i].table);
     for (uint32_t k = 0; k < s->weight_count; k++) zeros += s->weights[k] == 0;
   }
   f->sparsity = f->weights ? (double)zeros / (double)f->weights : 0;
   th_buf blob = {0};
-  th_status status = th_write_thim_program(d.program, d.program->arena, &blob, NULL);
+  th_status status = th_write_thim_program(d->program, d->program->arena, &blob, NULL);
   f->bytes = (int64_t)blob.size;
   th_buf_free(&blob);
+  return status;
+}
+
+static th_status footprint_of_program(const th_graph *g, const th_encode_options *coders, th_footprint *f) {
+  th_deployed d;
+  TH_TRY(th_deploy(g, coders, &d));
+  const th_status status = th_footprint_of_deployed(g, &d, f);
   th_deployed_free(&d);
   return status;
 }

@@ -54,24 +54,20 @@ static void write_layers(const th_graph *g, const th_graph *after, const th_reac
   }
 }
 
-static th_status write_savings(const th_lossless *l, const totals *sum, th_json *o, th_result *r) {
+static void write_savings(const th_lossless *l, const totals *sum, th_json *o, th_result *r) {
   const th_footprint *before = &l->row[0].f, *after = &l->row[l->n - 1].f;
-  th_deployed d;
   char a[32], b[32];
-  TH_TRY(th_deploy(l->graph, NULL, &d));
   th_json_add_int(o, "bytes", after->bytes);
   th_json_add_int(o, "macs", after->macs);
   th_json_add_int(o, "params", after->params);
-  th_json_add_int(o, "arena_bytes", d.plan.arena_bytes);
+  th_json_add_int(o, "arena_bytes", l->deployed.plan.arena_bytes);
   th_json_add_int(o, "constant_channels", sum->constant);
   th_json_add_int(o, "removable_channels", sum->removed);
-  th_deployed_free(&d);
   th_buf_printf(&r->text,
                 "\nwithout changing an output bit (shrink --lossless): at most %s bytes in flash without code, ",
                 th_thousands(a, after->bytes));
   th_buf_printf(&r->text, "%s MACs (%.0f %% less)\n", th_thousands(b, after->macs),
                 before->macs ? 100.0 * (double)(before->macs - after->macs) / (double)before->macs : 0.0);
-  return TH_OK;
 }
 
 static th_status write_all(const th_model *m, const th_lossless *l, th_arena *arena, th_result *r) {
@@ -84,7 +80,7 @@ static th_status write_all(const th_model *m, const th_lossless *l, th_arena *ar
     th_json *o = th_json_add_object(r->json, "lossless");
     th_table *t = th_table_create(r->arena, "<layer|channels|constant|can go");
     write_layers(m->graph, l->graph, &reach, o, t, &sum);
-    status = write_savings(l, &sum, o, r);
+    write_savings(l, &sum, o, r);
     if (sum.constant || sum.removed) th_table_print(t, &r->text);
   }
   th_program_destroy(p);
@@ -97,6 +93,6 @@ th_status th_info_lossless(const th_model *model, th_result *r) {
   th_arena *arena = th_arena_create();
   const th_status status = arena ? write_all(model, &l, arena, r) : TH_ERR_RESOURCE;
   th_arena_destroy(arena);
-  th_graph_destroy(l.graph);
+  th_lossless_free(&l);
   return status;
 }

@@ -15,14 +15,16 @@ typedef struct th_lossless_row {
 #define TH_LOSSLESS_ROWS 12
 
 typedef struct th_lossless {
-  th_graph *graph; /* the result; whoever called destroys it */
+  th_graph *graph; /* the result */
   th_lossless_row row[TH_LOSSLESS_ROWS];
   int n;
+  th_deployed deployed; /* the graph, coded */
 } th_lossless;
 
 /* Runs all passes on a copy and measures after each: "as given", one row per group of passes, "encode" with `coders`.
  * TH_ERR_INPUT for models that are not integer. */
 th_status th_lossless_run(const th_model *model, const th_encode_options *coders, th_lossless *result);
+void th_lossless_free(th_lossless *result);
 
 /* Runs `samples` random samples, and the test split of `data` unless that is NULL, through the model and through the
  * blob, and compares every output byte. TH_ERR_INTERNAL, naming sample and output, at the first difference. *compared:

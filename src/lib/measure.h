@@ -4,7 +4,7 @@
 #define TH_LIB_MEASURE_H
 
 #include "data/dataset.h"
-#include "encode/encode.h"
+#include "lib/deploy.h"
 #include "lib/metric.h"
 #include "lib/model.h"
 
@@ -41,5 +41,8 @@ extern const th_encode_options th_raw_only; /* no coder but raw */
  * survivors; a tensor whose values lie on an int8 grid (clustered) counts as the best coder makes it, scales included.
  * Integer graphs: the .thim program, its weights coded as `coders` says (NULL: the smallest of each tensor). */
 th_status th_footprint_of(const th_graph *g, const th_encode_options *coders, th_footprint *footprint);
+
+/* The same of an integer graph that has been deployed already. */
+th_status th_footprint_of_deployed(const th_graph *g, const th_deployed *deployed, th_footprint *footprint);
 
 #endif

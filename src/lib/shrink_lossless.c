@@ -1,7 +1,6 @@
 /* shrink --lossless: run, verify, write. See lossless.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -9,6 +8,8 @@
 #include "lib/lossless.h"
 #include "report/result.h"
 #include "report/table.h"
+#include "write/csource.h"
+#include "write/thim.h"
 
 #define VERIFY_SAMPLES 100
 
@@ -43,15 +44,17 @@ static th_status file_size(job *j, const char *path, int64_t *bytes) {
   return TH_OK;
 }
 
-/* Nothing stays in the folder that has not been verified: the blob is checked as it was written. */
-static th_status write_and_verify(job *j, const char *blob) {
-  uint8_t *data;
-  size_t size;
-  TH_TRY(th_compile_blob(j->after, j->compile, blob, &j->bytes));
-  TH_TRY(th_file_read(j->result->arena, blob, TH_FILE_LIMIT, &data, &size));
-  const th_status status =
-      th_lossless_verify(j->before, data, size, VERIFY_SAMPLES, j->seed, j->data, j->ctx, &j->compared);
-  if (status != TH_OK) remove(blob);
+/* Nothing gets into the folder that has not been verified. */
+static th_status verify_and_write(job *j, const char *path) {
+  const th_program *program = j->run.deployed.program;
+  th_buf blob = {0};
+  th_status status = th_write_thim_program(program, program->arena, &blob, NULL);
+  j->bytes = (int64_t)blob.size;
+  if (status == TH_OK)
+    status =
+        th_lossless_verify(j->before, blob.data, blob.size, VERIFY_SAMPLES, j->seed, j->data, j->ctx, &j->compared);
+  if (status == TH_OK) status = th_file_write(path, blob.data, blob.size);
+  th_buf_free(&blob);
   return status;
 }
 
@@ -61,10 +64,11 @@ static th_status write_outputs(job *j) {
   TH_TRY(path_in(j, "model.thim", &blob));
   TH_TRY(path_in(j, "model.tflite", &tflite));
   TH_TRY(path_in(j, "firmware", &firmware));
-  TH_TRY(write_and_verify(j, blob));
+  TH_TRY(verify_and_write(j, blob));
   TH_TRY(th_model_save(j->after, tflite));
   TH_TRY(file_size(j, tflite, &j->tflite_bytes));
-  TH_TRY(th_compile_firmware(j->after, j->compile, firmware));
+  TH_TRY(th_csource_write_folder(j->run.deployed.program, th_settings_text(j->compile, "name"),
+                                 th_settings_text(j->compile, "target"), firmware));
   th_json_add_string(outputs, "model.thim", blob);
   th_json_add_string(outputs, "model.tflite", tflite);
   th_json_add_string(outputs, "firmware", firmware);
@@ -133,11 +137,10 @@ static th_status run_job(job *j) {
   static const th_encode_options all = {.coders = TH_CODERS_ALL, .code_channels = true};
   TH_TRY(th_lossless_run(j->original, &all, &j->run));
   th_graph *graph = j->run.graph;
-  j->run.graph = NULL;
+  j->run.graph = NULL; /* the model's from now on; the deployed program goes before it */
   TH_TRY(th_model_from_graph(graph, j->original->format, &j->after));
   TH_TRY(th_model_clone(j->original, &j->before));
   TH_TRY(th_settings_create("compile", &j->compile));
-  TH_TRY(th_settings_set(j->compile, "coder", "smallest"));
   if (j->options->target) TH_TRY(th_settings_set(j->compile, "target", j->options->target));
   TH_TRY(th_dir_create(j->dir));
   TH_TRY(write_outputs(j));
@@ -151,7 +154,7 @@ th_status th_shrink_lossless(const th_model *model, const th_data *data, const t
   th_status status = th_result_create(&j.result);
   if (status == TH_OK) status = run_job(&j);
   th_settings_free(j.compile);
-  th_graph_destroy(j.run.graph);
+  th_lossless_free(&j.run);
   th_model_close(j.before);
   th_model_close(j.after);
   return th_result_give(status, j.result, result);

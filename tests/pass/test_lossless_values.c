@@ -195,6 +195,12 @@ static void constant_then_dead(void **state) {
   assert_true(both.macs_after < one.macs_after);
 }
 
+static void equal_channels(void **state) {
+  const effect one = keeps_every_byte("constant_channels,dead"),
+               both = keeps_every_byte("constant_channels,dead,merge_channels,dead");
+  assert_true(both.macs_after < one.macs_after);
+}
+
 static void sorted_channels(void **state) {
   const effect e = keeps_every_byte("sort_channels"), all = keeps_every_byte("constant_channels,dead,sort_channels");
   assert_true(e.macs_after == e.macs_before && all.macs_after < all.macs_before);
@@ -293,7 +299,8 @@ static void intervals_hold(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(intervals_hold),     cmocka_unit_test(constant_channels), cmocka_unit_test(dead_channels),
-      cmocka_unit_test(constant_then_dead), cmocka_unit_test(sorted_channels),   cmocka_unit_test(narrow_multipliers),
+      cmocka_unit_test(constant_then_dead), cmocka_unit_test(equal_channels),    cmocka_unit_test(sorted_channels),
+      cmocka_unit_test(narrow_multipliers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
