@@ -40,12 +40,11 @@ typedef struct role {
   bool samples; /* its first dimension counts samples */
 } role;
 
-static bool has_constant(onnx_reader *r, const Onnx__NodeProto *p) {
-  for (size_t i = 1; i < p->n_input; i++) {
-    const onnx_value *v = *p->input[i] ? th_onnx_value(r, p->input[i]) : NULL;
-    if (v && v->kind == ONNX_CONST) return true;
-  }
-  return false;
+/* A layer's weights: one constant matrix for all rows. */
+static bool has_weights(onnx_reader *r, const Onnx__NodeProto *p) {
+  const size_t at = th_str_eq(p->op_type, "QGemm") || th_str_eq(p->op_type, "QLinearMatMul") ? 3 : 1;
+  const onnx_value *v = at < p->n_input && *p->input[at] ? th_onnx_value(r, p->input[at]) : NULL;
+  return v && v->kind == ONNX_CONST && v->shape.rank == 2;
 }
 
 /* Follows the value through operators that do not care. */
@@ -57,7 +56,7 @@ static role role_of(onnx_reader *r, const onnx_value *v) {
     if (listed(p->op_type, on_pictures)) return (role){!renamed, true};
     if (listed(p->op_type, on_rows)) {
       const Onnx__AttributeProto *swapped = th_onnx_attr_of(p, "transA");
-      return (role){false, has_constant(r, p) && !(swapped && swapped->i)};
+      return (role){false, has_weights(r, p) && !(swapped && swapped->i)};
     }
     if (listed(p->op_type, stopping) || p->n_output < 1) break;
     renamed = renamed || listed(p->op_type, renaming);

@@ -175,6 +175,8 @@ th_status th_onnx_node(onnx_reader *r, const onnx_node *n, th_op_id op, const in
 th_status th_onnx_finish(onnx_reader *r, const onnx_node *n, int *tensor);
 /* The same numbers in another shape: nothing when it is that already. */
 th_status th_onnx_reshape(onnx_reader *r, const onnx_node *n, int from, const th_shape *shape, int *tensor);
+/* Output 0 is v, data or a constant, under another logical shape (onnx_shape.c). */
+th_status th_onnx_give_shape(onnx_reader *r, onnx_node *n, const onnx_value *v, const th_shape *to);
 /* Output k of the node: a tensor of the graph with this logical shape in this layout. */
 th_status th_onnx_set(onnx_reader *r, const onnx_node *n, int k, int tensor, const th_shape *shape,
                       const onnx_layout *layout);

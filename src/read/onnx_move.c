@@ -1,7 +1,7 @@
 /* Operators that select, repeat or join values: Concat, Split, Slice, Gather, Pad, Expand, Tile, DepthToSpace,
  * SpaceToDepth. Axes are those of the file; here they are turned into those of the tensors.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <onnx.pb-c.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -220,10 +220,16 @@ th_status th_onnx_op_gather(onnx_reader *r, onnx_node *n) {
   }
   const int rank = n->in[1]->shape.rank;
   if (rank == 0) return drop_to(r, n, &v, axis, index[0]);
-  if (rank > 1) return th_onnx_fail(r, n, "by indices of %d dimensions is not supported", rank);
   TH_TRY(th_onnx_pick_indices(r, n, &v, axis, index, count, &out));
-  th_onnx_rename(n, 0, &out);
-  return TH_OK;
+  if (rank == 1) {
+    th_onnx_rename(n, 0, &out);
+    return TH_OK;
+  }
+  th_shape to = {.rank = v.shape.rank - 1 + rank}; /* the indices' own dimensions take the axis' place */
+  if (to.rank > TH_MAX_RANK) return th_onnx_fail(r, n, "makes %d dimensions", to.rank);
+  for (int i = 0; i < to.rank; i++)
+    to.dim[i] = i < axis ? v.shape.dim[i] : i < axis + rank ? n->in[1]->shape.dim[i - axis] : v.shape.dim[i - rank + 1];
+  return th_onnx_give_shape(r, n, &out, &to);
 }
 
 /* --- concat --- */
@@ -304,6 +310,18 @@ static th_status pad_edges(onnx_reader *r, onnx_node *n, const onnx_value *v, co
   return TH_OK;
 }
 
+/* The border's value as a constant of the data's type, on their grid. */
+static th_status pad_value(onnx_reader *r, const onnx_node *n, const onnx_value *v, float value, int *tensor) {
+  const th_shape scalar = th_shape_make(1, 1);
+  const th_quant q = r->g->tensors[v->tensor].quant;
+  if (v->dtype == TH_DTYPE_F32) return th_onnx_const(r, "value", TH_DTYPE_F32, &scalar, &value, tensor);
+  if (v->dtype != TH_DTYPE_S8 || q.count != 1) return th_onnx_fail(r, n, "pads integers without a scale");
+  const double real = rint((double)(value / q.scale[0])) + q.zero[0];
+  const int8_t whole = (int8_t)(real > 127 ? 127 : real > -128 ? real : -128);
+  TH_TRY(th_onnx_const(r, "value", TH_DTYPE_S8, &scalar, &whole, tensor));
+  return th_graph_set_quant(r->g, *tensor, -1, 1, q.scale, q.zero);
+}
+
 th_status th_onnx_op_pad(onnx_reader *r, onnx_node *n) {
   onnx_value v;
   padding p;
@@ -330,9 +348,7 @@ th_status th_onnx_op_pad(onnx_reader *r, onnx_node *n) {
   }
   TH_TRY(th_onnx_arrange(r, n, &v, &l, &in[0]));
   TH_TRY(table_of(r, "paddings", table, l.rank, 2, &in[1]));
-  const th_shape scalar = th_shape_make(1, 1);
-  if (value != 0 && (n->integer || v.dtype != TH_DTYPE_F32)) return th_onnx_fail(r, n, "pads integers by a value");
-  if (value != 0 && !mirrors) TH_TRY(th_onnx_const(r, "value", TH_DTYPE_F32, &scalar, &value, &in[2]));
+  if (value != 0 && !mirrors) TH_TRY(pad_value(r, n, &v, value, &in[2]));
   TH_TRY(th_onnx_node(r, n, mirrors ? TH_OP_MIRROR_PAD : TH_OP_PAD, in, in[2] >= 0 ? 3 : 2, &node));
   return give(r, n, 0, &v, &shape, &l);
 }

@@ -27,7 +27,6 @@ th_status th_onnx_op_qlinear_mat_mul(onnx_reader *r, onnx_node *n) {
   onnx_value *in[2];
   TH_TRY(th_onnx_ints_of(r, n, 0, 1, 2, -1, &in[0]));
   TH_TRY(th_onnx_ints_of(r, n, 3, 4, 5, 1, &in[1]));
-  if (in[1]->kind != ONNX_CONST) return th_onnx_fail(r, n, "both sides depend on the data, which is not supported");
   if (in[0]->kind != ONNX_DATA) return th_onnx_fail(r, n, "its data are a constant");
   return run_as(r, n, "MatMul", in, 2, 6, 7);
 }

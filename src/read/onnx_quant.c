@@ -252,10 +252,10 @@ th_status th_onnx_to_float(onnx_reader *r, const onnx_node *n, const onnx_value 
 
 /* --- an operator on integers --- */
 
-/* Softmax, sigmoid and tanh have grids of their own; averages keep that of their input. */
+/* Softmax, sigmoid and the like have grids of their own; averages and extremes keep that of their input. */
 static bool own_grid(const onnx_reader *r, const th_node *node, onnx_grid *g) {
-  static const float scales[] = {1.0f / 256, 1.0f / 128};
-  static const int32_t zeros[] = {-128, 0};
+  static const float scales[] = {1.0f / 256, 1.0f / 128, 16.0f / 256};
+  static const int32_t zeros[] = {-128, 0, 127};
   const th_tensor *in = &r->g->tensors[node->in[0]];
   switch (node->op) {
     case TH_OP_SOFTMAX:
@@ -265,7 +265,14 @@ static bool own_grid(const onnx_reader *r, const th_node *node, onnx_grid *g) {
     case TH_OP_TANH:
       *g = (onnx_grid){1, -1, &scales[1], &zeros[1]};
       return true;
+    case TH_OP_LOG_SOFTMAX:
+      *g = (onnx_grid){1, -1, &scales[2], &zeros[2]};
+      return true;
     case TH_OP_AVG_POOL2D:
+    case TH_OP_MINIMUM:
+    case TH_OP_MAXIMUM:
+    case TH_OP_REDUCE_MIN:
+    case TH_OP_REDUCE_MAX:
       *g = (onnx_grid){1, -1, in->quant.scale, in->quant.zero};
       return true;
     default:
@@ -302,9 +309,11 @@ th_status th_onnx_run_integer(onnx_reader *r, onnx_node *n, const onnx_target *t
   n->integer = true;
   TH_TRY(n->row->read(r, n));
   onnx_value *out = n->out[0];
-  if (!out || out->kind != ONNX_DATA || r->g->n_nodes == first)
-    return th_onnx_fail(r, n, "does not compute anything on integers");
-  TH_TRY(put_on_grid(r, out->tensor, first, &t->grid, t->act, &differs));
+  if (!out || out->kind != ONNX_DATA) return th_onnx_fail(r, n, "does not compute anything on integers");
+  if (r->g->n_nodes == first) /* only another name */
+    differs = !same_grid(&t->grid, &r->g->tensors[out->tensor].quant);
+  else
+    TH_TRY(put_on_grid(r, out->tensor, first, &t->grid, t->act, &differs));
   if (differs) TH_TRY(quantize_node(r, n, &t->grid, &out->tensor));
   out->dtype = TH_DTYPE_S8;
   out->is_u8 = t->is_u8;
@@ -322,26 +331,52 @@ static bool is_int_const(const onnx_value *v, th_dtype dtype) {
 }
 
 static bool is_layer(const onnx_node *n) {
-  return th_str_eq(n->row->name, "Conv") || th_str_eq(n->row->name, "Gemm") || th_str_eq(n->row->name, "MatMul");
+  return th_str_eq(n->row->name, "Conv") || th_str_eq(n->row->name, "Gemm") || th_str_eq(n->row->name, "MatMul") ||
+         th_str_eq(n->row->name, "ConvTranspose");
+}
+
+static bool is_one(const Onnx__AttributeProto *a) {
+  if (!a) return true;
+  for (size_t i = 0; i < a->n_ints; i++)
+    if (a->ints[i] != 1) return false;
+  return (!a->has_i || a->i == 1) && (!a->has_f || a->f == 1);
+}
+
+static bool layer_fits(const onnx_node *n) {
+  const onnx_value *b = th_onnx_input(n, 2);
+  const bool transposed = th_str_eq(n->row->name, "ConvTranspose");
+  if (!is_one(th_onnx_attr(n, "alpha")) || !is_one(th_onnx_attr(n, "beta"))) return false;
+  if (transposed && (!is_one(th_onnx_attr(n, "group")) || !is_one(th_onnx_attr(n, "dilations")))) return false;
+  if (th_str_eq(n->row->name, "MatMul") && is_int_data(th_onnx_input(n, 0)) && is_int_data(th_onnx_input(n, 1)))
+    return true;
+  return is_int_data(th_onnx_input(n, 0)) && is_int_const(th_onnx_input(n, 1), TH_DTYPE_S8) &&
+         (!b || is_int_const(b, TH_DTYPE_S32) || (b->kind == ONNX_CONST && b->dtype == TH_DTYPE_F32));
+}
+
+/* Does a value lie on the grid of another? Both are views. */
+static bool shares_grid(const onnx_reader *r, const onnx_value *a, const onnx_value *b) {
+  const onnx_value *ints[2] = {a->view_of, b->view_of};
+  onnx_grid g[2];
+  for (int i = 0; i < 2; i++) {
+    const th_quant *q = ints[i]->kind == ONNX_DATA ? &r->g->tensors[ints[i]->tensor].quant : NULL;
+    g[i] = q ? (onnx_grid){q->count, -1, q->scale, q->zero} : ints[i]->grid;
+  }
+  return g[0].count == 1 && g[1].count == 1 && g[0].scale[0] == g[1].scale[0] && g[0].zero[0] == g[1].zero[0];
 }
 
 /* Are the inputs what the integer operator takes? */
-static bool inputs_fit(const onnx_node *n) {
-  if (is_layer(n)) {
-    const onnx_value *b = th_onnx_input(n, 2);
-    const Onnx__AttributeProto *alpha = th_onnx_attr(n, "alpha"), *beta = th_onnx_attr(n, "beta");
-    if ((alpha && alpha->f != 1) || (beta && beta->f != 1)) return false;
-    return is_int_data(th_onnx_input(n, 0)) && is_int_const(th_onnx_input(n, 1), TH_DTYPE_S8) &&
-           (!b || is_int_const(b, TH_DTYPE_S32) || (b->kind == ONNX_CONST && b->dtype == TH_DTYPE_F32));
-  }
+static bool inputs_fit(const onnx_reader *r, const onnx_node *n) {
+  if (is_layer(n)) return layer_fits(n);
+  const bool extreme = n->row->op == TH_OP_MINIMUM || n->row->op == TH_OP_MAXIMUM;
+  const bool all = extreme || th_str_eq(n->row->name, "Concat") || n->row->min_in == 2;
   bool any = false;
-  const bool all = th_str_eq(n->row->name, "Concat") || n->row->min_in == 2;
   for (int i = 0; i < (all ? n->n_in : 1); i++) {
-    const bool constant =
-        is_int_const(th_onnx_input(n, i), TH_DTYPE_S8) && th_onnx_input(n, i)->view_of->grid.count == 1;
-    if (!is_int_data(th_onnx_input(n, i)) && !constant) return false;
+    const onnx_value *v = th_onnx_input(n, i);
+    const bool constant = is_int_const(v, TH_DTYPE_S8) && v->view_of->grid.count == 1;
+    if (!is_int_data(v) && !constant) return false;
     any = any || !constant;
   }
+  if (extreme) any = any && n->n_in == 2 && shares_grid(r, n->in[0], n->in[1]);
   return any;
 }
 
@@ -380,7 +415,7 @@ static th_status between(onnx_reader *r, onnx_node *n, bool *done) {
   onnx_target t = {.act = TH_ACT_NONE};
   const onnx_value *last = n->out[0];
   *done = false;
-  if (!last || n->n_out != 1 || !inputs_fit(n)) return TH_OK;
+  if (!last || n->n_out != 1 || !inputs_fit(r, n)) return TH_OK;
   if (takes_act(n) && (t.act = following_act(r, last, &act_index)) != TH_ACT_NONE)
     last = th_onnx_value(r, r->model->graph->node[act_index]->output[0]);
   const Onnx__NodeProto *q = last ? th_onnx_only_reader(r, last, "QuantizeLinear", &q_index) : NULL;

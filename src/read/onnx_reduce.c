@@ -215,9 +215,9 @@ th_status th_onnx_op_arg_max(onnx_reader *r, onnx_node *n) {
 
 /* As matrices with leading dimensions, 1 at the very front; a vector is a row on the left and a column on the right. */
 static th_status matrices(onnx_reader *r, const onnx_node *n, const onnx_value *in, int rank, bool left, int *tensor) {
-  onnx_value v;
-  TH_TRY(th_onnx_to_float(r, n, in, &v));
-  if (v.dtype != TH_DTYPE_F32) return th_onnx_fail(r, n, "input %s is not of a float type", in->name);
+  onnx_value v = *in;
+  if (!n->integer) TH_TRY(th_onnx_to_float(r, n, in, &v));
+  if (!n->integer && v.dtype != TH_DTYPE_F32) return th_onnx_fail(r, n, "input %s is not of a float type", in->name);
   if (v.kind == ONNX_DATA) TH_TRY(th_onnx_settle(r, n, &v, &v));
   onnx_layout l = {.rank = rank + 1};
   if (rank + 1 > TH_MAX_RANK || v.shape.rank < 1) return th_onnx_fail(r, n, "has too many or too few dimensions");
@@ -254,15 +254,16 @@ static th_status product(onnx_reader *r, onnx_node *n, const onnx_value *a, cons
   TH_TRY(th_onnx_node(r, n, TH_OP_BATCH_MATMUL, in, 2, &node));
   node->attr[TH_ATTR_ADJ_X].i = swap_a;
   node->attr[TH_ATTR_ADJ_Y].i = swap_b;
-  *out = (onnx_value){.name = a->name, .kind = ONNX_DATA, .dtype = TH_DTYPE_F32};
+  *out = (onnx_value){.name = a->name, .kind = ONNX_DATA};
   TH_TRY(th_onnx_finish(r, n, &out->tensor));
+  out->dtype = r->g->tensors[out->tensor].dtype;
   product_shape(&r->g->tensors[out->tensor].shape, rank, row, column, out);
   return TH_OK;
 }
 
 th_status th_onnx_mat_mul_data(onnx_reader *r, onnx_node *n) {
   onnx_value out;
-  if (n->integer || n->n_in < 2 || !n->in[0] || !n->in[1]) return th_onnx_fail(r, n, "its weights are no constant");
+  if (n->n_in < 2 || !n->in[0] || !n->in[1]) return th_onnx_fail(r, n, "an input is absent");
   TH_TRY(product(r, n, n->in[0], n->in[1], false, false, &out));
   th_onnx_rename(n, 0, &out);
   return TH_OK;

@@ -111,7 +111,7 @@ static th_status reshape_data(onnx_reader *r, onnx_node *n, const onnx_value *v,
   return TH_OK;
 }
 
-static th_status give_shape(onnx_reader *r, onnx_node *n, const onnx_value *v, const th_shape *to) {
+th_status th_onnx_give_shape(onnx_reader *r, onnx_node *n, const onnx_value *v, const th_shape *to) {
   onnx_value out = *v;
   char a[TH_SHAPE_TEXT], b[TH_SHAPE_TEXT];
   int64_t elems = 1;
@@ -163,7 +163,7 @@ th_status th_onnx_op_reshape(onnx_reader *r, onnx_node *n) {
   th_shape to;
   TH_TRY(take(r, n, &v));
   TH_TRY(target_of(r, n, &v.shape, &to));
-  return give_shape(r, n, &v, &to);
+  return th_onnx_give_shape(r, n, &v, &to);
 }
 
 th_status th_onnx_op_flatten(onnx_reader *r, onnx_node *n) {
@@ -175,7 +175,7 @@ th_status th_onnx_op_flatten(onnx_reader *r, onnx_node *n) {
   if (axis < 0 || axis > v.shape.rank) return th_onnx_fail(r, n, "axis is %d", (int)axis);
   th_shape to = th_shape_make(2, 1, 1);
   for (int i = 0; i < v.shape.rank; i++) to.dim[i >= axis] *= v.shape.dim[i];
-  return give_shape(r, n, &v, &to);
+  return th_onnx_give_shape(r, n, &v, &to);
 }
 
 /* --- dimensions of 1 --- */

@@ -68,7 +68,7 @@ static th_status put_weights(onnx_reader *r, onnx_value *w, int groups, th_shape
   const th_shape order = th_shape_make(4, groups, out, (int32_t)taps, in);
   const int64_t step[4] = {in * out * taps, taps, 1, out * taps};
   void *data;
-  TH_TRY(th_onnx_pick(r, w->data, sizeof(float), 0, &order, step, &data));
+  TH_TRY(th_onnx_pick(r, w->data, th_dtype_bytes(w->dtype), 0, &order, step, &data));
   w->data = data;
   *shape = th_shape_make(4, groups * out, ky, kx, in);
   return TH_OK;
@@ -100,7 +100,11 @@ th_status th_onnx_op_conv_transpose(onnx_reader *r, onnx_node *n) {
   const int outs = w.shape.dim[1] * groups;
   TH_TRY(th_onnx_arrange(r, n, &x, &l, &in[0]));
   TH_TRY(put_weights(r, &w, groups, &shape));
-  TH_TRY(th_onnx_const(r, w.name, TH_DTYPE_F32, &shape, w.data, &in[1]));
+  TH_TRY(th_onnx_const(r, w.name, w.dtype, &shape, w.data, &in[1]));
+  if (w.grid.count > 1 && w.grid.axis != 1)
+    return th_onnx_fail(r, n, "weights %s have scales along their inputs", w.name);
+  const int scale_axis = w.grid.count > 1 ? 0 : -1;
+  if (w.grid.count) TH_TRY(th_graph_set_quant(r->g, in[1], scale_axis, w.grid.count, w.grid.scale, w.grid.zero));
   TH_TRY(th_onnx_bias(r, n, 2, in[0], &w, outs, spatial, x.shape.rank, &in[2]));
   TH_TRY(th_onnx_node(r, n, TH_OP_TRANSPOSE_CONV2D, in, in[2] >= 0 ? 3 : 2, &node));
   static const th_attr_id ids[4][2] = {{TH_ATTR_STRIDE_Y, TH_ATTR_STRIDE_X},
