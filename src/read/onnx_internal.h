@@ -89,7 +89,8 @@ struct onnx_node {
   int n_in;
   onnx_value *out[ONNX_MAX_OUT]; /* NULL when nobody asks for it */
   int n_out;
-  bool integer; /* inputs are the integers, the output will be put on `grid` */
+  bool integer;          /* inputs are the integers, the output will be put on a grid */
+  const onnx_grid *grid; /* that grid; NULL where integers only move */
 };
 
 struct onnx_reader {
@@ -227,6 +228,8 @@ typedef struct onnx_target { /* where an integer operator's result goes */
   bool is_u8;
   th_act act;
 } onnx_target;
+/* Integers of one grid as those of another: data by a quantize node. */
+th_status th_onnx_regrid(onnx_reader *r, const onnx_node *n, onnx_value *v, const onnx_grid *g);
 /* Runs the row on n's inputs, which are integers; output 0 becomes the result on the grid. */
 th_status th_onnx_run_integer(onnx_reader *r, onnx_node *n, const onnx_target *t);
 

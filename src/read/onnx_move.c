@@ -244,6 +244,7 @@ th_status th_onnx_op_concat(onnx_reader *r, onnx_node *n) {
     v[i] = *n->in[i];
     if (!n->integer) TH_TRY(th_onnx_to_float(r, n, n->in[i], &v[i]));
     if (v[i].kind == ONNX_DATA) TH_TRY(th_onnx_settle(r, n, &v[i], &v[i]));
+    if (n->grid) TH_TRY(th_onnx_regrid(r, n, &v[i], n->grid));
     if (v[i].kind == ONNX_DATA && lead < 0) lead = i;
     if (v[i].dtype != v[0].dtype) return th_onnx_fail(r, n, "its inputs are of different types");
   }

@@ -205,6 +205,20 @@ th_status th_onnx_op_quantize_linear(onnx_reader *r, onnx_node *n) {
   return TH_OK;
 }
 
+th_status th_onnx_regrid(onnx_reader *r, const onnx_node *n, onnx_value *v, const onnx_grid *g) {
+  if (v->kind == ONNX_DATA) {
+    if (same_grid(g, &r->g->tensors[v->tensor].quant)) return TH_OK;
+    return quantize_node(r, n, g, &v->tensor);
+  }
+  const float *real;
+  onnx_value as_float = *v;
+  TH_TRY(real_values(r, v, &real));
+  as_float.data = real;
+  as_float.dtype = TH_DTYPE_F32;
+  as_float.grid.count = 0;
+  return quantize_const(r, n, &as_float, g, v->is_u8, v);
+}
+
 /* `ints`, which lives as long as the reading, seen as floats. */
 static th_status give_view(onnx_reader *r, onnx_node *n, int k, const onnx_value *ints) {
   onnx_value out = *ints;
@@ -307,6 +321,7 @@ th_status th_onnx_run_integer(onnx_reader *r, onnx_node *n, const onnx_target *t
   const int first = r->g->n_nodes;
   bool differs = false;
   n->integer = true;
+  n->grid = &t->grid;
   TH_TRY(n->row->read(r, n));
   onnx_value *out = n->out[0];
   if (!out || out->kind != ONNX_DATA) return th_onnx_fail(r, n, "does not compute anything on integers");

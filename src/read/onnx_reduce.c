@@ -308,7 +308,8 @@ static th_status scale_and_shift(onnx_reader *r, onnx_node *n, const onnx_value 
     if (!n->in[i]) continue;
     onnx_value c = *n->in[i];
     const onnx_value before = *out;
-    if (c.kind != ONNX_CONST || c.view_of) return th_onnx_fail(r, n, "input %s must be a constant", c.name);
+    if (c.kind != ONNX_CONST) return th_onnx_fail(r, n, "input %s must be a constant", c.name);
+    c.view_of = NULL; /* its float values are there */
     if (c.shape.rank + behind > TH_MAX_RANK) return th_onnx_fail(r, n, "input %s has too many dimensions", c.name);
     for (int k = 0; k < behind; k++) c.shape.dim[c.shape.rank++] = 1;
     c.base = c.shape;
