@@ -11,12 +11,27 @@
 
 /* --- weights and biases, also of convolutions --- */
 
+/* Weights with a zero point: the kernels for them take uint8. */
+static th_status with_zero(onnx_reader *r, onnx_value *w) {
+  const int64_t elems = th_shape_elems(&w->shape);
+  TH_TRY(th_onnx_spend(r, elems));
+  uint8_t *data = TH_ARRAY(r->arena, uint8_t, elems);
+  int32_t *zero = TH_ARRAY(r->arena, int32_t, 1);
+  if (!data || !zero) return TH_ERR_RESOURCE;
+  for (int64_t i = 0; i < elems; i++) data[i] = (uint8_t)(((const int8_t *)w->data)[i] + 128);
+  *zero = w->grid.zero[0] + 128;
+  w->data = data;
+  w->dtype = TH_DTYPE_U8;
+  w->grid.zero = zero;
+  return TH_OK;
+}
+
 th_status th_onnx_weights(onnx_reader *r, const onnx_node *n, int i, onnx_value *w) {
   const onnx_value *in = i < n->n_in ? n->in[i] : NULL;
   if (!in) return th_onnx_fail(r, n, "input %d is absent", i);
   if (n->integer) {
-    *w = *in;
-    return TH_OK; /* th_onnx_try_integer has checked it */
+    *w = *in; /* th_onnx_try_integer has checked it */
+    return w->grid.count == 1 && w->grid.zero[0] != 0 && w->dtype == TH_DTYPE_S8 ? with_zero(r, w) : TH_OK;
   }
   TH_TRY(th_onnx_to_float(r, n, in, w));
   if (w->kind != ONNX_CONST)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ONNX models against ONNX Runtime: the float ones of the shared test data, and integer ones that its quantizer makes of
-them (QDQ and QLinear operators, int8 and uint8, per tensor and per channel). Float outputs agree within 1e-5 of the
+them (QDQ and QLinear operators, int8 and uint8, per tensor and per channel, weights
+with and without zero point). Float outputs agree within 1e-5 of the
 largest; integer ones within a few steps of the output, because ONNX Runtime rounds in float and Thimble as TensorFlow Lite
 Micro does. Skips when models or peers cannot be had.
 
@@ -189,19 +190,20 @@ def last_step(path):
 
 
 def check_quantized(thimble, failures):
-    kinds = [(f, a, c) for f in (QuantFormat.QDQ, QuantFormat.QOperator) for a in (QuantType.QInt8, QuantType.QUInt8)
-             for c in (False, True)]
+    s8, u8 = QuantType.QInt8, QuantType.QUInt8
+    kinds = [(form, a, w, c) for form in (QuantFormat.QDQ, QuantFormat.QOperator)
+             for a, w, c in ((s8, s8, False), (u8, s8, True), (u8, u8, False))]
     for name, picture, low, high in [MODELS[i] for i in QUANTIZED] + own_models(thimble):
         source = prepared(thimble, os.path.join(DATA, "models", name))
         port = onnxruntime.InferenceSession(source).get_inputs()[0]
         shape = [d if isinstance(d, int) else 1 for d in port.shape]
-        for form, activations, per_channel in kinds:
-            what = f"{os.path.basename(name)} {form.name} {activations.name}{' per channel' if per_channel else ''}"
+        for form, activations, kind, per_channel in kinds:
+            what = f"{os.path.basename(name)} {form.name} {activations.name}/{kind.name}{' per channel' if per_channel else ''}"
             path = os.path.join(thimble.work, "quantized.onnx")
             try:
                 quantize_static(source, path, Samples(port.name, shape, low, high), quant_format=form,
-                                activation_type=activations, weight_type=QuantType.QInt8, per_channel=per_channel,
-                                extra_options={"WeightSymmetric": True})
+                                activation_type=activations, weight_type=kind, per_channel=per_channel,
+                                extra_options={"WeightSymmetric": True} if kind == s8 else {})
             except ValueError as error:  # the quantizer's own
                 print(f"{what}: cannot be made: {str(error)[:60]}")
                 continue

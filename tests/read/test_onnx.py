@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 
-from onnx_build import FLOAT16, INT32, INT64, INT8, field_bytes, model, node, tensor, value
+from onnx_build import FLOAT16, INT32, INT64, INT8, UINT8, field_bytes, model, node, tensor, value
 
 BUILD = sys.argv[1]
 THIMBLE = os.path.join(BUILD, "thimble")
@@ -238,6 +238,31 @@ def test_qlinear():
     x = [5, -20, 9]
     expected = [min(127, max(-128, sum((x[i] - 3) * w[2 * i + o] for i in range(3)) + 7)) for o in range(2)]
     check(run(data, [x], "b", "b") == expected, "QLinearMatMul")
+
+
+def test_uint8():
+    """uint8 data and uint8 weights with a zero point; the border keeps uint8."""
+    w = [random.randint(100, 160) for _ in range(3 * 2)]
+    data = model(
+        [node("QLinearMatMul", ["x", "x_s", "x_z", "w", "w_s", "w_z", "y_s", "y_z"], ["y"])],
+        [value("x", [1, 3], UINT8)], [value("y", [1, 2], UINT8)],
+        [*quantized("x", 0.5, 131, UINT8), *quantized("w", 0.5, 140, UINT8), *quantized("y", 0.25, 120, UINT8),
+         tensor("w", [3, 2], w, UINT8)])
+    x = [133, 130, 135]
+    expected = [min(255, max(0, sum((x[i] - 131) * (w[2 * i + o] - 140) for i in range(3)) + 120)) for o in range(2)]
+    check(run(data, [x], "B", "B") == expected, "QLinearMatMul of uint8")
+
+
+def test_concat_of_grids():
+    """Parts on grids of their own are brought onto that of the result; powers of two keep it exact."""
+    data = model(
+        [node("QuantizeLinear", ["x", "x_s", "x_z"], ["q"]), node("DequantizeLinear", ["q", "x_s", "x_z"], ["f"]),
+         node("Relu", ["f"], ["r"]), node("QuantizeLinear", ["r", "y_s", "y_z"], ["rq"]),
+         node("DequantizeLinear", ["rq", "y_s", "y_z"], ["rf"]), node("Concat", ["f", "rf"], ["c"], axis=1),
+         node("QuantizeLinear", ["c", "x_s", "x_z"], ["cq"]), node("DequantizeLinear", ["cq", "x_s", "x_z"], ["y"])],
+        [value("x", [1, 3])], [value("y", [1, 6])], [*quantized("x", 0.5, 0), *quantized("y", 0.25, -128)])
+    check("concat" in operators(data), f"an integer concat in {operators(data)}")
+    check(run(data, [[-3.0, 1.5, 20.0]]) == [-3.0, 1.5, 20.0, 0.0, 1.5, 20.0], "concat of two grids")
 
 
 def test_moves_between_grids():
