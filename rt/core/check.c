@@ -39,6 +39,16 @@ static int good_zeros(int32_t in_zero, int32_t out_zero, const use *u) {
   return in_range(in_zero, u->in_type) && in_range(out_zero, u->out_type);
 }
 
+/* For kernels whose parameters give the type. */
+static void set_in_type(use *u, uint32_t dtype) {
+  u->in_type = dtype;
+  for (int i = 0; i < THR_STEP_INPUTS; i++) u->in_bytes[i] = thr_dtype_bytes(dtype);
+}
+static void set_out_type(use *u, uint32_t dtype) {
+  u->out_type = dtype;
+  u->out_bytes = thr_dtype_bytes(dtype);
+}
+
 /* a * b * c, or more than MOST_BYTES when a factor is not positive or the product is larger. */
 static uint64_t volume(int32_t a, int32_t b, int32_t c) {
   if (a <= 0 || b <= 0 || c <= 0) return MOST_BYTES + 1;
@@ -108,11 +118,18 @@ static int check_elementwise(const thr_elementwise_params *p, use *u) {
 
 static int check_softmax(const thr_softmax_params *p, use *u) {
   u->in[0] = u->out = volume(p->rows, p->depth, 1);
+  if (u->in_type == THR_DTYPE_S16) return good_shift(p->shift) && p->depth <= 65536; /* the sum of a row fits */
   return p->shift >= 0 && p->shift <= 30;
+}
+
+/* The 16-bit sigmoid and tangent: the product with the input fits 32 bits. */
+static int check_table_input(const thr_unary_params *p) {
+  return p->mult[0] >= 0 && p->mult[0] <= INT16_MAX && p->shift[0] >= 0 && p->shift[0] <= 30;
 }
 
 static int check_unary(const thr_unary_params *p, thr_kernel_id kernel, use *u) {
   u->in[0] = u->out = volume(p->n, 1, 1);
+  if ((kernel == THR_KERNEL_LOGISTIC_S16 || kernel == THR_KERNEL_TANH_S16) && !check_table_input(p)) return 0;
   for (int i = 0; i < 2; i++) {
     if (!good_shift(p->shift[i])) return 0;
     if (kernel == THR_KERNEL_HARD_SWISH_S8 && (p->mult[i] < INT16_MIN || p->mult[i] > INT16_MAX)) return 0;
@@ -146,8 +163,12 @@ static int check_pad(const thr_pad_params *p, use *u) {
   return in_range(p->value, u->out_type);
 }
 
-static int check_quantize(const thr_quantize_params *p, use *u) {
+static int check_quantize(const thr_quantize_params *p, thr_kernel_id kernel, use *u) {
   u->in[0] = u->out = volume(p->n, 1, 1);
+  if (kernel == THR_KERNEL_QUANTIZE_F32_ANY) set_out_type(u, p->type);
+  if (kernel == THR_KERNEL_DEQUANTIZE_ANY_F32) set_in_type(u, p->type);
+  if (p->type == THR_DTYPE_F32 || thr_dtype_bytes(p->type) == 0) return 0;
+  if (kernel == THR_KERNEL_QUANTIZE_F32_ANY && p->type == THR_DTYPE_S32) return 0;
   return in_range(p->zero, u->in_type == THR_DTYPE_F32 ? u->out_type : u->in_type) && p->scale > 1e-30f &&
          p->scale < 1e30f;
 }
@@ -230,6 +251,14 @@ static int check_batch_matmul(const thr_batch_matmul_params *p, use *u) {
   return good_shift(p->shift) && in_range(p->b_zero, u->in_type) && good_zeros(p->a_zero, p->out_zero, u);
 }
 
+static int check_requantize(const thr_requantize_params *p, use *u) {
+  u->in[0] = u->out = volume(p->n, 1, 1);
+  set_in_type(u, p->in_type);
+  set_out_type(u, p->out_type);
+  if (p->in_type == THR_DTYPE_F32 || p->out_type == THR_DTYPE_F32) return 0;
+  return u->in_bytes[0] > 0 && u->out_bytes > 0 && good_zeros(p->in_zero, p->out_zero, u) && good_shift(p->shift);
+}
+
 static int check_params(const thr_step *s, use *u) {
   switch (thr_kernel_params(s->kernel)) {
     case THR_PARAMS_conv2d:
@@ -251,7 +280,7 @@ static int check_params(const thr_step *s, use *u) {
     case THR_PARAMS_pad:
       return check_pad(&s->p.pad, u);
     case THR_PARAMS_quantize:
-      return check_quantize(&s->p.quantize, u);
+      return check_quantize(&s->p.quantize, s->kernel, u);
     case THR_PARAMS_lookup:
       return check_lookup(&s->p.lookup, u);
     case THR_PARAMS_argmax:
@@ -268,6 +297,8 @@ static int check_params(const thr_step *s, use *u) {
       return check_resize_bilinear(&s->p.resize_bilinear, u);
     case THR_PARAMS_batch_matmul:
       return check_batch_matmul(&s->p.batch_matmul, u);
+    case THR_PARAMS_requantize:
+      return check_requantize(&s->p.requantize, u);
     case THR_PARAMS_NONE:
       break;
   }
@@ -279,8 +310,9 @@ static int check_requant(const thr_parsed_step *parsed) {
   thr_step step = parsed->step;
   const thr_requant *r = thr_step_requant(&step);
   uint32_t rows, row_elems;
+  const int acc64 = thr_step_has_acc64(&step);
   for (uint32_t i = 0; i < parsed->pairs; i++)
-    if (!good_shift(r->shift[i])) return 0;
+    if (!good_shift(r->shift[i]) || (acc64 && r->shift[i] > 7)) return 0;
   thr_step_weight_rows(&step, &rows, &row_elems);
   for (uint32_t i = 0; r->index && i < rows; i++)
     if (r->index[i] >= parsed->pairs) return 0;

@@ -56,7 +56,20 @@ void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_el
 }
 
 int thr_step_is_depthwise(const thr_step *step) {
-  return step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 || step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8;
+  return step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 || step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8 ||
+         step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S16;
+}
+
+int thr_step_has_acc64(const thr_step *step) {
+  switch (step->kernel) {
+    case THR_KERNEL_CONV2D_S16:
+    case THR_KERNEL_DEPTHWISE_CONV2D_S16:
+      return step->p.conv2d.acc64;
+    case THR_KERNEL_FULLY_CONNECTED_S16:
+      return step->p.fully_connected.acc64;
+    default:
+      return 0;
+  }
 }
 
 thr_weights *thr_step_weights(thr_step *step) {

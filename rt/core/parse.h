@@ -37,6 +37,7 @@ static inline uint32_t thr_bias_width(uint32_t code, uint32_t in_type) {
  */
 void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_elems);
 int thr_step_is_depthwise(const thr_step *step);
+int thr_step_has_acc64(const thr_step *step);
 thr_weights *thr_step_weights(thr_step *step); /* NULL when it has none; likewise the next two */
 thr_bias *thr_step_bias(thr_step *step);
 thr_requant *thr_step_requant(thr_step *step);

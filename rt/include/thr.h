@@ -38,8 +38,6 @@ typedef struct thr_io_info {
   int32_t zero;
 } thr_io_info;
 
-enum { THR_DTYPE_S8 = 1, THR_DTYPE_F32 = 2, THR_DTYPE_U8 = 3, THR_DTYPE_S16 = 4, THR_DTYPE_S32 = 5 };
-
 typedef struct thr_model { /* set by thr_open; plain data, may be copied */
   const uint8_t *blob;
   const int32_t *mult; /* requantization multipliers of all steps */
@@ -91,6 +89,7 @@ typedef struct thr_step {
     thr_resize_nearest_params resize_nearest;
     thr_resize_bilinear_params resize_bilinear;
     thr_batch_matmul_params batch_matmul;
+    thr_requantize_params requantize;
   } p;
 } thr_step;
 

@@ -1,4 +1,4 @@
-/* Kernels: one parameter struct per operator, and functions over int8 (n = 1) tensors in (y, x, c) order.
+/* Kernels: one parameter struct per operator, and functions over (n = 1) tensors in (y, x, c) order.
  *
  * Arithmetic is that of TensorFlow Lite Micro's reference kernels, bit for bit, with double rounding
  * (docs/numerics.md). Input, output and scratch never overlap unless a function says they may. All params structs are
@@ -20,6 +20,9 @@ typedef struct thr_channel_state { /* of a stream of coded channels; begins with
   int32_t mult; /* of the channel before */
   int8_t shift;
 } thr_channel_state;
+
+/* Types of elements. */
+enum { THR_DTYPE_S8 = 1, THR_DTYPE_F32 = 2, THR_DTYPE_U8 = 3, THR_DTYPE_S16 = 4, THR_DTYPE_S32 = 5 };
 
 /* Multiplier of an output channel: real = mult * 2^(shift - 31); shift > 0 shifts left. Channel c uses entry index[c]
  * when `index` is given (few distinct scales), else entry c when per_channel, else entry 0. Where `decode` is given,
@@ -55,6 +58,7 @@ typedef struct thr_conv2d_params { /* also pooling windows use the geometry part
   thr_weights weights;
   thr_bias bias;
   thr_requant requant;
+  uint8_t acc64; /* 16-bit kernels: sums of 64 bits (TFLite: an int64 bias), else of 32 */
 } thr_conv2d_params;
 
 #define THR_FULLY_CONNECTED_MOST ((int32_t)1 << 24)
@@ -65,6 +69,7 @@ typedef struct thr_fully_connected_params {
   thr_weights weights;
   thr_bias bias;
   thr_requant requant;
+  uint8_t acc64; /* as above */
 } thr_fully_connected_params;
 
 typedef struct thr_pool2d_params {
@@ -163,10 +168,17 @@ typedef struct thr_batch_matmul_params {
   uint8_t adj_a, adj_b;
 } thr_batch_matmul_params;
 
-typedef struct thr_quantize_params { /* float <-> int8 at the border of a model */
+typedef struct thr_quantize_params { /* float <-> integers at the border of a model */
   int32_t n, zero;
   float scale;
+  uint8_t type; /* THR_DTYPE_* of the integers; the _s8 kernels do not ask */
 } thr_quantize_params;
+
+typedef struct thr_requantize_params { /* integers of one type to those of another */
+  int32_t n, in_zero, out_zero, mult;
+  int8_t shift;
+  uint8_t in_type, out_type; /* THR_DTYPE_* */
+} thr_requantize_params;
 
 void thr_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 void thr_depthwise_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
@@ -214,6 +226,28 @@ void thr_avg_pool2d_up_s8_ref(const thr_pool2d_params *p, const int8_t *in, int8
 void thr_requantize_u8_s8_ref(const thr_unary_params *p, const uint8_t *in, int8_t *out);
 void thr_requantize_s8_u8_ref(const thr_unary_params *p, const int8_t *in, uint8_t *out);
 
+/* Activations of 16 bits, weights of 8. Zero points are 0 where there are weights. */
+void thr_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
+void thr_depthwise_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
+void thr_fully_connected_s16_ref(const thr_fully_connected_params *p, const int16_t *in, int16_t *out, void *scratch);
+void thr_max_pool2d_s16_ref(const thr_pool2d_params *p, const int16_t *in, int16_t *out);
+void thr_avg_pool2d_s16_ref(const thr_pool2d_params *p, const int16_t *in, int16_t *out);
+void thr_add_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_sub_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_mul_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_softmax_s16_ref(const thr_softmax_params *p, const int16_t *in, int16_t *out);
+void thr_softmax_s8_s16_ref(const thr_softmax_params *p, const int8_t *in, int16_t *out);
+void thr_logistic_s16_ref(const thr_unary_params *p, const int16_t *in, int16_t *out);
+void thr_tanh_s16_ref(const thr_unary_params *p, const int16_t *in, int16_t *out);
+void thr_relu_s16_ref(const thr_unary_params *p, const int16_t *in, int16_t *out);
+void thr_leaky_relu_s16_ref(const thr_unary_params *p, const int16_t *in, int16_t *out);
+void thr_mean_s16_ref(const thr_mean_params *p, const int16_t *in, int16_t *out);
+void thr_pad_s16_ref(const thr_pad_params *p, const int16_t *in, int16_t *out);
+/* Types by parameter. */
+void thr_requantize_any_ref(const thr_requantize_params *p, const void *in, void *out);
+void thr_quantize_f32_any_ref(const thr_quantize_params *p, const float *in, void *out);
+void thr_dequantize_any_f32_ref(const thr_quantize_params *p, const void *in, float *out);
+
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */
 #define THR_DECODE_CHUNK 256
@@ -224,5 +258,8 @@ uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *
 uint32_t thr_conv2d_zero_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_depthwise_conv2d_zero_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_fully_connected_zero_s8_scratch_bytes(const thr_fully_connected_params *p);
+uint32_t thr_conv2d_s16_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_depthwise_conv2d_s16_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_fully_connected_s16_scratch_bytes(const thr_fully_connected_params *p);
 
 #endif

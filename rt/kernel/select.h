@@ -47,5 +47,24 @@
 #define thr_avg_pool2d_up_s8 thr_avg_pool2d_up_s8_ref
 #define thr_requantize_u8_s8 thr_requantize_u8_s8_ref
 #define thr_requantize_s8_u8 thr_requantize_s8_u8_ref
+#define thr_conv2d_s16 thr_conv2d_s16_ref
+#define thr_depthwise_conv2d_s16 thr_depthwise_conv2d_s16_ref
+#define thr_fully_connected_s16 thr_fully_connected_s16_ref
+#define thr_max_pool2d_s16 thr_max_pool2d_s16_ref
+#define thr_avg_pool2d_s16 thr_avg_pool2d_s16_ref
+#define thr_add_s16 thr_add_s16_ref
+#define thr_sub_s16 thr_sub_s16_ref
+#define thr_mul_s16 thr_mul_s16_ref
+#define thr_softmax_s16 thr_softmax_s16_ref
+#define thr_softmax_s8_s16 thr_softmax_s8_s16_ref
+#define thr_logistic_s16 thr_logistic_s16_ref
+#define thr_tanh_s16 thr_tanh_s16_ref
+#define thr_relu_s16 thr_relu_s16_ref
+#define thr_leaky_relu_s16 thr_leaky_relu_s16_ref
+#define thr_mean_s16 thr_mean_s16_ref
+#define thr_pad_s16 thr_pad_s16_ref
+#define thr_requantize_any thr_requantize_any_ref
+#define thr_quantize_f32_any thr_quantize_f32_any_ref
+#define thr_dequantize_any_f32 thr_dequantize_any_f32_ref
 
 #endif

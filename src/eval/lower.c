@@ -78,15 +78,32 @@ th_status th_lower_add_constant(th_lowering *l, th_program_step *s, const void *
 
 /* --- checks --- */
 
+th_status th_lower_any_grid(const th_node *n, const th_tensor *t, th_grid *grid) {
+  if (!th_runtime_dtype(t->dtype) || t->dtype == TH_DTYPE_F32)
+    return TH_LOWER_FAIL(n, "tensor %s is %s; integer kernels take s8, u8, s16 and s32", t->name,
+                         th_dtype_name(t->dtype));
+  if (t->quant.count != 1) return TH_LOWER_FAIL(n, "tensor %s has %d scales, expected one", t->name, t->quant.count);
+  *grid = (th_grid){t->quant.scale[0], t->quant.zero ? t->quant.zero[0] : 0, t->dtype};
+  if (!(grid->scale >= 1e-30f && grid->scale <= 1e30f))
+    return TH_LOWER_FAIL(n, "tensor %s has scale %g", t->name, (double)grid->scale);
+  if (grid->zero < th_dtype_lo(t->dtype) || grid->zero > th_dtype_hi(t->dtype))
+    return TH_LOWER_FAIL(n, "tensor %s has zero point %d, expected %d to %d", t->name, (int)grid->zero,
+                         (int)th_dtype_lo(t->dtype), (int)th_dtype_hi(t->dtype));
+  return TH_OK;
+}
+
 th_status th_lower_grid(const th_node *n, const th_tensor *t, th_grid *grid) {
   if (t->dtype != TH_DTYPE_S8)
     return TH_LOWER_FAIL(n, "tensor %s is %s; integer kernels take s8", t->name, th_dtype_name(t->dtype));
-  if (t->quant.count != 1) return TH_LOWER_FAIL(n, "tensor %s has %d scales, expected one", t->name, t->quant.count);
-  *grid = (th_grid){t->quant.scale[0], t->quant.zero ? t->quant.zero[0] : 0};
-  if (!(grid->scale >= 1e-30f && grid->scale <= 1e30f))
-    return TH_LOWER_FAIL(n, "tensor %s has scale %g", t->name, (double)grid->scale);
-  if (grid->zero < INT8_MIN || grid->zero > INT8_MAX)
-    return TH_LOWER_FAIL(n, "tensor %s has zero point %d, expected -128 to 127", t->name, (int)grid->zero);
+  return th_lower_any_grid(n, t, grid);
+}
+
+th_status th_lower_wide_grid(const th_node *n, const th_tensor *t, th_grid *grid) {
+  if (t->dtype != TH_DTYPE_S8 && t->dtype != TH_DTYPE_S16)
+    return TH_LOWER_FAIL(n, "tensor %s is %s; integer kernels take s8 or s16", t->name, th_dtype_name(t->dtype));
+  TH_TRY(th_lower_any_grid(n, t, grid));
+  if (t->dtype == TH_DTYPE_S16 && grid->zero != 0)
+    return TH_LOWER_FAIL(n, "tensor %s is s16 and has zero point %d, expected 0", t->name, (int)grid->zero);
   return TH_OK;
 }
 
@@ -95,13 +112,33 @@ th_status th_lower_grids(const th_lowering *l, const th_node *n, th_grid *in, th
   return th_lower_grid(n, th_node_out(l->g, n, 0), out);
 }
 
+th_status th_lower_wide_grids(const th_lowering *l, const th_node *n, th_grid *in, th_grid *out) {
+  TH_TRY(th_lower_wide_grid(n, th_node_in(l->g, n, 0), in));
+  TH_TRY(th_lower_wide_grid(n, th_node_out(l->g, n, 0), out));
+  if (in->dtype == out->dtype) return TH_OK;
+  return TH_LOWER_FAIL(n, "input is %s and output %s; the kernels keep the type", th_dtype_name(in->dtype),
+                       th_dtype_name(out->dtype));
+}
+
 static th_status same_grid(const th_node *n, const th_tensor *a, const th_tensor *b) {
   th_grid ga, gb;
-  TH_TRY(th_lower_grid(n, a, &ga));
-  TH_TRY(th_lower_grid(n, b, &gb));
-  if (ga.zero == gb.zero && ga.scale - gb.scale <= 1e-6f && gb.scale - ga.scale <= 1e-6f) return TH_OK;
-  return TH_LOWER_FAIL(n, "%s (scale %g, zero %d) and %s (scale %g, zero %d) must have the same quantization", a->name,
-                       (double)ga.scale, (int)ga.zero, b->name, (double)gb.scale, (int)gb.zero);
+  TH_TRY(th_lower_any_grid(n, a, &ga));
+  TH_TRY(th_lower_any_grid(n, b, &gb));
+  if (ga.dtype == gb.dtype && ga.zero == gb.zero && ga.scale - gb.scale <= 1e-6f && gb.scale - ga.scale <= 1e-6f)
+    return TH_OK;
+  return TH_LOWER_FAIL(n, "%s (%s, scale %g, zero %d) and %s (%s, scale %g, zero %d) must have the same quantization",
+                       a->name, th_dtype_name(a->dtype), (double)ga.scale, (int)ga.zero, b->name,
+                       th_dtype_name(b->dtype), (double)gb.scale, (int)gb.zero);
+}
+
+th_status th_lower_same_any_grid(const th_lowering *l, const th_node *n, th_grid *grid) {
+  TH_TRY(th_lower_any_grid(n, th_node_out(l->g, n, 0), grid));
+  return same_grid(n, th_node_in(l->g, n, 0), th_node_out(l->g, n, 0));
+}
+
+th_status th_lower_same_wide_grid(const th_lowering *l, const th_node *n, th_grid *grid) {
+  TH_TRY(th_lower_wide_grid(n, th_node_out(l->g, n, 0), grid));
+  return same_grid(n, th_node_in(l->g, n, 0), th_node_out(l->g, n, 0));
 }
 
 th_status th_lower_same_grid(const th_lowering *l, const th_node *n, th_grid *grid) {

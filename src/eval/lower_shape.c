@@ -33,18 +33,18 @@ th_status th_lower_pool2d(th_lowering *l, int node) {
   const th_shape *x = &th_node_in(l->g, n, 0)->shape, *y = &th_node_out(l->g, n, 0)->shape;
   th_grid grid;
   th_program_step *s;
-  TH_TRY(th_lower_same_grid(l, n, &grid));
+  TH_TRY(th_lower_same_wide_grid(l, n, &grid));
   if (x->rank != 4 || y->rank != 4 || x->dim[0] != 1 || y->dim[0] != 1 || x->dim[3] != y->dim[3])
     return TH_LOWER_FAIL(n, "shapes of input and output do not fit each other");
-  const thr_kernel_id kernel = n->op == TH_OP_MAX_POOL2D      ? THR_KERNEL_MAX_POOL2D_S8
-                               : n->attr[TH_ATTR_HALVES_UP].i ? THR_KERNEL_AVG_POOL2D_UP_S8
-                                                              : THR_KERNEL_AVG_POOL2D_S8;
-  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
+  const bool max = n->op == TH_OP_MAX_POOL2D, up = n->attr[TH_ATTR_HALVES_UP].i != 0;
+  const thr_kernel_id s8 = max ? THR_KERNEL_MAX_POOL2D_S8 : up ? THR_KERNEL_AVG_POOL2D_UP_S8 : THR_KERNEL_AVG_POOL2D_S8;
+  const thr_kernel_id s16 = max ? THR_KERNEL_MAX_POOL2D_S16 : THR_KERNEL_AVG_POOL2D_S16;
+  TH_TRY(th_lower_step(l, node, th_lower_pick(grid, s8, s16), n->in, 1, &s));
   thr_pool2d_params *p = &s->step.p.pool2d;
   *p =
       (thr_pool2d_params){.in_y = x->dim[1], .in_x = x->dim[2], .c = x->dim[3], .out_y = y->dim[1], .out_x = y->dim[2]};
   TH_TRY(set_window(n, p));
-  return th_lower_clamp(n, (th_act)n->attr[TH_ATTR_ACTIVATION].i, grid.scale, grid.zero, &p->lo, &p->hi);
+  return th_lower_clamp_to(n, (th_act)n->attr[TH_ATTR_ACTIVATION].i, grid, &p->lo, &p->hi);
 }
 
 /* --- mean --- */
@@ -83,7 +83,8 @@ th_status th_lower_mean_view(const th_lowering *l, const th_node *n, thr_mean_pa
                          .over_c = over[2],
                          .count = (int32_t)count};
   const int64_t elems = th_shape_elems(x);
-  if (elems / count != th_shape_elems(&th_node_out(l->g, n, 0)->shape) || count > INT32_MAX / 256)
+  if (elems / count != th_shape_elems(&th_node_out(l->g, n, 0)->shape) ||
+      count > INT32_MAX / (th_node_in(l->g, n, 0)->dtype == TH_DTYPE_S16 ? 65536 : 256))
     return TH_LOWER_FAIL(n, "%lld elements by %lld do not fit the output", (long long)elems, (long long)count);
   return TH_OK;
 }
@@ -92,14 +93,14 @@ th_status th_lower_mean(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   th_grid in, out;
   th_program_step *s;
-  TH_TRY(th_lower_grids(l, n, &in, &out));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_MEAN_S8, n->in, 1, &s));
+  TH_TRY(th_lower_wide_grids(l, n, &in, &out));
+  TH_TRY(th_lower_step(l, node, th_lower_pick(in, THR_KERNEL_MEAN_S8, THR_KERNEL_MEAN_S16), n->in, 1, &s));
   thr_mean_params *p = &s->step.p.mean;
   TH_TRY(th_lower_mean_view(l, n, p));
   p->in_zero = in.zero;
   p->out_zero = out.zero;
-  p->lo = INT8_MIN;
-  p->hi = INT8_MAX;
+  p->lo = th_dtype_lo(out.dtype);
+  p->hi = th_dtype_hi(out.dtype);
   TH_TRY(th_lower_multiplier(n, (double)in.scale / (double)out.scale, &p->mult, &p->shift));
   divide_multiplier(&p->mult, &p->shift, p->count);
   if (p->shift < -31)
@@ -117,9 +118,9 @@ static int32_t elems_between(const th_shape *s, int from, int to) {
 
 static th_status check_part(const th_node *n, const th_tensor *part, const th_tensor *out, int axis) {
   th_grid a, b;
-  TH_TRY(th_lower_grid(n, part, &a));
-  TH_TRY(th_lower_grid(n, out, &b));
-  if (a.scale != b.scale || a.zero != b.zero)
+  TH_TRY(th_lower_any_grid(n, part, &a));
+  TH_TRY(th_lower_any_grid(n, out, &b));
+  if (a.dtype != b.dtype || a.scale != b.scale || a.zero != b.zero)
     return TH_LOWER_FAIL(n, "part %s (scale %g, zero %d) must have the quantization of %s (scale %g, zero %d)",
                          part->name, (double)a.scale, (int)a.zero, out->name, (double)b.scale, (int)b.zero);
   bool fits = part->shape.rank == out->shape.rank;
@@ -134,7 +135,8 @@ th_status th_lower_concat(th_lowering *l, int node) {
   const int rank = out->shape.rank;
   const int axis = n->attr[TH_ATTR_AXIS].i + (n->attr[TH_ATTR_AXIS].i < 0 ? rank : 0);
   if (axis < 0 || axis >= rank) return TH_LOWER_FAIL(n, "axis %d of %d dimensions", axis, rank);
-  const int32_t outer = elems_between(&out->shape, 0, axis), out_step = elems_between(&out->shape, axis, rank);
+  const int32_t outer = elems_between(&out->shape, 0, axis), elem_bytes = (int32_t)th_dtype_bytes(out->dtype);
+  const int32_t out_step = elems_between(&out->shape, axis, rank) * elem_bytes;
   int32_t offset = 0;
   for (int i = 0; i < n->n_in; i++) {
     const th_tensor *part = th_node_in(l->g, n, i);
@@ -142,7 +144,7 @@ th_status th_lower_concat(th_lowering *l, int node) {
     if (!part) return TH_LOWER_FAIL(n, "part %d is absent", i);
     TH_TRY(check_part(n, part, out, axis));
     TH_TRY(th_lower_step(l, node, THR_KERNEL_COPY_S8, &n->in[i], 1, &s));
-    const int32_t block = elems_between(&part->shape, axis, rank);
+    const int32_t block = elems_between(&part->shape, axis, rank) * elem_bytes;
     s->step.p.copy = (thr_copy_params){outer, block, out_step, offset};
     offset += block;
   }
@@ -157,10 +159,10 @@ static th_status pad_value(const th_lowering *l, const th_node *n, th_grid grid,
   *value = grid.zero;
   if (!t) return TH_OK;
   if (!t->data || th_shape_elems(&t->shape) != 1) return TH_LOWER_FAIL(n, "value %s is not one constant", t->name);
-  TH_TRY(th_lower_grid(n, t, &own));
-  if (own.scale != grid.scale || own.zero != grid.zero)
+  TH_TRY(th_lower_wide_grid(n, t, &own));
+  if (own.dtype != grid.dtype || own.scale != grid.scale || own.zero != grid.zero)
     return TH_LOWER_FAIL(n, "value %s is quantized otherwise than the tensor", t->name);
-  *value = *(const int8_t *)t->data;
+  *value = own.dtype == TH_DTYPE_S16 ? *(const int16_t *)t->data : *(const int8_t *)t->data;
   return TH_OK;
 }
 
@@ -170,11 +172,11 @@ th_status th_lower_pad(th_lowering *l, int node) {
   const th_shape *x = &th_node_in(l->g, n, 0)->shape, *y = &th_node_out(l->g, n, 0)->shape;
   th_grid grid;
   th_program_step *s;
-  TH_TRY(th_lower_same_grid(l, n, &grid));
+  TH_TRY(th_lower_same_wide_grid(l, n, &grid));
   if (x->rank > 4 || y->rank != x->rank) return TH_LOWER_FAIL(n, "%d dimensions, expected up to 4", x->rank);
   if (!pads || !pads->data || pads->dtype != TH_DTYPE_S32 || th_shape_elems(&pads->shape) != 2 * x->rank)
     return TH_LOWER_FAIL(n, "paddings are not %d x 2 constant s32 values", x->rank);
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_PAD_S8, n->in, 1, &s));
+  TH_TRY(th_lower_step(l, node, th_lower_pick(grid, THR_KERNEL_PAD_S8, THR_KERNEL_PAD_S16), n->in, 1, &s));
   thr_pad_params *p = &s->step.p.pad;
   *p = (thr_pad_params){.in = {1, 1, 1, 1}};
   const int32_t *amount = pads->data;

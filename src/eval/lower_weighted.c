@@ -20,6 +20,7 @@ typedef struct weighted {
   int32_t channels;
   bool legacy; /* u8 weights */
   int32_t w_zero;
+  bool acc64;
 } weighted;
 
 static th_status legacy_zero(const th_node *n, const th_tensor *w, int32_t *zero) {
@@ -37,6 +38,19 @@ static th_status check_weight_zeros(const th_node *n, const th_tensor *w) {
       return TH_LOWER_FAIL(n, "weights %s have zero point %d in channel %d, expected 0", w->name, (int)w->quant.zero[c],
                            c);
   }
+  return TH_OK;
+}
+
+/* A 16-bit layer with a bias of 64 bits sums in 64; TFLite Micro's fully connected layer and transposed convolution
+ * know no other sums. */
+static th_status check_bias(weighted *d) {
+  const bool s16 = d->in.dtype == TH_DTYPE_S16;
+  const th_tensor *b = d->b;
+  if (b && (!b->data || (b->dtype != TH_DTYPE_S32 && !(s16 && b->dtype == TH_DTYPE_S64)) ||
+            th_shape_elems(&b->shape) != d->channels))
+    return TH_LOWER_FAIL(d->node, "bias %s is not %d constant s32 values%s", b->name, (int)d->channels,
+                         s16 ? " (or s64)" : "");
+  d->acc64 = s16 && (b ? b->dtype == TH_DTYPE_S64 : d->node->op != TH_OP_CONV2D);
   return TH_OK;
 }
 
@@ -58,10 +72,9 @@ static th_status gather(const th_lowering *l, const th_node *n, int channel_axis
     return TH_LOWER_FAIL(n, "weights %s have %d scales along dimension %d, expected 1 or %d along %d", d->w->name,
                          scales, d->w->quant.axis, (int)d->channels, channel_axis);
   TH_TRY(d->legacy ? legacy_zero(n, d->w, &d->w_zero) : check_weight_zeros(n, d->w));
-  if (d->b && (!d->b->data || d->b->dtype != TH_DTYPE_S32 || th_shape_elems(&d->b->shape) != d->channels))
-    return TH_LOWER_FAIL(n, "bias %s is not %d constant s32 values", d->b->name, (int)d->channels);
-  TH_TRY(th_lower_grids(l, n, &d->in, &d->out));
-  return th_lower_clamp(n, (th_act)n->attr[TH_ATTR_ACTIVATION].i, d->out.scale, d->out.zero, &d->lo, &d->hi);
+  TH_TRY(th_lower_wide_grids(l, n, &d->in, &d->out));
+  TH_TRY(check_bias(d));
+  return th_lower_clamp_to(n, (th_act)n->attr[TH_ATTR_ACTIVATION].i, d->out, &d->lo, &d->hi);
 }
 
 static double real_multiplier(const weighted *d, int channel) {
@@ -80,6 +93,9 @@ static th_status distinct_pairs(const weighted *d, int32_t *mult, int8_t *shift,
     int32_t m;
     int8_t s;
     TH_TRY(th_lower_multiplier(d->node, real_multiplier(d, c), &m, &s));
+    if (d->acc64 && s > 7)
+      return TH_LOWER_FAIL(d->node, "the scales give a multiplier of %g, expected less than 128 with 64-bit sums",
+                           real_multiplier(d, c));
     if (*distinct > MOST_INDEXED) continue; /* too many for an index: no need to know which */
     int e = 0;
     while (e < *distinct && (mult[e] != m || shift[e] != s)) e++;
@@ -195,9 +211,12 @@ th_status th_lower_conv2d(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 0, &d));
-  TH_TRY(th_lower_step(l, node, d.w_zero ? THR_KERNEL_CONV2D_ZERO_S8 : THR_KERNEL_CONV2D_S8, n->in, 1, &s));
+  TH_TRY(th_lower_step(
+      l, node, th_lower_pick(d.in, d.w_zero ? THR_KERNEL_CONV2D_ZERO_S8 : THR_KERNEL_CONV2D_S8, THR_KERNEL_CONV2D_S16),
+      n->in, 1, &s));
   thr_conv2d_params *p = &s->step.p.conv2d;
   TH_TRY(set_geometry(&d, p));
+  p->acc64 = d.acc64;
   p->groups = n->attr[TH_ATTR_GROUPS].i;
   if (p->groups < 1 || p->in_c % p->groups || p->out_c % p->groups || d.w->shape.dim[3] != p->in_c / p->groups)
     return TH_LOWER_FAIL(n, "%d input and %d output channels in %d groups do not fit weights with %d", (int)p->in_c,
@@ -248,10 +267,14 @@ th_status th_lower_depthwise_conv2d(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 3, &d));
-  const thr_kernel_id kernel = d.w_zero ? THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8 : THR_KERNEL_DEPTHWISE_CONV2D_S8;
-  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
+  TH_TRY(
+      th_lower_step(l, node,
+                    th_lower_pick(d.in, d.w_zero ? THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8 : THR_KERNEL_DEPTHWISE_CONV2D_S8,
+                                  THR_KERNEL_DEPTHWISE_CONV2D_S16),
+                    n->in, 1, &s));
   thr_conv2d_params *p = &s->step.p.conv2d;
   TH_TRY(set_geometry(&d, p));
+  p->acc64 = d.acc64;
   p->groups = p->in_c;
   if (p->out_c % p->in_c || d.w->shape.dim[0] != 1)
     return TH_LOWER_FAIL(n, "%d output channels are no multiple of %d input channels", (int)p->out_c, (int)p->in_c);
@@ -267,15 +290,19 @@ th_status th_lower_fully_connected(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 0, &d));
-  const thr_kernel_id kernel = d.w_zero ? THR_KERNEL_FULLY_CONNECTED_ZERO_S8 : THR_KERNEL_FULLY_CONNECTED_S8;
-  TH_TRY(th_lower_step(l, node, kernel, n->in, 1, &s));
+  TH_TRY(
+      th_lower_step(l, node,
+                    th_lower_pick(d.in, d.w_zero ? THR_KERNEL_FULLY_CONNECTED_ZERO_S8 : THR_KERNEL_FULLY_CONNECTED_S8,
+                                  THR_KERNEL_FULLY_CONNECTED_S16),
+                    n->in, 1, &s));
   thr_fully_connected_params *p = &s->step.p.fully_connected;
   *p = (thr_fully_connected_params){.in_n = d.w->shape.dim[1],
                                     .out_n = d.channels,
                                     .in_zero = d.in.zero,
                                     .out_zero = d.out.zero,
                                     .lo = d.lo,
-                                    .hi = d.hi};
+                                    .hi = d.hi,
+                                    .acc64 = d.acc64};
   if (d.w->shape.rank != 2 || th_shape_elems(&d.x->shape) != p->in_n || th_shape_elems(&d.y->shape) != p->out_n)
     return TH_LOWER_FAIL(n, "%s and %s do not fit weights of %d x %d", d.x->name, d.y->name, (int)p->out_n,
                          (int)p->in_n);

@@ -28,33 +28,35 @@ th_status th_lower_multiplier(const th_node *n, double real, int32_t *mult, int8
   return TH_OK;
 }
 
-/* zero + round(x / scale), clamped to int8; the division is in float32, as in TFLite. */
-static int32_t quantized(float x, float scale, int32_t zero) {
-  const float q = roundf(x / scale);
-  if (q > 512.0f) return INT8_MAX;
-  if (q < -512.0f) return INT8_MIN;
-  const int32_t v = zero + (int32_t)q;
-  return v > INT8_MAX ? INT8_MAX : v < INT8_MIN ? INT8_MIN : v;
+/* zero + round(x / scale), clamped to the type; the division is in float32, as in TFLite. */
+static int32_t quantized(float x, th_grid grid) {
+  const double q = (double)roundf(x / grid.scale) + grid.zero;
+  const int32_t lo = th_dtype_lo(grid.dtype), hi = th_dtype_hi(grid.dtype);
+  return q > hi ? hi : q < lo ? lo : (int32_t)q;
 }
 
-th_status th_lower_clamp(const th_node *n, th_act act, float scale, int32_t zero, int32_t *lo, int32_t *hi) {
-  *lo = INT8_MIN;
-  *hi = INT8_MAX;
+th_status th_lower_clamp_to(const th_node *n, th_act act, th_grid grid, int32_t *lo, int32_t *hi) {
+  *lo = th_dtype_lo(grid.dtype);
+  *hi = th_dtype_hi(grid.dtype);
   switch (act) {
     case TH_ACT_NONE:
       return TH_OK;
     case TH_ACT_RELU:
-      *lo = quantized(0.0f, scale, zero);
+      *lo = quantized(0.0f, grid);
       return TH_OK;
     case TH_ACT_RELU6:
-      *lo = quantized(0.0f, scale, zero);
-      *hi = quantized(6.0f, scale, zero);
+      *lo = quantized(0.0f, grid);
+      *hi = quantized(6.0f, grid);
       return TH_OK;
     case TH_ACT_RELU_N1_1:
-      *lo = quantized(-1.0f, scale, zero);
-      *hi = quantized(1.0f, scale, zero);
+      *lo = quantized(-1.0f, grid);
+      *hi = quantized(1.0f, grid);
       return TH_OK;
     default:
-      return TH_LOWER_FAIL(n, "fused activation %s has no int8 kernel; make it a node of its own", th_act_name(act));
+      return TH_LOWER_FAIL(n, "fused activation %s has no integer kernel; make it a node of its own", th_act_name(act));
   }
+}
+
+th_status th_lower_clamp(const th_node *n, th_act act, float scale, int32_t zero, int32_t *lo, int32_t *hi) {
+  return th_lower_clamp_to(n, act, (th_grid){scale, zero, TH_DTYPE_S8}, lo, hi);
 }

@@ -93,7 +93,7 @@ static void print_conv2d(printer *x, const th_program_step *s, const thr_conv2d_
   INT(in_y), INT(in_x), INT(in_c), INT(out_y), INT(out_x), INT(out_c);
   th_buf_printf(b, "\n ");
   INT(kernel_y), INT(kernel_x), INT(stride_y), INT(stride_x), INT(dilation_y), INT(dilation_x);
-  INT(pad_y), INT(pad_x), INT(groups);
+  INT(pad_y), INT(pad_x), INT(groups), INT(acc64);
   th_buf_printf(b, "\n ");
   INT(in_zero), INT(out_zero), INT(lo), INT(hi);
   if (p->w_zero) INT(w_zero);
@@ -102,7 +102,7 @@ static void print_conv2d(printer *x, const th_program_step *s, const thr_conv2d_
 
 static void print_fully_connected(printer *x, const th_program_step *s, const thr_fully_connected_params *p) {
   th_buf *b = x->c;
-  INT(in_n), INT(out_n), INT(in_zero), INT(out_zero), INT(lo), INT(hi);
+  INT(in_n), INT(out_n), INT(in_zero), INT(out_zero), INT(lo), INT(hi), INT(acc64);
   if (p->w_zero) INT(w_zero);
   print_weighted(x, s, &p->weights, &p->bias, &p->requant);
 }
@@ -148,7 +148,7 @@ static void print_pad(printer *x, const th_program_step *s, const thr_pad_params
 
 static void print_quantize(printer *x, const th_program_step *s, const thr_quantize_params *p) {
   th_buf *b = x->c;
-  INT(n), INT(zero);
+  INT(n), INT(zero), INT(type);
   th_buf_printf(b, " .scale = %af,", (double)p->scale); /* hexadecimal: exact */
 }
 
@@ -192,6 +192,11 @@ static void print_batch_matmul(printer *x, const th_program_step *s, const thr_b
   th_buf *b = x->c;
   INT(m), INT(n), INT(k), INTS(dim), INTS(a_step), INTS(b_step);
   INT(a_zero), INT(b_zero), INT(out_zero), INT(mult), INT(shift), INT(adj_a), INT(adj_b);
+}
+
+static void print_requantize(printer *x, const th_program_step *s, const thr_requantize_params *p) {
+  th_buf *b = x->c;
+  INT(n), INT(in_zero), INT(out_zero), INT(mult), INT(shift), INT(in_type), INT(out_type);
 }
 
 static void print_params(printer *x, int i) {

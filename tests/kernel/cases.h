@@ -23,6 +23,7 @@ typedef struct kase {
   size_t in_bytes[THR_STEP_INPUTS];
   uint8_t *expected;
   size_t out_bytes;
+  int bytes;        /* of an element of the kernel: 1, or 2 for those named s16 */
   uint8_t *written; /* marks of the bytes a copy writes; NULL: all */
 } kase;
 
@@ -47,21 +48,60 @@ static int8_t *bytes_of(kase *k, size_t n) {
   return p;
 }
 
-static const int8_t *input(kase *k, int i, size_t n) {
-  k->in[i] = bytes_of(k, n);
-  k->in_bytes[i] = n;
-  return k->in[i];
+static int32_t least(const kase *k) {
+  return k->bytes == 2 ? INT16_MIN : INT8_MIN;
 }
 
-static int8_t *expect(kase *k, size_t n) {
+static int32_t most(const kase *k) {
+  return k->bytes == 2 ? INT16_MAX : INT8_MAX;
+}
+
+/* Element i of a tensor of the kernel's type. */
+static int32_t get(const kase *k, const void *p, size_t i) {
+  return k->bytes == 2 ? ((const int16_t *)p)[i] : ((const int8_t *)p)[i];
+}
+
+static void put(const kase *k, void *p, size_t i, int32_t v) {
+  if (k->bytes == 2)
+    ((int16_t *)p)[i] = (int16_t)v;
+  else
+    ((int8_t *)p)[i] = (int8_t)v;
+}
+
+static int16_t *halves_of(kase *k, size_t n) {
+  int16_t *p = th_arena_array(k->arena, n, sizeof *p);
+  const bool extremes = chance(k, 20);
+  for (size_t i = 0; i < n; i++)
+    p[i] = (int16_t)(extremes && chance(k, 50) ? INT16_MIN : edgy(k, INT16_MIN, INT16_MAX));
+  return p;
+}
+
+static void *input(kase *k, int i, size_t n) {
+  void *p = k->bytes == 2 ? (void *)halves_of(k, n) : bytes_of(k, n);
+  k->in[i] = p;
+  k->in_bytes[i] = n * (size_t)k->bytes;
+  return p;
+}
+
+static void *expect_bytes(kase *k, size_t n) {
   k->expected = th_arena_alloc(k->arena, n);
   k->out_bytes = n;
-  return (int8_t *)k->expected;
+  return k->expected;
+}
+
+static void *expect(kase *k, size_t n) {
+  return expect_bytes(k, n * (size_t)k->bytes);
 }
 
 static void clamp_range(kase *k, int32_t *lo, int32_t *hi) {
-  *lo = chance(k, 50) ? -128 : between(k, -128, 100);
-  *hi = chance(k, 50) ? 127 : between(k, *lo, 127);
+  *lo = chance(k, 50) ? least(k) : between(k, least(k), most(k) * 4 / 5);
+  *hi = chance(k, 50) ? most(k) : between(k, *lo, most(k));
+}
+
+/* 16-bit kernels with weights have none. */
+static void zero_points(kase *k, int32_t *in_zero, int32_t *out_zero) {
+  *in_zero = k->bytes == 2 ? 0 : edgy(k, -128, 127);
+  *out_zero = k->bytes == 2 ? 0 : edgy(k, -128, 127);
 }
 
 /* A multiplier that puts accumulators of about `magnitude` on the int8 range, or anything at all. */
@@ -71,7 +111,7 @@ static int32_t any_mult(kase *k) {
 
 static int8_t fitting_shift(kase *k, double magnitude) {
   if (chance(k, 5)) return (int8_t)between(k, -31, 12);
-  return (int8_t)(6 - (int)log2(magnitude + 1) + between(k, -1, 1));
+  return (int8_t)((k->bytes == 2 ? 14 : 6) - (int)log2(magnitude + 1) + between(k, -1, 1));
 }
 
 /* --- weighted layers --- */
@@ -90,29 +130,35 @@ static void random_requant(kase *k, int32_t channels, double magnitude, thr_requ
   *r = (thr_requant){.mult = mult, .shift = shift, .index = form == 2 ? index : NULL, .per_channel = form == 1};
 }
 
-static int32_t model_requant(const thr_requant *r, int c, int32_t acc) {
+/* acc64: sums of 64 bits. */
+static int32_t model_requant(const thr_requant *r, int c, wide acc, bool acc64) {
   const int e = r->index ? r->index[c] : r->per_channel ? c : 0;
-  return model_scale(acc, r->mult[e], r->shift[e]);
+  if (acc64) return model_scale64(acc, r->mult[e], r->shift[e]);
+  return model_scale(model_wrap(acc), r->mult[e], r->shift[e]);
 }
 
 static void random_bias(kase *k, int32_t channels, double magnitude, thr_bias *b) {
-  static const uint8_t widths[4] = {0, 1, 2, 4};
-  b->width = widths[between(k, 0, 3)];
-  b->shift = (uint8_t)(b->width == 4 ? between(k, 0, 2) : between(k, 0, 8));
-  uint8_t *data = th_arena_alloc(k->arena, (size_t)channels * 4);
+  static const uint8_t widths[5] = {0, 1, 2, 4, 8};
+  b->width = widths[between(k, 0, k->bytes == 2 ? 4 : 3)];
+  b->shift = (uint8_t)(b->width >= 4 ? between(k, 0, 2) : between(k, 0, 8));
+  uint8_t *data = th_arena_alloc(k->arena, (size_t)channels * 8);
   for (int32_t i = 0; i < channels * b->width; i++) data[i] = (uint8_t)between(k, 0, 255);
   for (int32_t c = 0; b->width == 4 && c < channels; c++) { /* 32 bits, but in proportion */
     const int32_t v = (int32_t)((between(k, -1000, 1000)) * magnitude / 1000);
     memcpy(data + 4 * c, &v, 4);
   }
+  for (int32_t c = 0; b->width == 8 && c < channels; c++) {
+    const int64_t v = (int64_t)((between(k, -1000, 1000)) * magnitude);
+    memcpy(data + 8 * c, &v, 8);
+  }
   b->data = b->width ? data : NULL;
 }
 
-static int32_t model_bias(const thr_bias *b, int c) {
-  int64_t v = 0;
+static wide model_bias(const thr_bias *b, int c) {
+  wide v = 0;
   for (int i = b->width - 1; i >= 0; i--) v = v * 256 + b->data[c * b->width + i];
-  if (b->width && v >= (int64_t)1 << (8 * b->width - 1)) v -= (int64_t)1 << 8 * b->width;
-  return (int32_t)(v * ((int64_t)1 << b->shift));
+  if (b->width && v >= power2(8 * b->width - 1)) v -= power2(8 * b->width);
+  return v * power2(b->shift);
 }
 
 static void random_window(kase *k, int32_t in, int32_t *out, int16_t *kernel, int16_t *stride, int16_t *dilation,
@@ -126,10 +172,10 @@ static void random_window(kase *k, int32_t in, int32_t *out, int16_t *kernel, in
 }
 
 /* Value of an image at any coordinates, 0 (after subtracting the zero point) outside. */
-static int64_t at(const int8_t *image, int32_t size_y, int32_t size_x, int32_t size_c, int32_t y, int32_t x, int32_t c,
-                  int32_t zero) {
+static int64_t at(const kase *k, const void *image, int32_t size_y, int32_t size_x, int32_t size_c, int32_t y,
+                  int32_t x, int32_t c, int32_t zero) {
   if (y < 0 || x < 0 || y >= size_y || x >= size_x) return 0;
-  return image[(y * size_x + x) * size_c + c] - zero;
+  return get(k, image, (size_t)((y * size_x + x) * size_c + c)) - zero;
 }
 
 /* zero: the weights have a zero point. */
@@ -142,18 +188,19 @@ static void conv_case(kase *k, bool depthwise, bool zero) {
   p->out_c = p->groups * between(k, 1, depthwise ? 3 : 9);
   random_window(k, p->in_y, &p->out_y, &p->kernel_y, &p->stride_y, &p->dilation_y, &p->pad_y);
   random_window(k, p->in_x, &p->out_x, &p->kernel_x, &p->stride_x, &p->dilation_x, &p->pad_x);
-  p->in_zero = edgy(k, -128, 127);
-  p->out_zero = edgy(k, -128, 127);
+  p->acc64 = k->bytes == 2 && chance(k, 60);
+  zero_points(k, &p->in_zero, &p->out_zero);
   p->w_zero = zero ? edgy(k, -128, 127) : 0;
   clamp_range(k, &p->lo, &p->hi);
   const int32_t depth = p->in_c / p->groups, row = p->kernel_y * p->kernel_x * depth;
   const int8_t *w = bytes_of(k, (size_t)row * (size_t)p->out_c);
-  const int8_t *x = input(k, 0, (size_t)p->in_y * (size_t)p->in_x * (size_t)p->in_c);
+  const void *x = input(k, 0, (size_t)p->in_y * (size_t)p->in_x * (size_t)p->in_c);
   p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(row * p->out_c)};
-  const double magnitude = (8000.0 + 60.0 * abs(p->w_zero)) * sqrt(row);
+  const double magnitude = -(62.5 + 0.5 * abs(p->w_zero)) * least(k) * sqrt(row);
   random_bias(k, p->out_c, magnitude, &p->bias);
   random_requant(k, p->out_c, magnitude, &p->requant);
-  int8_t *y = expect(k, (size_t)p->out_y * (size_t)p->out_x * (size_t)p->out_c);
+  size_t to = 0;
+  void *y = expect(k, (size_t)p->out_y * (size_t)p->out_x * (size_t)p->out_c);
   for (int32_t oy = 0; oy < p->out_y; oy++)
     for (int32_t ox = 0; ox < p->out_x; ox++)
       for (int32_t oc = 0; oc < p->out_c; oc++) {
@@ -162,10 +209,10 @@ static void conv_case(kase *k, bool depthwise, bool zero) {
         for (int32_t i = 0; i < row; i++) { /* i-th weight of the row */
           const int32_t ky = i / depth / p->kernel_x, kx = i / depth % p->kernel_x;
           sum += (w[oc * row + i] - p->w_zero) *
-                 at(x, p->in_y, p->in_x, p->in_c, oy * p->stride_y - p->pad_y + ky * p->dilation_y,
+                 at(k, x, p->in_y, p->in_x, p->in_c, oy * p->stride_y - p->pad_y + ky * p->dilation_y,
                     ox * p->stride_x - p->pad_x + kx * p->dilation_x, first_c + i % depth, p->in_zero);
         }
-        *y++ = model_finish(model_requant(&p->requant, oc, model_wrap(sum)), p->out_zero, p->lo, p->hi);
+        put(k, y, to++, model_finish(model_requant(&p->requant, oc, sum, p->acc64), p->out_zero, p->lo, p->hi));
       }
 }
 
@@ -176,6 +223,16 @@ static void case_conv2d_s8(kase *k) {
 static void case_depthwise_conv2d_s8(kase *k) {
   conv_case(k, true, false);
 }
+
+/* The same kernels for 16 bits. */
+#define CASE_S16(name)                     \
+  static void case_##name##_s16(kase *k) { \
+    k->bytes = 2;                          \
+    case_##name##_s8(k);                   \
+  }
+
+CASE_S16(conv2d)
+CASE_S16(depthwise_conv2d)
 
 static void case_conv2d_zero_s8(kase *k) {
   conv_case(k, false, true);
@@ -189,25 +246,25 @@ static void fully_connected_case(kase *k, bool zero) {
   thr_fully_connected_params *p = &k->step.p.fully_connected;
   p->in_n = chance(k, 10) ? between(k, THR_DECODE_CHUNK - 1, 3 * THR_DECODE_CHUNK) : between(k, 1, 70);
   p->out_n = between(k, 1, 20);
-  p->in_zero = edgy(k, -128, 127);
-  p->out_zero = edgy(k, -128, 127);
+  p->acc64 = k->bytes == 2 && chance(k, 60);
+  zero_points(k, &p->in_zero, &p->out_zero);
   p->w_zero = zero ? edgy(k, -128, 127) : 0;
   clamp_range(k, &p->lo, &p->hi);
   const int8_t *w = bytes_of(k, (size_t)p->in_n * (size_t)p->out_n);
-  const int8_t *x = input(k, 0, (size_t)p->in_n);
+  const void *x = input(k, 0, (size_t)p->in_n);
   p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(p->in_n * p->out_n)};
-  const double magnitude = 8000.0 * sqrt(p->in_n);
+  const double magnitude = -62.5 * least(k) * sqrt(p->in_n);
   random_bias(k, p->out_n, magnitude, &p->bias);
   random_requant(k, p->out_n, magnitude, &p->requant);
-  int8_t *y = expect(k, (size_t)p->out_n);
+  void *y = expect(k, (size_t)p->out_n);
   for (int32_t o = 0; o < p->out_n; o++) {
     wide sum = model_bias(&p->bias, o), of_weights = 0;
     for (int32_t i = 0; i < p->in_n; i++) {
-      sum += (wide)(w[o * p->in_n + i] - p->w_zero) * x[i];
+      sum += (wide)(w[o * p->in_n + i] - p->w_zero) * get(k, x, (size_t)i);
       of_weights += w[o * p->in_n + i] - p->w_zero;
     }
     sum -= of_weights * p->in_zero;
-    y[o] = model_finish(model_requant(&p->requant, o, model_wrap(sum)), p->out_zero, p->lo, p->hi);
+    put(k, y, (size_t)o, model_finish(model_requant(&p->requant, o, sum, p->acc64), p->out_zero, p->lo, p->hi));
   }
 }
 
@@ -218,6 +275,7 @@ static void case_fully_connected_s8(kase *k) {
 static void case_fully_connected_zero_s8(kase *k) {
   fully_connected_case(k, true);
 }
+CASE_S16(fully_connected)
 
 /* --- pools and mean --- */
 
@@ -235,23 +293,23 @@ static void pool_case(kase *k, char kind) {
   p->out_y = between(k, 1, (p->in_y - 1 + p->pad_y) / p->stride_y + 1);
   p->out_x = between(k, 1, (p->in_x - 1 + p->pad_x) / p->stride_x + 1);
   clamp_range(k, &p->lo, &p->hi);
-  const int8_t *x = input(k, 0, (size_t)(p->in_y * p->in_x * p->c));
-  int8_t *y = expect(k, (size_t)(p->out_y * p->out_x * p->c));
+  const void *x = input(k, 0, (size_t)(p->in_y * p->in_x * p->c));
+  void *y = expect(k, (size_t)(p->out_y * p->out_x * p->c));
   for (int32_t i = 0; i < p->out_y * p->out_x * p->c; i++) {
     const int32_t c = i % p->c, ox = i / p->c % p->out_x, oy = i / p->c / p->out_x;
-    int32_t best = -128, n = 0, sum = 0;
+    int32_t best = least(k), n = 0, sum = 0;
     for (int32_t py = 0; py < p->in_y; py++)
       for (int32_t px = 0; px < p->in_x; px++) { /* is this pixel in the window? */
         const int32_t ky = py - (oy * p->stride_y - p->pad_y), kx = px - (ox * p->stride_x - p->pad_x);
         if (ky < 0 || kx < 0 || ky >= p->kernel_y || kx >= p->kernel_x) continue;
-        const int32_t v = x[(py * p->in_x + px) * p->c + c];
+        const int32_t v = get(k, x, (size_t)((py * p->in_x + px) * p->c + c));
         best = v > best ? v : best;
         sum += v;
         n++;
       }
     const double mean = (double)sum / n;
     const int32_t v = kind == 'm' ? best : kind == 'a' ? (int32_t)round(mean) : (int32_t)floor(mean + 0.5);
-    y[i] = (int8_t)(v < p->lo ? p->lo : v > p->hi ? p->hi : v);
+    put(k, y, (size_t)i, v < p->lo ? p->lo : v > p->hi ? p->hi : v);
   }
 }
 
@@ -267,6 +325,9 @@ static void case_avg_pool2d_up_s8(kase *k) {
   pool_case(k, 'u');
 }
 
+CASE_S16(max_pool2d)
+CASE_S16(avg_pool2d)
+
 static void case_mean_s8(kase *k) {
   thr_mean_params *p = &k->step.p.mean;
   p->y = between(k, 1, 7);
@@ -276,23 +337,25 @@ static void case_mean_s8(kase *k) {
   p->over_x = chance(k, 60);
   p->over_c = chance(k, 30);
   p->count = (p->over_y ? p->y : 1) * (p->over_x ? p->x : 1) * (p->over_c ? p->c : 1);
-  p->in_zero = edgy(k, -128, 127);
-  p->out_zero = edgy(k, -128, 127);
+  zero_points(k, &p->in_zero, &p->out_zero);
   p->mult = any_mult(k);
-  p->shift = fitting_shift(k, 128.0 * p->count);
+  p->shift = fitting_shift(k, -(double)least(k) * p->count);
   clamp_range(k, &p->lo, &p->hi);
   const int32_t elems = p->y * p->x * p->c;
-  const int8_t *x = input(k, 0, (size_t)elems);
+  const void *x = input(k, 0, (size_t)elems);
   const int32_t my = p->over_y ? 1 : p->y, mx = p->over_x ? 1 : p->x, mc = p->over_c ? 1 : p->c;
-  int8_t *y = expect(k, (size_t)(my * mx * mc));
+  void *y = expect(k, (size_t)(my * mx * mc));
   wide *sums = th_arena_array(k->arena, (size_t)(my * mx * mc), sizeof(wide));
   for (int32_t i = 0; i < elems; i++) { /* scatter each element to its sum */
     const int32_t c = i % p->c, px = i / p->c % p->x, py = i / p->c / p->x;
-    sums[((p->over_y ? 0 : py) * mx + (p->over_x ? 0 : px)) * mc + (p->over_c ? 0 : c)] += x[i] - p->in_zero;
+    sums[((p->over_y ? 0 : py) * mx + (p->over_x ? 0 : px)) * mc + (p->over_c ? 0 : c)] +=
+        get(k, x, (size_t)i) - p->in_zero;
   }
   for (int32_t i = 0; i < my * mx * mc; i++)
-    y[i] = model_finish(model_scale((int32_t)sums[i], p->mult, p->shift), p->out_zero, p->lo, p->hi);
+    put(k, y, (size_t)i, model_finish(model_scale((int32_t)sums[i], p->mult, p->shift), p->out_zero, p->lo, p->hi));
 }
+
+CASE_S16(mean)
 
 /* --- element-wise --- */
 
@@ -335,22 +398,22 @@ static void elementwise_case(kase *k, char op) {
     size_b *= dim_b[d];
     size *= p->dim[d];
   }
-  p->a_zero = edgy(k, -128, 127);
-  p->b_zero = edgy(k, -128, 127);
-  p->out_zero = edgy(k, -128, 127);
+  const int left = k->bytes == 2 ? 15 : 20;
+  p->a_zero = k->bytes == 2 ? 0 : edgy(k, -128, 127);
+  zero_points(k, &p->b_zero, &p->out_zero);
   clamp_range(k, &p->lo, &p->hi);
-  p->left_shift = op == '*' ? 0 : op == '2' ? 7 : 20;
+  p->left_shift = (uint8_t)(op == '*' ? 0 : op == '2' ? 7 : left);
   for (int i = 0; i < 3; i++) {
     p->mult[i] = any_mult(k);
-    p->shift[i] = (int8_t)(op == '*'   ? between(k, -14, 1)
+    p->shift[i] = (int8_t)(op == '*'   ? between(k, -14 * k->bytes, 1)
                            : op == 'p' ? between(k, -10, 2)
                            : op == '/' ? between(k, -2, 9)
                            : i < 2     ? between(k, -4, 0)
                            : op == '2' ? between(k, -24, -14)
-                                       : between(k, -22, -17));
+                                       : between(k, -left - 2, -left + 3));
   }
-  const int8_t *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
-  int8_t *y = expect(k, (size_t)size);
+  const void *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
+  void *y = expect(k, (size_t)size);
   for (int32_t i = 0; i < size; i++) {
     int32_t rest = i, ia = 0, ib = 0, step_a = 1, step_b = 1;
     for (int d = 3; d >= 0; d--) { /* coordinates in the operands' own shapes */
@@ -361,10 +424,10 @@ static void elementwise_case(kase *k, char op) {
       step_a *= dim_a[d];
       step_b *= dim_b[d];
     }
-    const int32_t va = a[ia] - p->a_zero, vb = b[ib] - p->b_zero;
-    int32_t v = va * vb;
+    const int32_t va = get(k, a, (size_t)ia) - p->a_zero, vb = get(k, b, (size_t)ib) - p->b_zero;
+    int32_t v = model_wrap((wide)va * vb);
     if (strchr("mMp/", op)) {
-      y[i] = model_other(p, va, vb, op);
+      put(k, y, (size_t)i, model_other(p, va, vb, op));
       continue;
     }
     if (op == '2') {
@@ -372,11 +435,11 @@ static void elementwise_case(kase *k, char op) {
       const int32_t sb = model_scale(vb * (1 << 7), p->mult[1], p->shift[1]);
       v = model_wrap((wide)(sa - sb) * (sa - sb));
     } else if (op != '*') {
-      const int32_t sa = model_scale(va * (1 << 20), p->mult[0], p->shift[0]);
-      const int32_t sb = model_scale(vb * (1 << 20), p->mult[1], p->shift[1]);
-      v = op == '+' ? sa + sb : sa - sb;
+      const int32_t sa = model_scale(model_wrap(va * power2(left)), p->mult[0], p->shift[0]);
+      const int32_t sb = model_scale(model_wrap(vb * power2(left)), p->mult[1], p->shift[1]);
+      v = model_wrap(op == '+' ? (wide)sa + sb : (wide)sa - sb);
     }
-    y[i] = model_finish(model_scale(v, p->mult[2], p->shift[2]), p->out_zero, p->lo, p->hi);
+    put(k, y, (size_t)i, model_finish(model_scale(v, p->mult[2], p->shift[2]), p->out_zero, p->lo, p->hi));
   }
 }
 
@@ -453,7 +516,7 @@ static void case_argmax_s8(kase *k) {
   p->smallest = chance(k, 50);
   p->last = chance(k, 50);
   const int8_t *x = input(k, 0, (size_t)(p->outer * p->depth * p->inner));
-  int32_t *y = (int32_t *)(void *)expect(k, sizeof *y * (size_t)(p->outer * p->inner));
+  int32_t *y = expect_bytes(k, sizeof *y * (size_t)(p->outer * p->inner));
   for (int32_t o = 0; o < p->outer * p->inner; o++) {
     const int8_t *row = x + o / p->inner * p->depth * p->inner + o % p->inner;
     double best = -1e9; /* ties are decided by a small part of the index */
@@ -512,17 +575,20 @@ static void case_log_softmax_s8(kase *k) {
     }
   }
 }
+CASE_S16(add)
+CASE_S16(sub)
+CASE_S16(mul)
 
 /* --- functions of one element, softmax --- */
 
 /* Half the cases hold every int8 value once. */
-static const int8_t *unary_input(kase *k, thr_unary_params *p) {
+static const void *unary_input(kase *k, thr_unary_params *p) {
   p->n = chance(k, 50) ? 256 : between(k, 1, 40);
-  p->in_zero = edgy(k, -128, 127);
-  p->out_zero = edgy(k, -128, 127);
+  p->in_zero = edgy(k, least(k), most(k));
+  p->out_zero = edgy(k, least(k), most(k));
   clamp_range(k, &p->lo, &p->hi);
-  int8_t *x = (int8_t *)input(k, 0, (size_t)p->n);
-  for (int i = 0; p->n == 256 && i < 256; i++) x[i] = (int8_t)(i - 128);
+  void *x = input(k, 0, (size_t)p->n);
+  for (int i = 0; k->bytes == 1 && p->n == 256 && i < 256; i++) put(k, x, (size_t)i, i - 128);
   return x;
 }
 
@@ -563,12 +629,14 @@ static void case_tanh_s8(kase *k) {
 
 static void case_relu_s8(kase *k) {
   thr_unary_params *p = &k->step.p.unary;
-  const int8_t *x = unary_input(k, p);
+  const void *x = unary_input(k, p);
   p->mult[0] = any_mult(k);
   p->shift[0] = (int8_t)between(k, -6, 5);
-  int8_t *y = expect(k, (size_t)p->n);
-  for (int i = 0; i < p->n; i++)
-    y[i] = model_finish(model_scale(x[i] - p->in_zero, p->mult[0], p->shift[0]), p->out_zero, p->lo, p->hi);
+  void *y = expect(k, (size_t)p->n);
+  for (size_t i = 0; i < (size_t)p->n; i++) {
+    const int32_t v = model_scale(get(k, x, i) - p->in_zero, p->mult[0], p->shift[0]);
+    put(k, y, i, model_finish(v, p->out_zero, p->lo, p->hi));
+  }
 }
 
 /* Bytes read as uint8 are the same bytes read as int8, plus 128 and with the upper bit changed. */
@@ -599,19 +667,68 @@ static void case_requantize_u8_s8(kase *k) {
 static void case_requantize_s8_u8(kase *k) {
   requantize_case(k, false);
 }
+CASE_S16(relu)
 
 static void case_leaky_relu_s8(kase *k) {
   thr_unary_params *p = &k->step.p.unary;
-  const int8_t *x = unary_input(k, p);
+  const void *x = unary_input(k, p);
   for (int i = 0; i < 2; i++) {
     p->mult[i] = (chance(k, 20) ? -1 : 1) * any_mult(k);
     p->shift[i] = (int8_t)between(k, -6, 5);
   }
-  int8_t *y = expect(k, (size_t)p->n);
-  for (int i = 0; i < p->n; i++) {
-    const int32_t v = x[i] - p->in_zero, part = v >= 0 ? 0 : 1;
-    y[i] = model_finish(model_scale(v, p->mult[part], p->shift[part]), p->out_zero, p->lo, p->hi);
+  void *y = expect(k, (size_t)p->n);
+  for (size_t i = 0; i < (size_t)p->n; i++) {
+    const int32_t v = get(k, x, i) - p->in_zero, part = v >= 0 ? 0 : 1;
+    put(k, y, i, model_finish(model_scale(v, p->mult[part], p->shift[part]), p->out_zero, p->lo, p->hi));
   }
+}
+
+CASE_S16(leaky_relu)
+
+/* The functions themselves, interpolated by hand between points of libm: no result may be further from the truth than
+ * the table's errors, and every formula of the definition is recomputed with divisions. */
+static double table_sigmoid(int i) {
+  const double h = 1.0 / 24, a = 1 / (1 + exp(-i * h)), b = 1 / (1 + exp(-(i + 1) * h));
+  const double middle = 1 / (1 + exp(-(i + 0.5) * h));
+  return i == 255 ? 65535 : floor(65536 * (a + (middle - (a + b) / 2) / 2) + 0.5);
+}
+
+static void table_case(kase *k, bool tanh_not_logistic) {
+  thr_unary_params *p = &k->step.p.unary;
+  k->bytes = 2;
+  const int16_t *x = unary_input(k, p);
+  const bool power = chance(k, 30);
+  p->mult[0] = power ? 3 << (tanh_not_logistic ? between(k, 0, 1) : 0) : between(k, 16384, 32767);
+  p->shift[0] = (int8_t)(power ? 0 : between(k, 0, 20));
+  int16_t *y = expect(k, (size_t)p->n);
+  const int step = tanh_not_logistic ? 256 : 512;
+  for (int i = 0; i < p->n; i++) {
+    const wide v = p->shift[0] ? floor_div((wide)x[i] * p->mult[0] + power2(p->shift[0] - 1), power2(p->shift[0]))
+                               : (wide)x[i] * p->mult[0];
+    const wide distance = v < 0 ? -v : v;
+    const int at = (int)(distance / step);
+    const double a = at < 255 ? table_sigmoid(at) : 0, b = at < 255 ? table_sigmoid(at + 1) : 0;
+    const wide inner = (wide)(a * step + (double)(distance % step) * (b - a));
+    wide r;
+    if (tanh_not_logistic) {
+      r = (at < 255 ? inner : (wide)65535 * 256) - power2(23);
+      r = floor_div(v < 0 ? 127 - r : r + 128, 256);
+    } else {
+      r = at < 255 ? inner : (wide)32767 * 1024;
+      r = floor_div(v < 0 ? power2(25) - r + 511 : r + 512, 1024);
+    }
+    y[i] = (int16_t)r;
+    const double real = (double)v / 12288, truth = tanh_not_logistic ? tanh(real) : 1 / (1 + exp(-real));
+    if (fabs(y[i] - 32768 * truth) > 3) fail_msg("model gives %d, the function %g", y[i], 32768 * truth);
+  }
+}
+
+static void case_logistic_s16(kase *k) {
+  table_case(k, false);
+}
+
+static void case_tanh_s16(kase *k) {
+  table_case(k, true);
 }
 
 static int32_t model_high_mul16(int32_t a, int32_t b) {
@@ -635,7 +752,8 @@ static void case_hard_swish_s8(kase *k) {
   }
 }
 
-static void softmax_row(const thr_softmax_params *p, const int8_t *x, int8_t *y) {
+/* bits: of the output, 8 or 16 */
+static void softmax_row(const thr_softmax_params *p, const int8_t *x, int32_t *y, int bits) {
   int32_t max = -128, zeros = 0, e[2000];
   wide sum = 0;
   for (int i = 0; i < p->depth; i++) max = x[i] > max ? x[i] : max;
@@ -647,11 +765,12 @@ static void softmax_row(const thr_softmax_params *p, const int8_t *x, int8_t *y)
   while (sum * power2(zeros) < power2(31)) zeros++;
   const int32_t fraction = (int32_t)(sum * power2(zeros) - power2(31));
   const int32_t r = model_saturate(model_reciprocal(fraction) * power2(1), 32);
+  const int32_t lowest = -(1 << (bits - 1));
   for (int i = 0; i < p->depth; i++)
-    y[i] = (int8_t)(e[i] < 0 ? -128 : model_saturate(model_rshift(model_high_mul(r, e[i]), 35 - zeros) - 128, 8));
+    y[i] = e[i] < 0 ? lowest : model_saturate(model_rshift(model_high_mul(r, e[i]), 43 - bits - zeros) + lowest, bits);
 }
 
-static void case_softmax_s8(kase *k) {
+static void softmax_case(kase *k, int bits) {
   thr_softmax_params *p = &k->step.p.softmax;
   const double scale = ldexp(1 + th_rng_uniform(&k->rng), between(k, -10, 1));
   int shift;
@@ -664,15 +783,75 @@ static void case_softmax_s8(kase *k) {
   p->depth = chance(k, 10) ? between(k, 300, 1500) : between(k, 1, 30);
   int8_t *x = (int8_t *)input(k, 0, (size_t)(p->rows * p->depth));
   if (chance(k, 10)) memset(x, between(k, -128, 127), (size_t)(p->rows * p->depth));
-  int8_t *y = expect(k, (size_t)(p->rows * p->depth));
-  for (int r = 0; r < p->rows; r++) softmax_row(p, x + r * p->depth, y + r * p->depth);
+  int32_t *y = th_arena_array(k->arena, (size_t)(p->rows * p->depth), sizeof *y);
+  for (int r = 0; r < p->rows; r++) softmax_row(p, x + r * p->depth, y + r * p->depth, bits);
+  void *expected = expect_bytes(k, (size_t)(p->rows * p->depth) * (size_t)bits / 8);
+  k->bytes = bits / 8;
+  for (int i = 0; i < p->rows * p->depth; i++) put(k, expected, (size_t)i, y[i]);
   double total = 0; /* the model itself against libm */
   int32_t max = -128;
   for (int i = 0; i < p->depth; i++) max = x[i] > max ? x[i] : max;
   for (int i = 0; i < p->depth; i++) total += exp(scale * (x[i] - max));
   for (int i = 0; !cut && i < p->depth && p->depth < 200; i++) {
-    const double real = fmin(256 * exp(scale * (x[i] - max)) / total - 128, 127);
-    if (fabs(y[i] - real) > 1) fail_msg("softmax: model gives %d, the function %g", y[i], real);
+    const double one = ldexp(1, bits), real = fmin(one * exp(scale * (x[i] - max)) / total - one / 2, one / 2 - 1);
+    if (fabs(y[i] - real) > one / 256) fail_msg("softmax: model gives %d, the function %g", y[i], real);
+  }
+}
+
+static void case_softmax_s8(kase *k) {
+  softmax_case(k, 8);
+}
+
+static void case_softmax_s8_s16(kase *k) {
+  softmax_case(k, 16);
+}
+
+/* Entry i of a table of 512 intervals of f over [lo, hi], in float32 as its definition says. */
+static int32_t table_entry(float (*f)(float), float lo, float hi, int i) {
+  const float h = (hi - lo) / 512, a = f(lo + (float)i * h) * 32768.0f;
+  if (i == 512) return model_saturate((wide)roundf(f(hi) * 32768.0f), 16);
+  const float m = roundf(f(lo + (float)i * h + h / 2) * 32768.0f), b = f(lo + (float)(i + 1) * h) * 32768.0f;
+  return model_saturate((wide)(roundf(a) - roundf((roundf((b + roundf(a)) / 2) - m) / 2)), 16);
+}
+
+static float one_over_one_plus(float v) {
+  return 1.0f / (1.0f + v);
+}
+
+static int32_t between_entries(float (*f)(float), float lo, float hi, int32_t v) {
+  const int32_t at = (v + 32768) / 128, rest = (v + 32768) % 128;
+  const int32_t a = table_entry(f, lo, hi, at), b = table_entry(f, lo, hi, at + 1);
+  return a + (int32_t)floor_div((b - a) * rest + 64, 128);
+}
+
+static void case_softmax_s16(kase *k) {
+  thr_softmax_params *p = &k->step.p.softmax;
+  const double scale = ldexp(1 + th_rng_uniform(&k->rng), between(k, -16, -8));
+  int shift;
+  k->bytes = 2;
+  p->mult = (int32_t)round(ldexp(frexp(scale * 6553.5, &shift), 31));
+  p->shift = (int8_t)shift;
+  p->rows = between(k, 1, 3);
+  p->depth = chance(k, 5) ? between(k, 100, 400) : between(k, 1, 20);
+  int16_t *x = input(k, 0, (size_t)(p->rows * p->depth)), *y = expect(k, (size_t)(p->rows * p->depth));
+  for (int row = 0; row < p->rows; row++, x += p->depth, y += p->depth) {
+    int32_t max = INT16_MIN, sum = 0, zeros = 0, e[400];
+    double total = 0;
+    for (int i = 0; i < p->depth; i++) max = x[i] > max ? x[i] : max;
+    for (int i = 0; i < p->depth; i++) {
+      e[i] = between_entries(expf, -10, 0, model_saturate(model_scale(x[i] - max, p->mult, p->shift) + 32767, 16));
+      sum += e[i];
+      total += exp(scale * (x[i] - max));
+    }
+    while (sum * power2(zeros) < power2(31)) zeros++;
+    const wide shifted = floor_div(sum * power2(zeros - 1) + power2(13), power2(14)) - 98304;
+    const int32_t r = between_entries(one_over_one_plus, 0, 1, model_saturate(shifted, 16));
+    for (int i = 0; i < p->depth; i++) {
+      const wide v = floor_div((wide)e[i] * r + power2(30 - zeros), power2(31 - zeros));
+      y[i] = (int16_t)(v < 0 ? 0 : v > 32767 ? 32767 : v);
+      const double real = fmin(32768 * exp(scale * (x[i] - max)) / total, 32767);
+      if (fabs(y[i] - real) > 64) fail_msg("softmax: model gives %d, the function %g", y[i], real);
+    }
   }
 }
 
@@ -705,9 +884,9 @@ static void case_pad_s8(kase *k) {
     in_size *= p->in[d];
     out_size *= out[d];
   }
-  p->value = between(k, -128, 127);
-  const int8_t *x = input(k, 0, (size_t)in_size);
-  int8_t *y = expect(k, (size_t)out_size);
+  p->value = between(k, least(k), most(k));
+  const void *x = input(k, 0, (size_t)in_size);
+  void *y = expect(k, (size_t)out_size);
   for (int32_t i = 0; i < out_size; i++) {
     int32_t rest = i, step = 1, from = 0;
     bool inside = true;
@@ -718,9 +897,11 @@ static void case_pad_s8(kase *k) {
       step *= p->in[d];
       rest /= out[d];
     }
-    y[i] = (int8_t)(inside ? x[from] : p->value);
+    put(k, y, (size_t)i, inside ? get(k, x, (size_t)from) : p->value);
   }
 }
+
+CASE_S16(pad)
 
 /* Output steps leave gaps but never let two blocks meet. */
 static void case_strided_copy_s8(kase *k) {
@@ -871,7 +1052,7 @@ static void case_transpose_conv2d_s8(kase *k) {
           (x[i] - p->in_zero) * w[((oc * p->kernel_y + ky) * p->kernel_x + kx) * p->in_c + ic];
     }
   for (int32_t i = 0; i < elems; i++)
-    y[i] = model_finish(model_requant(&p->requant, i % p->out_c, model_wrap(sums[i])), p->out_zero, p->lo, p->hi);
+    y[i] = model_finish(model_requant(&p->requant, i % p->out_c, sums[i], false), p->out_zero, p->lo, p->hi);
 }
 
 static void case_batch_matmul_s8(kase *k) {
@@ -947,8 +1128,91 @@ static void case_dequantize_s8_f32(kase *k) {
   p->zero = edgy(k, -128, 127);
   p->scale = ldexpf(1 + th_rng_uniform(&k->rng), between(k, -12, 4));
   const int8_t *x = input(k, 0, (size_t)p->n);
-  float *y = (float *)expect(k, (size_t)p->n * sizeof *y);
+  float *y = expect_bytes(k, (size_t)p->n * sizeof *y);
   for (int i = 0; i < p->n; i++) y[i] = (float)((double)p->scale * (x[i] - p->zero));
+}
+
+/* --- types by parameter --- */
+
+static const struct {
+  uint8_t type, bytes;
+  int64_t lo, hi;
+} any_types[4] = {{THR_DTYPE_S8, 1, -128, 127},
+                  {THR_DTYPE_U8, 1, 0, 255},
+                  {THR_DTYPE_S16, 2, INT16_MIN, INT16_MAX},
+                  {THR_DTYPE_S32, 4, INT32_MIN, INT32_MAX}};
+
+/* Little-endian numbers of any width. */
+static void put_any(void *p, int i, int bytes, int64_t v) {
+  for (int b = 0; b < bytes; b++) ((uint8_t *)p)[i * bytes + b] = (uint8_t)((uint64_t)v >> 8 * b);
+}
+
+static void case_requantize_any(kase *k) {
+  thr_requantize_params *p = &k->step.p.requantize;
+  const int a = between(k, 0, 3), b = between(k, 0, 3);
+  p->n = between(k, 1, 60);
+  p->in_type = any_types[a].type;
+  p->out_type = any_types[b].type;
+  p->in_zero = edgy(k, a == 3 ? -9000 : (int32_t)any_types[a].lo, a == 3 ? 9000 : (int32_t)any_types[a].hi);
+  p->out_zero = edgy(k, b == 3 ? -9000 : (int32_t)any_types[b].lo, b == 3 ? 9000 : (int32_t)any_types[b].hi);
+  p->mult = any_mult(k);
+  p->shift = (int8_t)(between(k, -4, 4) + 8 * (any_types[b].bytes - any_types[a].bytes));
+  uint8_t *x = th_arena_array(k->arena, (size_t)p->n, any_types[a].bytes);
+  uint8_t *y = expect_bytes(k, (size_t)p->n * any_types[b].bytes);
+  k->in[0] = x;
+  k->in_bytes[0] = (size_t)p->n * any_types[a].bytes;
+  for (int i = 0; i < p->n; i++) {
+    const int64_t span = any_types[a].hi - any_types[a].lo + 1;
+    const int64_t v =
+        chance(k, 20) ? any_types[a].hi : any_types[a].lo + (int64_t)(th_rng_u64(&k->rng) % (uint64_t)span);
+    put_any(x, i, any_types[a].bytes, v);
+    const int32_t scaled = model_scale(model_wrap((wide)v - p->in_zero), p->mult, p->shift);
+    const int32_t out = model_wrap((wide)scaled + p->out_zero);
+    put_any(y, i, any_types[b].bytes,
+            out < any_types[b].lo   ? any_types[b].lo
+            : out > any_types[b].hi ? any_types[b].hi
+                                    : out);
+  }
+}
+
+static void case_quantize_f32_any(kase *k) {
+  thr_quantize_params *p = &k->step.p.quantize;
+  const int b = between(k, 0, 2);
+  p->n = between(k, 1, 60);
+  p->type = any_types[b].type;
+  p->zero = edgy(k, (int32_t)any_types[b].lo, (int32_t)any_types[b].hi);
+  p->scale = ldexpf(1 + (chance(k, 50) ? 0 : th_rng_uniform(&k->rng)), between(k, -12, 4));
+  float *x = th_arena_array(k->arena, (size_t)p->n, sizeof *x);
+  uint8_t *y = expect_bytes(k, (size_t)p->n * any_types[b].bytes);
+  k->in[0] = x;
+  k->in_bytes[0] = (size_t)p->n * sizeof *x;
+  for (int i = 0; i < p->n; i++) {
+    x[i] = p->scale * (float)between(k, -70000, 70000) * (chance(k, 50) ? 0.5f : th_rng_uniform(&k->rng));
+    if (any_types[b].bytes == 1) x[i] /= 256;
+    if (chance(k, 2)) x[i] = chance(k, 50) ? 3e38f : -3e38f;
+    const double v = (double)roundf(x[i] / p->scale) + p->zero, lo = (double)any_types[b].lo,
+                 hi = (double)any_types[b].hi;
+    put_any(y, i, any_types[b].bytes, (int64_t)(v < lo ? lo : v > hi ? hi : v));
+  }
+}
+
+static void case_dequantize_any_f32(kase *k) {
+  thr_quantize_params *p = &k->step.p.quantize;
+  const int a = between(k, 0, 3);
+  p->n = between(k, 1, 60);
+  p->type = any_types[a].type;
+  p->zero = edgy(k, a == 3 ? -9000 : (int32_t)any_types[a].lo, a == 3 ? 9000 : (int32_t)any_types[a].hi);
+  p->scale = ldexpf(1 + th_rng_uniform(&k->rng), between(k, -12, 4));
+  uint8_t *x = th_arena_array(k->arena, (size_t)p->n, any_types[a].bytes);
+  float *y = expect_bytes(k, (size_t)p->n * sizeof *y);
+  k->in[0] = x;
+  k->in_bytes[0] = (size_t)p->n * any_types[a].bytes;
+  for (int i = 0; i < p->n; i++) {
+    const int64_t span = any_types[a].hi - any_types[a].lo + 1;
+    const int64_t v = (any_types[a].lo + (int64_t)(th_rng_u64(&k->rng) % (uint64_t)span)) / (a == 3 ? 2 : 1);
+    put_any(x, i, any_types[a].bytes, v);
+    y[i] = (float)((double)p->scale * (double)(v - p->zero));
+  }
 }
 
 #endif

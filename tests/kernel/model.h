@@ -42,9 +42,16 @@ static inline int32_t model_saturate(wide x, int bits) {
   return (int32_t)(x > most ? most : x < -most - 1 ? -most - 1 : x);
 }
 
-static inline int8_t model_finish(wide x, int32_t zero, int32_t lo, int32_t hi) {
+static inline int32_t model_finish(wide x, int32_t zero, int32_t lo, int32_t hi) {
   const int32_t v = model_wrap(x + zero);
-  return (int8_t)(v < lo ? lo : v > hi ? hi : v);
+  return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* Of a 64-bit sum: the multiplier rounded to 15 bits, then one rounding. */
+static inline int32_t model_scale64(wide x, int32_t mult, int shift) {
+  wide upper = floor_div((wide)mult + power2(15), power2(16));
+  if (upper > INT16_MAX) upper = INT16_MAX;
+  return model_wrap(floor_div(x * upper + power2(14 - shift), power2(15 - shift)));
 }
 
 /* --- fixed-point functions; the constants are computed, not copied --- */

@@ -87,7 +87,7 @@ static void run_in_place(const kase *k) {
 
 static void check_kernel(thr_kernel_id kernel, case_fn *make) {
   for (uint64_t i = 0; i < CASES; i++) {
-    kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, (uint64_t)kernel)};
+    kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, (uint64_t)kernel), .bytes = 1};
     k.step.kernel = kernel;
     make(&k);
     run_and_check(&k);

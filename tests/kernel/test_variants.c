@@ -134,7 +134,7 @@ static int check_cases(thr_kernel_id kernel, case_fn *make, int cases) {
   const th_variant *variant;
   for (int v = 0; (variant = th_variant_nth(v)); v++) {
     for (int i = 0; i < cases; i++) {
-      kase k = {.arena = th_arena_create(), .rng = th_rng_init((uint64_t)i, (uint64_t)kernel)};
+      kase k = {.arena = th_arena_create(), .rng = th_rng_init((uint64_t)i, (uint64_t)kernel), .bytes = 1};
       k.step.kernel = kernel;
       make(&k);
       ran += check_case(&k, variant);

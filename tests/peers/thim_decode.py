@@ -234,9 +234,9 @@ CONV2D = [("in_y", U, 1), ("in_x", U, "in_y"), ("in_c", U, 1), ("out_c", U, "in_
           ("in_zero", S, -128), ("out_zero", S, -128), ("pad_y", U, 0), ("out_y", U, "in_y"), ("stride_y", U, 1),
           ("out_x", U, "out_y"), ("lo", S, -128), ("hi", S, 127), ("kernel_x", U, "kernel_y"),
           ("stride_x", U, "stride_y"), ("pad_x", U, "pad_y"), ("groups", U, 1), ("dilation_y", U, 1),
-          ("dilation_x", U, "dilation_y"), ("w_zero", S, 0)]
+          ("dilation_x", U, "dilation_y"), ("w_zero", S, 0), ("acc64", U, 0)]
 FULLY_CONNECTED = [("in_n", U, 1), ("out_n", U, 1), ("in_zero", S, -128), ("out_zero", S, -128), ("lo", S, -128),
-                   ("hi", S, 127), ("w_zero", S, 0)]
+                   ("hi", S, 127), ("w_zero", S, 0), ("acc64", U, 0)]
 POOL2D = [("in_y", U, 1), ("in_x", U, "in_y"), ("c", U, 1), ("out_y", U, 1), ("out_x", U, "out_y"),
           ("kernel_y", U, 2), ("kernel_x", U, "kernel_y"), ("stride_y", U, "kernel_y"), ("stride_x", U, "stride_y"),
           ("pad_y", U, 0), ("pad_x", U, "pad_y"), ("lo", S, -128), ("hi", S, 127)]
@@ -256,7 +256,6 @@ COPY = [("block", U, 1), ("outer", U, 1), ("out_step", U, "block"), ("out_offset
 PAD = [("value", S, -128), ("in[1]", U, 1), ("in[2]", U, 1), ("in[3]", U, 1), ("before[1]", U, 0), ("after[1]", U, 0),
        ("before[2]", U, 0), ("after[2]", U, 0), ("before[3]", U, 0), ("after[3]", U, 0), ("in[0]", U, 1),
        ("before[0]", U, 0), ("after[0]", U, 0)]
-QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0)]
 LOOKUP = [("n", U, 1)]
 ARGMAX = [("depth", U, 1), ("outer", U, 1), ("inner", U, 1), ("smallest", U, 0), ("last", U, 0)]
 L2_NORMALIZATION = [("depth", U, 1), ("in_zero", S, -128), ("rows", U, 1)]
@@ -273,6 +272,9 @@ BATCH_MATMUL = [("m", U, 1), ("n", U, 1), ("k", U, 1), ("mult", R, 0), ("shift",
                 ("out_zero", S, 0), ("adj_a", U, 0), ("adj_b", U, 0)]
 for i in (2, 1, 0):
     BATCH_MATMUL += [("dim[%d]" % i, U, 1), ("a_step[%d]" % i, U, 0), ("b_step[%d]" % i, U, 0)]
+QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0), ("type", U, 1)]
+REQUANTIZE = [("n", U, 1), ("in_type", U, 1), ("out_type", U, 1), ("in_zero", S, 0), ("out_zero", S, 0), ("mult", R, 0),
+              ("shift", S, 0)]
 
 # kernel: (fields, operands, bytes of an input element)
 KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: (POOL2D, 1, 1), 5: (POOL2D, 1, 1),
@@ -281,11 +283,15 @@ KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: 
            15: (MEAN, 1, 1), 16: (COPY, 1, 1), 17: (PAD, 1, 1), 18: (QUANTIZE, 1, 4), 19: (QUANTIZE, 1, 1),
            20: (LOOKUP, 2, 1), 21: (ELEMENTWISE, 2, 1), 22: (ELEMENTWISE, 2, 1), 23: (ELEMENTWISE, 2, 1),
            24: (ELEMENTWISE, 2, 1), 25: (ELEMENTWISE, 2, 1), 26: (ARGMAX, 1, 1), 27: (MEAN, 1, 1), 28: (MEAN, 1, 1),
-           29: (L2_NORMALIZATION, 1, 1), 30: (LOG_SOFTMAX, 1, 1), 31: (STRIDED_COPY, 1, 1), 32: (RESIZE_NEAREST, 1, 1),
-           33: (RESIZE_BILINEAR, 1, 1), 34: (CONV2D, 1, 1), 35: (BATCH_MATMUL, 2, 1),
-           36: (CONV2D, 1, 1), 37: (CONV2D, 1, 1), 38: (FULLY_CONNECTED, 1, 1), 39: (POOL2D, 1, 1), 40: (UNARY, 1, 1),
-           41: (UNARY, 1, 1)}
-DEPTHWISE = {2, 37}
+           29: (L2_NORMALIZATION, 1, 1), 30: (LOG_SOFTMAX, 1, 1), 31: (STRIDED_COPY, 1, 1),
+           32: (RESIZE_NEAREST, 1, 1), 33: (RESIZE_BILINEAR, 1, 1), 34: (CONV2D, 1, 1), 35: (BATCH_MATMUL, 2, 1),
+           36: (CONV2D, 1, 1), 37: (CONV2D, 1, 1), 38: (FULLY_CONNECTED, 1, 1), 39: (POOL2D, 1, 1),
+           40: (UNARY, 1, 1), 41: (UNARY, 1, 1), 42: (CONV2D, 1, 2), 43: (CONV2D, 1, 2), 44: (FULLY_CONNECTED, 1, 2),
+           45: (POOL2D, 1, 2), 46: (POOL2D, 1, 2), 47: (ELEMENTWISE, 2, 2), 48: (ELEMENTWISE, 2, 2),
+           49: (ELEMENTWISE, 2, 2), 50: (SOFTMAX, 1, 2), 51: (SOFTMAX, 1, 1), 52: (UNARY, 1, 2), 53: (UNARY, 1, 2),
+           54: (UNARY, 1, 2), 55: (UNARY, 1, 2), 56: (MEAN, 1, 2), 57: (PAD, 1, 2), 58: (REQUANTIZE, 1, 4),
+           59: (QUANTIZE, 1, 4), 60: (QUANTIZE, 1, 4)}
+DEPTHWISE = {2, 37, 43}
 
 
 def read_fields(cursor, fields):

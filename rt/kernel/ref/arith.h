@@ -17,6 +17,10 @@ static inline int32_t thr_wrap_sub(int32_t a, int32_t b) {
   return (int32_t)((uint32_t)a - (uint32_t)b);
 }
 
+static inline int32_t thr_wrap_mul(int32_t a, int32_t b) {
+  return (int32_t)((uint32_t)a * (uint32_t)b);
+}
+
 static inline int32_t thr_wrap_shl(int32_t x, int n) {
   return (int32_t)((uint32_t)x << n);
 }
@@ -70,9 +74,33 @@ static inline int8_t thr_finish(int32_t x, int32_t zero, int32_t lo, int32_t hi)
   return (int8_t)thr_clamp(thr_wrap_add(x, zero), lo, hi);
 }
 
+/* The same for 16-bit outputs. */
+static inline int16_t thr_finish16(int32_t x, int32_t zero, int32_t lo, int32_t hi) {
+  return (int16_t)thr_clamp(thr_wrap_add(x, zero), lo, hi);
+}
+
+/* x * mult * 2^(shift - 31) of a 64-bit sum with one rounding, halves upwards: the multiplier is cut to its upper 16
+ * bits. shift is at most 7; only the low 32 bits of the result count. */
+static inline int32_t thr_scale64(int64_t x, int32_t mult, int shift) {
+  const int32_t upper = mult < 0x7FFF0000 ? (mult + ((int32_t)1 << 15)) >> 16 : INT16_MAX;
+  const int right = 15 - shift;
+  const int64_t product = (int64_t)((uint64_t)x * (uint64_t)(int64_t)upper + ((uint64_t)1 << (right - 1)));
+  return (int32_t)(product >> right);
+}
+
+/* The entry of a channel. */
+static inline int32_t thr_requant_entry(const thr_requant *r, int32_t channel) {
+  return r->index ? r->index[channel] : r->per_channel ? channel : 0;
+}
+
 static inline int32_t thr_requantize(const thr_requant *r, int32_t channel, int32_t acc) {
-  const int32_t e = r->index ? r->index[channel] : r->per_channel ? channel : 0;
+  const int32_t e = thr_requant_entry(r, channel);
   return thr_scale(acc, r->mult[e], r->shift[e]);
+}
+
+static inline int32_t thr_requantize64(const thr_requant *r, int32_t channel, int64_t acc) {
+  const int32_t e = thr_requant_entry(r, channel);
+  return thr_scale64(acc, r->mult[e], r->shift[e]);
 }
 
 static inline int32_t thr_bias_at(const thr_bias *b, int32_t channel) {
@@ -100,6 +128,16 @@ static inline thr_channel thr_channel_next(const thr_bias *bias, const thr_requa
   return channel;
 }
 
+/* The same in 64 bits, also for a width of 8. */
+static inline int64_t thr_bias64_at(const thr_bias *b, int32_t channel) {
+  const uint8_t *p = b->data + (size_t)channel * b->width;
+  uint64_t v = 0;
+  if (b->width == 0) return 0;
+  for (int i = b->width - 1; i >= 0; i--) v = v << 8 | p[i];
+  if (b->width < 8 && v >> (8 * b->width - 1)) v -= (uint64_t)1 << 8 * b->width;
+  return (int64_t)(v << b->shift);
+}
+
 /* acc + sum of w[i] * (x[i] - zero). The difference has 9 bits; naming it int16_t lets compilers pair the products. */
 static inline int32_t thr_dot(int32_t acc, const int8_t *x, const int8_t *w, int32_t n, int32_t zero) {
   uint32_t sum = (uint32_t)acc;
@@ -116,6 +154,18 @@ static inline int32_t thr_dot_zero(int32_t acc, const int8_t *x, const int8_t *w
   uint32_t sum = (uint32_t)acc;
   for (int32_t i = 0; i < n; i++) sum += (uint32_t)((x[i] - zero) * (w[i] - w_zero));
   return (int32_t)sum;
+}
+
+/* The same for 16-bit values with zero point 0, summed in 64 bits. */
+static inline int64_t thr_dot16(int64_t acc, const int16_t *x, const int8_t *w, int32_t n) {
+  uint64_t sum = (uint64_t)acc;
+  for (int32_t i = 0; i < n; i++) sum += (uint64_t)(int64_t)((int32_t)x[i] * w[i]);
+  return (int64_t)sum;
+}
+
+/* Requantization of a 16x8 layer's sum: of 64 bits, or of 32 as the layer's bias has it. */
+static inline int32_t thr_requantize16(const thr_requant *r, int32_t channel, int64_t acc, int wide) {
+  return wide ? thr_requantize64(r, channel, acc) : thr_requantize(r, channel, (int32_t)acc);
 }
 
 /* Kernel taps [*begin, *end) of a window starting at `origin` that fall inside [0, limit); begin >= end when none. */

@@ -18,12 +18,12 @@ static int32_t quotient(const thr_elementwise_params *p, int32_t a, int32_t b) {
   return right > 31 ? 0 : right < 0 ? thr_wrap_shl(v, -right) : thr_rshift(v, right);
 }
 
-static int8_t divide(const thr_elementwise_params *p, int32_t a, int32_t b) {
+static int32_t divide(const thr_elementwise_params *p, int32_t a, int32_t b) {
   if (a == 0) return thr_finish(0, p->out_zero, p->lo, p->hi);
   if (b == 0) return (int8_t)(a < 0 ? p->lo : p->hi);
   return thr_finish(b < 0 ? quotient(p, -a, -b) : quotient(p, a, b), p->out_zero, p->lo, p->hi);
 }
 
 void thr_div_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out) {
-  thr_elementwise(p, a, b, out, divide);
+  thr_elementwise(p, a, b, out, 1, divide);
 }

@@ -5,10 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "elementwise.h"
 
-static inline int8_t mul(const thr_elementwise_params *p, int32_t a, int32_t b) {
-  return thr_finish(thr_scale(a * b, p->mult[2], p->shift[2]), p->out_zero, p->lo, p->hi);
-}
-
 void thr_mul_s8_ref(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out) {
-  thr_elementwise(p, a, b, out, mul);
+  thr_elementwise(p, a, b, out, 1, thr_mul_of);
 }

@@ -1,0 +1,6 @@
+/* Product of two tensors, int16 (TFLite MUL): the formula of mul_s8.c. SPDX-License-Identifier: Apache-2.0 */
+#include "elementwise.h"
+
+void thr_mul_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out) {
+  thr_elementwise(p, a, b, out, 2, thr_mul_of);
+}
