@@ -156,7 +156,8 @@ static th_status lower_alias(th_lowering *l, const th_node *n) {
   const th_tensor *in = th_node_in(l->g, n, 0), *out = th_node_out(l->g, n, 0);
   if (in->dtype != out->dtype || th_tensor_bytes(in) != th_tensor_bytes(out))
     return TH_LOWER_FAIL(n, "input %s and output %s differ in type or size", in->name, out->name);
-  if (in->dtype != TH_DTYPE_F32 && (in->quant.count || out->quant.count)) TH_TRY(same_grid(n, in, out));
+  if (in->dtype == TH_DTYPE_S8 && (in->quant.count || out->quant.count)) TH_TRY(same_grid(n, in, out));
+  if (in->dtype != TH_DTYPE_S8 && in->dtype != TH_DTYPE_F32) TH_TRY(th_lower_check_sides(n, in, out));
   int value;
   TH_TRY(th_lower_use(l, n, n->in[0], &value));
   l->p->value_of[n->out[0]] = value;

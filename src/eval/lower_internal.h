@@ -80,6 +80,8 @@ th_lower_fn th_lower_extreme, th_lower_prelu, th_lower_squared_difference, th_lo
 th_lower_fn th_lower_sum, th_lower_reduce_extreme, th_lower_argmax, th_lower_l2_normalization,
     th_lower_log_softmax; /* lower_reduce.c */
 th_lower_fn th_lower_move, th_lower_resize_nearest, th_lower_resize_bilinear, th_lower_batch_matmul; /* lower_move.c */
+/* Values pass unchanged, so type and quantization (of any type) must be the same on both sides. */
+th_status th_lower_check_sides(const th_node *n, const th_tensor *x, const th_tensor *y);
 /* Steps that the moves of a node take; 0 when it has none. */
 int th_lower_move_steps(const th_graph *g, const th_node *n);
 th_lower_fn th_lower_quantize, th_lower_dequantize; /* lower_types.c */

@@ -78,8 +78,7 @@ int th_lower_move_steps(const th_graph *g, const th_node *n) {
   return steps;
 }
 
-/* Values pass unchanged, so type and quantization must be the same on both sides. */
-static th_status check_sides(const th_node *n, const th_tensor *x, const th_tensor *y) {
+th_status th_lower_check_sides(const th_node *n, const th_tensor *x, const th_tensor *y) {
   if (x->dtype != y->dtype)
     return TH_LOWER_FAIL(n, "%s is %s, but %s is %s", x->name, th_dtype_name(x->dtype), y->name,
                          th_dtype_name(y->dtype));
@@ -119,7 +118,7 @@ th_status th_lower_move(th_lowering *l, int node) {
     const th_move m = run_move(&first, count, in_step, out_step);
     const th_tensor *x = th_node_in(l->g, n, m.in), *y = th_node_out(l->g, n, m.out);
     th_program_step *s;
-    TH_TRY(check_sides(n, x, y));
+    TH_TRY(th_lower_check_sides(n, x, y));
     if (m.rank - (m.rank > 0 && m.in_step[m.rank - 1] == 1 && m.out_step[m.rank - 1] == 1) > 6)
       return TH_LOWER_FAIL(n, "moves values in %d dimensions at once, at most 6 are possible", m.rank);
     if (x->data && !reads_all(&m, x))
@@ -143,7 +142,7 @@ static void split_scale(float s, int32_t *scale, uint8_t *shift) {
 }
 
 static th_status check_resize(const th_lowering *l, const th_node *n, th_resize *y, th_resize *x) {
-  TH_TRY(check_sides(n, th_node_in(l->g, n, 0), th_node_out(l->g, n, 0)));
+  TH_TRY(th_lower_check_sides(n, th_node_in(l->g, n, 0), th_node_out(l->g, n, 0)));
   *y = th_resize_y(l->g, n);
   *x = th_resize_x(l->g, n);
   if (y->in > 1 << 20 || x->in > 1 << 20 || y->out > UINT16_MAX || x->out > UINT16_MAX)

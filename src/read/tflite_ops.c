@@ -193,6 +193,43 @@ th_status th_tfl_read_pool(tfl_reader *r, const tfl_op *o) {
 
 /* --- layers without windows --- */
 
+static th_status add_reshape(tfl_reader *r, const tfl_op *o, int from, int to) {
+  tfl_op reshape = *o;
+  th_node *n;
+  reshape.op = TH_OP_RESHAPE;
+  reshape.out = to;
+  return th_tfl_node(r, &reshape, &from, 1, &n);
+}
+
+/* A tensor like `like`, of another shape. */
+static th_status add_like(tfl_reader *r, int like, th_shape shape, int *id) {
+  const th_tensor t = *th_tfl_tensor(r, like);
+  if (t.data)
+    TH_TRY(th_graph_add_const(r->g, t.name, t.dtype, &shape, t.data, id));
+  else
+    TH_TRY(th_graph_add_tensor(r->g, t.name, t.dtype, &shape, id));
+  return th_graph_set_quant(r->g, *id, t.quant.axis, t.quant.count, t.quant.scale, t.quant.zero);
+}
+
+/* A layer over many rows is a convolution of 1 x 1 over a column of pixels: the same sums, scales and limits. */
+static th_status rows_of_layer(tfl_reader *r, const tfl_op *o) {
+  const th_shape w = th_tfl_tensor(r, o->in[1])->shape;
+  const int32_t rows = (int32_t)(th_shape_elems(&th_tfl_tensor(r, o->in[0])->shape) / w.dim[1]);
+  tfl_op conv = *o;
+  th_node *n;
+  if (th_shape_elems(&th_tfl_tensor(r, o->out)->shape) != (int64_t)rows * w.dim[0])
+    return th_tfl_fail(r, o, "its output %s does not have %d x %d values", th_tfl_tensor(r, o->out)->name, rows,
+                       w.dim[0]);
+  conv.op = TH_OP_CONV2D;
+  TH_TRY(add_like(r, o->in[0], th_shape_make(4, 1, rows, 1, w.dim[1]), &conv.in[0]));
+  TH_TRY(add_like(r, o->in[1], th_shape_make(4, w.dim[0], 1, 1, w.dim[1]), &conv.in[1]));
+  TH_TRY(add_like(r, o->out, th_shape_make(4, 1, rows, 1, w.dim[0]), &conv.out));
+  TH_TRY(add_reshape(r, o, o->in[0], conv.in[0]));
+  TH_TRY(th_tfl_node(r, &conv, conv.in, conv.n_in, &n));
+  TH_TRY(th_tfl_activation(r, o, TFL_FC_ACTIVATION, n));
+  return add_reshape(r, o, conv.out, o->out);
+}
+
 /* keep_num_dims: the same numbers under a shape of more dimensions. */
 static th_status reshape_behind(tfl_reader *r, const tfl_op *o, tfl_op *inner) {
   const th_tensor *out = th_tfl_tensor(r, o->out);
@@ -202,10 +239,7 @@ static th_status reshape_behind(tfl_reader *r, const tfl_op *o, tfl_op *inner) {
   th_quant q = out->quant;
   TH_TRY(th_graph_add_tensor(r->g, out->name, out->dtype, &flat, &inner->out));
   if (q.count) TH_TRY(th_graph_set_quant(r->g, inner->out, q.axis, q.count, q.scale, q.zero));
-  tfl_op reshape = *o;
-  reshape.op = TH_OP_RESHAPE;
-  th_node *n;
-  return th_tfl_node(r, &reshape, &inner->out, 1, &n);
+  return add_reshape(r, o, inner->out, o->out);
 }
 
 th_status th_tfl_read_fully_connected(tfl_reader *r, const tfl_op *o) {
@@ -216,6 +250,9 @@ th_status th_tfl_read_fully_connected(tfl_reader *r, const tfl_op *o) {
   TH_TRY(th_tfl_settle_weights(r, o));
   if (th_fb_u8(o->options, TFL_FC_WEIGHTS_FORMAT, 0) != 0)
     return th_tfl_fail(r, o, "shuffled weights are not supported");
+  const int64_t elems = th_shape_elems(&th_tfl_tensor(r, o->in[0])->shape),
+                row = th_tfl_tensor(r, o->in[1])->shape.dim[1];
+  if (elems > row && elems % row == 0 && !th_tfl_tensor(r, o->in[0])->data) return rows_of_layer(r, o);
   if (th_tfl_tensor(r, o->out)->shape.rank > 2) TH_TRY(reshape_behind(r, o, &inner));
   TH_TRY(th_tfl_node(r, &inner, o->in, o->n_in, &n));
   return th_tfl_activation(r, o, TFL_FC_ACTIVATION, n);

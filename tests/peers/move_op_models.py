@@ -20,8 +20,9 @@ import numpy
 from one_op_models import FLOAT32, INT8, INT32, OP, OPTIONS, SAMPLES, Model, schema
 
 INT16 = 7
-TYPES = [FLOAT32, INT8]
+TYPES = [FLOAT32, INT8, INT16]
 NOT_IN_MICRO = {OP.TILE, OP.REVERSE_V2, OP.REDUCE_PROD}
+NOT_IN_MICRO_S16 = NOT_IN_MICRO | {OP.GATHER, OP.MIRROR_PAD}
 
 
 class MoveModel(Model):
@@ -261,6 +262,24 @@ def batch_matmul(m):
     m.run(OP.BATCH_MATMUL, [x, y], z, *options("BatchMatMul", adjX=adj_x, adjY=adj_y))
 
 
+def rows_of_layer(m):
+    """A fully connected layer over several rows."""
+    r = m.r
+    lead, n_in, n_out, keep = r.choice([[1, 3], [1, 2, 4], [5]]), r.randint(1, 30), r.randint(1, 9), r.random() < 0.5
+    x, shape = m.value([*lead, n_in]), [n_out, n_in]
+    out = [*lead, n_out] if keep else [int(numpy.prod(lead)), n_out]
+    if m.dtype == FLOAT32:
+        w, b = m.tensor(shape, FLOAT32, data=floats(m, shape)), m.tensor([n_out], FLOAT32, data=floats(m, [n_out]))
+        y = m.value(out)
+    else:
+        s_w = [2.0 ** r.uniform(-9, -4) for _ in range(r.choice([1, n_out]))]
+        w = m.tensor(shape, INT8, s_w, 0, 0, m.weights(shape))
+        b = m.bias(n_out, numpy.float32(m.grid[0]) * numpy.array(s_w, numpy.float32))
+        y = m.tensor(out, INT8, m.grid[0] * numpy.mean(s_w) * 130 * numpy.sqrt(n_in) * r.uniform(0.3, 1.5), m.zero())
+    o = options("FullyConnected", keepNumDims=keep, fusedActivationFunction=r.choice([0, 0, 1, 3]))
+    m.run(OP.FULLY_CONNECTED, [x, w, b], y, *o, 5)
+
+
 def computed_shape(m):
     """A reshape whose target is computed from shapes, by way of every operator that computes such."""
     shape = [1, *(m.r.randint(1, 5) for _ in range(3))]
@@ -299,13 +318,19 @@ def filled(m):
 
 
 MAKERS = [transpose, slice_of, strided_slice, split, split_v, pack, unpack, gather, tile, broadcast_to, mirror_pad, block,
-          reverse, resize_nearest, resize_bilinear, transpose_convolution, batch_matmul, computed_shape, filled]
+          reverse, resize_nearest, resize_bilinear, transpose_convolution, batch_matmul, rows_of_layer, computed_shape, filled]
 NUMPY = {FLOAT32: numpy.float32, INT8: numpy.int8, INT16: numpy.int16}
 
 
+# Neither peer has the others in int16, or the runtime has no kernel of it.
+MAKERS_S16 = [transpose, slice_of, strided_slice, split, split_v, pack, unpack, gather, tile, broadcast_to, mirror_pad,
+              reverse, resize_nearest, computed_shape]
+
+
 def make_model(number):
-    m = MoveModel(random.Random(number), TYPES[number // len(MAKERS) % len(TYPES)])
-    MAKERS[number % len(MAKERS)](m)
+    maker, dtype = MAKERS[number % len(MAKERS)], TYPES[number // len(MAKERS) % len(TYPES)]
+    m = MoveModel(random.Random(number), INT8 if dtype == INT16 and maker not in MAKERS_S16 else dtype)
+    maker(m)
     return m
 
 
@@ -349,7 +374,8 @@ def run_litert(data, arrays):
 
 
 def answers(model, data, arrays):
-    if model.dtype == FLOAT32 or any(c.builtinCode in NOT_IN_MICRO for c in model.codes):
+    missing = NOT_IN_MICRO_S16 if model.dtype == INT16 else NOT_IN_MICRO
+    if model.dtype == FLOAT32 or any(c.builtinCode in missing for c in model.codes):
         found = run_litert(data, arrays)
     else:
         found = run_micro(data, arrays, len(model.operator.outputs))

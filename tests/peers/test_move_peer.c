@@ -19,7 +19,7 @@
 #include "read/tflite.h"
 #include "write/tflite.h"
 
-enum { MODELS = 760, SAMPLES = 4 };
+enum { MODELS = 1200, SAMPLES = 4 };
 
 static char folder[512];
 
@@ -96,7 +96,7 @@ static void check_model(int model) {
   assert_int_equal(data, g->n_nodes);
   evaluate(g, x, x_size, got, want_size, model);
   compare(g, got, want, want_size, model);
-  write_again(g, model);
+  if (g->tensors[g->inputs[0]].dtype != TH_DTYPE_S16) write_again(g, model); /* s16 is read only */
   th_graph_destroy(g);
   th_arena_destroy(arena);
 }
