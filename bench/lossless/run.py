@@ -135,8 +135,8 @@ def input_bytes(path, args):
 
 
 def show(r):
-    best = min((r[k], k) for k in COMPRESSORS if k in r)
-    print(f"{r['model']}: file {r['file_bytes']:,}, {best[1]} {best[0]:,}; now .thim {r['thim_bytes']:,}, "
+    others = ", ".join(f"{k} {r[k]:,}" for k in COMPRESSORS if k in r)
+    print(f"{r['model']}: file {r['file_bytes']:,} ({others}); now .thim {r['thim_bytes']:,}, "
           f".tflite {r['tflite_bytes']:,}; MACs {r['macs_before']:,} -> {r['macs_after']:,}")
     for s in r["saved"]:
         print(f"  {s['name']:22} saves {s['bytes']:9,} bytes {s['macs']:11,} MACs")
