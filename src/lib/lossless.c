@@ -12,10 +12,9 @@ typedef struct group { /* a row of the table, and what runs for it */
 /* A pass may give an earlier one new work (a layer without constant inputs may have equal channels, ...), so the groups
  * run again until a round changes nothing; their rows show the state after the last round they ran in. */
 static const group groups[] = {
-    {"no-ops", "drop_identity"},
-    {"constant channels", "constant_channels"},
-    {"dead channels", "dead"},
-    {"equal channels", "merge_channels,dead,sort_channels"},
+    {"no-ops", "drop_identity"},      {"constant channels", "constant_channels"},
+    {"dead channels", "dead"},        {"equal channels", "merge_channels,dead,sort_channels"},
+    {"useless taps", "crop_kernels"},
 };
 enum { GROUPS = sizeof groups / sizeof *groups, MOST_ROUNDS = 8 };
 

@@ -213,6 +213,48 @@ static void sorted_channels(void **state) {
   }
 }
 
+/* Kernels larger than what they see, on images of every small size. */
+static void useless_taps(void **state) {
+  int cropped = 0;
+  for (int y = 1; y <= 4; y++) {
+    for (int x1 = 1; x1 <= 4; x1++) {
+      net t = {.rng = th_rng_init((uint64_t)(y * 8 + x1), 5)};
+      th_graph *g;
+      static int8_t in_bytes[16 * 8 * 2], a[16 * 8 * 2], b[16 * 8 * 2];
+      const int stride = 1 + below(&t, 2), oy = (y + stride - 1) / stride, ox = (x1 + stride - 1) / stride;
+      int32_t top, bottom, left, right;
+      th_op_same_padding(y, 5, stride, 1, &top, &bottom);
+      th_op_same_padding(x1, 3, stride, 1, &left, &right);
+      th_buf_printf(&t.text, "graph net\ninput %%x s8 1x%dx%dx2 q(0.05,-3)\n", y, x1);
+      add_layer(&t, "1", "2x5x3x2", 2, 30, 2, 0, "0.01,0 0.02,0");
+      th_buf_printf(
+          &t.text,
+          "node c1 = conv2d(%%x %%w1 %%b1) -> %%y s8 1x%dx%dx2 q(0.04,5) {pad_top=%d pad_bottom=%d pad_left=%d "
+          "pad_right=%d stride_y=%d stride_x=%d}\noutput %%y\n",
+          oy, ox, (int)top, (int)bottom, (int)left, (int)right, stride, stride);
+      must(th_graph_parse((const char *)t.text.data, t.text.size, "net", NULL, NULL, &g));
+      must(th_op_infer_all(g));
+      for (int i = 0; i < 8 * y * x1 * 2; i++) in_bytes[i] = (int8_t)(below(&t, 256) - 128);
+      for (int round = 0; round < 2; round++) {
+        th_eval *eval;
+        const void *in[] = {in_bytes};
+        void *out[] = {round ? b : a};
+        must(th_eval_open(g, false, &eval));
+        must(th_eval_run(eval, 8, in, out));
+        th_eval_close(eval);
+        if (round == 0) must(th_pass_run(g, "constant_channels,crop_kernels", &(th_pass_options){.verify = true}));
+      }
+      assert_memory_equal(a, b, (size_t)(8 * oy * ox * 2));
+      const th_shape *w = &th_node_in(g, &g->nodes[0], 1)->shape;
+      cropped += w->dim[1] < 5 || w->dim[2] < 3;
+      th_buf_free(&t.text);
+      th_graph_destroy(g);
+    }
+  }
+  print_message("%d of 16 kernels cropped\n", cropped);
+  assert_true(cropped >= 8);
+}
+
 /* All sums that a row can have, one by one. */
 static void check_row(const th_program_step *a, const th_program_step *b, int32_t row, th_sum_range sum) {
   for (int64_t s = sum.lo; s <= sum.hi && s < sum.lo + 400000; s++)
@@ -298,9 +340,9 @@ static void intervals_hold(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(intervals_hold),     cmocka_unit_test(constant_channels), cmocka_unit_test(dead_channels),
-      cmocka_unit_test(constant_then_dead), cmocka_unit_test(equal_channels),    cmocka_unit_test(sorted_channels),
-      cmocka_unit_test(narrow_multipliers),
+      cmocka_unit_test(intervals_hold),     cmocka_unit_test(constant_channels),  cmocka_unit_test(dead_channels),
+      cmocka_unit_test(constant_then_dead), cmocka_unit_test(equal_channels),     cmocka_unit_test(useless_taps),
+      cmocka_unit_test(sorted_channels),    cmocka_unit_test(narrow_multipliers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
