@@ -362,6 +362,11 @@ static bool layer_fits(const onnx_node *n) {
   const bool transposed = th_str_eq(n->row->name, "ConvTranspose");
   if (!is_one(th_onnx_attr(n, "alpha")) || !is_one(th_onnx_attr(n, "beta"))) return false;
   if (transposed && (!is_one(th_onnx_attr(n, "group")) || !is_one(th_onnx_attr(n, "dilations")))) return false;
+  if (transposed && is_int_const(th_onnx_input(n, 1), TH_DTYPE_S8)) {
+    const onnx_grid *g = &n->in[1]->view_of->grid; /* no kernel for weights with a zero point */
+    for (int i = 0; i < g->count; i++)
+      if (g->zero[i] != 0) return false;
+  }
   if (th_str_eq(n->row->name, "MatMul") && is_int_data(th_onnx_input(n, 0)) && is_int_data(th_onnx_input(n, 1)))
     return true;
   return is_int_data(th_onnx_input(n, 0)) && is_int_const(th_onnx_input(n, 1), TH_DTYPE_S8) &&

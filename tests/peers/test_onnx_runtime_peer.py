@@ -14,7 +14,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.environ.get("THIMBLE_TEST_DATA") or os.path.join(HERE, "../../../shared/data")
-SAMPLES, FLOAT_MOST, STEPS_MOST = 20, 1e-5, 2
+SAMPLES, FLOAT_MOST, STEPS_MOST = 10, 1e-5, 2
 STEPS_ATTENTION = 4  # a softmax inside keeps TensorFlow Lite Micro's grid, and a layer norm magnifies what that costs
 
 # file, the input is a picture (channels last in Thimble), range of random inputs
