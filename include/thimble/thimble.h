@@ -61,6 +61,9 @@ int th_model_outputs(const th_model *model);
 th_port th_model_input(const th_model *model, int i);
 th_port th_model_output(const th_model *model, int i);
 /* Runs `samples` samples; raw bytes of the model's own types, sample after sample. */
+/* From now on the samples of all runs are one stream: variables (of streaming models) keep their values from sample to
+ * sample. Without it each sample begins with their initial values. */
+th_status th_model_stream(th_model *model);
 th_status th_model_run(th_model *model, int samples, const void *const *inputs, void *const *outputs);
 /* Writes every tensor of one inference to DIR/<name>.bin, raw, and DIR/tensors.json that describes them. */
 th_status th_model_dump_layers(th_model *model, const void *const *inputs, const char *dir);

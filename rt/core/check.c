@@ -17,6 +17,7 @@ typedef struct use { /* what a step touches, in elements */
   uint64_t out_begin;                            /* untouched elements before the first written one */
   uint32_t in_bytes[THR_STEP_INPUTS], out_bytes; /* of an element; by kernels.def unless a check says otherwise */
   uint32_t in_type, out_type;
+  uint32_t written; /* bit i: input i is a state, which the kernel writes too */
 } use;
 
 #define MOST_BYTES ((uint64_t)INT32_MAX)
@@ -259,6 +260,28 @@ static int check_requantize(const thr_requantize_params *p, use *u) {
   return u->in_bytes[0] > 0 && u->out_bytes > 0 && good_zeros(p->in_zero, p->out_zero, u) && good_shift(p->shift);
 }
 
+static int check_svdf(const thr_svdf_params *p, thr_kernel_id kernel, use *u) {
+  const uint32_t state_type = kernel == THR_KERNEL_SVDF_S16 ? THR_DTYPE_S16 : THR_DTYPE_S8;
+  if (p->rank <= 0 || p->filters <= 0 || p->filters % p->rank != 0 || p->in_n > THR_FULLY_CONNECTED_MOST) return 0;
+  u->in[0] = volume(p->in_n, 1, 1);
+  u->in[1] = volume(p->filters, p->memory, 1);
+  u->in_bytes[1] = thr_dtype_bytes(state_type);
+  u->written = 2;
+  u->out = volume(p->filters / p->rank, 1, 1);
+  return good_zeros(p->in_zero, p->out_zero, u) && in_range(p->state_zero, state_type);
+}
+
+static int check_lstm(const thr_lstm_params *p, use *u) {
+  if (p->in_n > THR_FULLY_CONNECTED_MOST || p->n > THR_FULLY_CONNECTED_MOST) return 0;
+  u->in[0] = volume(p->time, p->in_n, 1);
+  u->in[1] = u->in[2] = volume(p->n, 1, 1);
+  u->in_bytes[2] = 2;
+  u->written = 6;
+  u->out = volume(p->time, p->n, 1);
+  return good_zeros(p->in_zero, p->out_zero, u) && p->clip >= 0 && p->clip <= INT16_MAX && p->tanh_mult >= 0 &&
+         p->tanh_mult <= INT16_MAX && p->tanh_shift <= 30;
+}
+
 static int check_params(const thr_step *s, use *u) {
   switch (thr_kernel_params(s->kernel)) {
     case THR_PARAMS_conv2d:
@@ -299,6 +322,10 @@ static int check_params(const thr_step *s, use *u) {
       return check_batch_matmul(&s->p.batch_matmul, u);
     case THR_PARAMS_requantize:
       return check_requantize(&s->p.requantize, u);
+    case THR_PARAMS_svdf:
+      return check_svdf(&s->p.svdf, s->kernel, u);
+    case THR_PARAMS_lstm:
+      return check_lstm(&s->p.lstm, u);
     case THR_PARAMS_NONE:
       break;
   }
@@ -321,6 +348,20 @@ static int check_requant(const thr_parsed_step *parsed) {
 
 static int apart(span a, span b) {
   return a.begin + a.bytes <= b.begin || b.begin + b.bytes <= a.begin;
+}
+
+/* A state may share its place with no other operand. */
+static int states_apart(const thr_parsed_step *parsed, const use *u) {
+  for (uint32_t i = 0; i < parsed->inputs; i++) {
+    const span a = {parsed->in[i].offset, u->in[i] * u->in_bytes[i]};
+    if (!(u->written >> i & 1u)) continue;
+    if (parsed->in[i].data) return 0;
+    for (uint32_t k = 0; k < parsed->inputs; k++) {
+      const span b = {parsed->in[k].offset, u->in[k] * u->in_bytes[k]};
+      if (k != i && !parsed->in[k].data && !apart(a, b)) return 0;
+    }
+  }
+  return 1;
 }
 
 static int in_arena(const thr_model *model, span s, uint32_t align) {
@@ -350,11 +391,11 @@ static int check_room(const thr_model *model, const thr_parsed_step *parsed, con
 thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed) {
   const thr_kernel_row *about = thr_kernel_about(parsed->step.kernel);
   const uint32_t in_bytes = thr_dtype_bytes(about->in_type);
-  use u = {{0, 0, 0, 0}, 0, 0, {in_bytes, in_bytes, in_bytes, in_bytes}, 0, about->in_type, about->out_type};
+  use u = {{0, 0, 0, 0}, 0, 0, {in_bytes, in_bytes, in_bytes, in_bytes}, 0, about->in_type, about->out_type, 0};
   u.out_bytes = thr_dtype_bytes(about->out_type);
   if (!check_params(&parsed->step, &u) || u.out > MOST_BYTES) return THR_ERR_MALFORMED;
   for (uint32_t i = 0; i < parsed->inputs; i++)
     if (u.in[i] > MOST_BYTES) return THR_ERR_MALFORMED;
   if (parsed->weighted && !check_requant(parsed)) return THR_ERR_MALFORMED;
-  return check_room(model, parsed, &u) ? THR_OK : THR_ERR_MALFORMED;
+  return states_apart(parsed, &u) && check_room(model, parsed, &u) ? THR_OK : THR_ERR_MALFORMED;
 }

@@ -37,6 +37,8 @@ typedef enum thr_params_id {
   THR_PARAMS_resize_bilinear,
   THR_PARAMS_batch_matmul,
   THR_PARAMS_requantize,
+  THR_PARAMS_svdf,
+  THR_PARAMS_lstm,
   THR_PARAMS_NONE
 } thr_params_id;
 

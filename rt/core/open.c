@@ -9,7 +9,7 @@ thr_status thr_header_check(const uint8_t *blob, size_t bytes, uint8_t kind) {
   if (bytes < THR_HEADER_BYTES) return bytes >= 4 && memcmp(blob, magic, 4) == 0 ? THR_ERR_LENGTH : THR_ERR_MAGIC;
   if (memcmp(blob, magic, 4) != 0) return THR_ERR_MAGIC;
   if (blob[4] != THR_VERSION) return THR_ERR_VERSION;
-  if (blob[5] != kind || blob[6] != 0 || blob[7] != 0) return THR_ERR_MALFORMED;
+  if (blob[5] != kind || (blob[6] != 0 && kind != THR_KIND_PROGRAM) || blob[7] != 0) return THR_ERR_MALFORMED;
   if (thr_load_u32(blob + 8) != bytes) return THR_ERR_LENGTH;
   if (thr_load_u32(blob + 12) != thr_crc32(blob + THR_HEADER_BYTES, bytes - THR_HEADER_BYTES)) return THR_ERR_CHECKSUM;
   return THR_OK;
@@ -21,6 +21,7 @@ static thr_status read_counts(thr_model *m) {
   m->steps = (uint16_t)(m->blob[20] | (unsigned)m->blob[21] << 8);
   m->inputs = m->blob[22];
   m->outputs = m->blob[23];
+  m->states = m->blob[6];
   m->mults = thr_load_u32(m->blob + 24);
   if (m->arena_bytes > INT32_MAX || m->mults > (m->blob_bytes - THR_PROGRAM_BYTES) / 4u) return THR_ERR_MALFORMED;
   m->mult = (const int32_t *)(const void *)(m->blob + THR_PROGRAM_BYTES); /* aligned: thr_open has seen to it */
@@ -36,6 +37,16 @@ static thr_status check_io(thr_model *m, thr_cursor *c) {
     if (status != THR_OK) return status;
     if ((uint64_t)offset + info.bytes > m->arena_bytes) return THR_ERR_MALFORMED;
     if (offset % thr_dtype_bytes(info.dtype) != 0) return THR_ERR_MALFORMED;
+  }
+  return THR_OK;
+}
+
+static thr_status check_states(thr_model *m, thr_cursor *c) {
+  m->states_at = (uint32_t)(c->at - m->blob);
+  for (uint32_t i = 0; i < m->states; i++) {
+    thr_initial state;
+    if (thr_state_parse(c, &state) != THR_OK) return THR_ERR_MALFORMED;
+    if ((uint64_t)state.offset + state.bytes > m->arena_bytes) return THR_ERR_MALFORMED;
   }
   m->steps_at = (uint32_t)(c->at - m->blob);
   return THR_OK;
@@ -61,6 +72,7 @@ thr_status thr_open(thr_model *model, const void *blob, size_t blob_bytes) {
   if (status != THR_OK) return status;
   thr_cursor c = {m.blob + m.io_at, m.blob + m.blob_bytes, 0};
   status = check_io(&m, &c);
+  if (status == THR_OK) status = check_states(&m, &c);
   if (status == THR_OK) status = check_steps(&m, &c);
   if (status == THR_OK) *model = m;
   return status;

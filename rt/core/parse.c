@@ -50,6 +50,14 @@ void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_el
     n = step->p.fully_connected.out_n;
     row = step->p.fully_connected.in_n;
   }
+  if (thr_kernel_params(step->kernel) == THR_PARAMS_svdf) {
+    const thr_svdf_params *p = &step->p.svdf;
+    n = p->filters;
+    row = (int64_t)p->in_n + (int64_t)p->memory * (step->kernel == THR_KERNEL_SVDF_S16 ? 2 : 1);
+  } else if (thr_kernel_params(step->kernel) == THR_PARAMS_lstm) {
+    n = step->p.lstm.n > INT32_MAX / 8 ? 0 : (int64_t)step->p.lstm.n * 4;
+    row = (int64_t)step->p.lstm.in_n + step->p.lstm.n;
+  }
   const int sane = n > 0 && row > 0 && row <= INT32_MAX;
   *rows = sane ? (uint32_t)n : 0;
   *row_elems = sane ? (uint32_t)row : 0;
@@ -78,6 +86,10 @@ thr_weights *thr_step_weights(thr_step *step) {
       return &step->p.conv2d.weights;
     case THR_PARAMS_fully_connected:
       return &step->p.fully_connected.weights;
+    case THR_PARAMS_svdf:
+      return &step->p.svdf.weights;
+    case THR_PARAMS_lstm:
+      return &step->p.lstm.weights;
     default:
       return NULL;
   }
@@ -89,6 +101,10 @@ thr_bias *thr_step_bias(thr_step *step) {
       return &step->p.conv2d.bias;
     case THR_PARAMS_fully_connected:
       return &step->p.fully_connected.bias;
+    case THR_PARAMS_svdf:
+      return &step->p.svdf.bias;
+    case THR_PARAMS_lstm:
+      return &step->p.lstm.bias;
     default:
       return NULL;
   }
@@ -100,6 +116,10 @@ thr_requant *thr_step_requant(thr_step *step) {
       return &step->p.conv2d.requant;
     case THR_PARAMS_fully_connected:
       return &step->p.fully_connected.requant;
+    case THR_PARAMS_svdf:
+      return &step->p.svdf.requant;
+    case THR_PARAMS_lstm:
+      return &step->p.lstm.requant;
     default:
       return NULL;
   }
@@ -126,7 +146,7 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
     w->data = take_product(c, rows, row_elems);
     return;
   }
-  parsed->scratch = thr_cursor_varint(c);
+  if (thr_kernel_about(parsed->step.kernel)->scratch_align <= 1) parsed->scratch = thr_cursor_varint(c);
   const uint32_t table_bytes = thr_cursor_varint(c);
   w->bytes = thr_cursor_varint(c);
   if (table_bytes > UINT16_MAX || w->bytes > UINT32_MAX >> 4) c->bad = 1;
@@ -139,6 +159,12 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
 int thr_kernel_decodes_channels(thr_kernel_id kernel) {
   return kernel == THR_KERNEL_CONV2D_S8 || kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 ||
          kernel == THR_KERNEL_FULLY_CONNECTED_S8;
+}
+
+/* Pairs of multiplier and shift that a step must have; 0: one, or one per row. */
+static uint32_t fixed_pairs(const thr_step *step) {
+  const thr_params_id params = thr_kernel_params(step->kernel);
+  return params == THR_PARAMS_svdf ? 2u : params == THR_PARAMS_lstm ? 11u : 0u;
 }
 
 /* The byte that describes bias and requantization: bits 0-1 bias width (thr_bias_width), 2-6 bias shift, 7 pairs are
@@ -159,7 +185,8 @@ static void parse_channels(const thr_model *model, thr_cursor *c, uint32_t rows,
   bias->data = take_product(c, rows, bias->width);
   const uint32_t first = thr_cursor_varint(c), pairs = thr_cursor_varint(c);
   if (first > model->mults || pairs > model->mults - first) c->bad = 1;
-  if (!(form & 128u) && pairs != 1u && pairs != rows) c->bad = 1;
+  const uint32_t fixed = fixed_pairs(&parsed->step);
+  if (fixed > 0 ? pairs != fixed || form & 128u : !(form & 128u) && pairs != 1u && pairs != rows) c->bad = 1;
   if (pairs == 0 || (form & 128u && pairs > 256u)) c->bad = 1;
   parsed->pairs = pairs;
   requant->mult = c->bad ? NULL : model->mult + first;
@@ -188,6 +215,7 @@ thr_status thr_step_parse(const thr_model *model, thr_cursor *c, thr_parsed_step
   const uint32_t elem_bytes = thr_dtype_bytes(thr_kernel_about(parsed->step.kernel)->in_type);
   for (uint32_t i = 0; i < parsed->inputs; i++) parsed->in[i] = parse_operand(model, c, elem_bytes);
   parsed->out = thr_cursor_varint(c);
+  if (thr_kernel_about(parsed->step.kernel)->scratch_align > 1) parsed->scratch = thr_cursor_varint(c);
   uint32_t count, rows, row_elems;
   const thr_field *fields = thr_fields(params, &count);
   parse_fields(c, fields, count, &parsed->step.p);
@@ -220,5 +248,14 @@ thr_status thr_io_parse(thr_cursor *c, thr_io_info *info, uint32_t *offset) {
   const uint32_t scale = thr_cursor_u32(c);
   memcpy(&info->scale, &scale, sizeof scale);
   info->zero = thr_cursor_svarint(c);
+  return c->bad ? THR_ERR_MALFORMED : THR_OK;
+}
+
+thr_status thr_state_parse(thr_cursor *c, thr_initial *state) {
+  state->offset = thr_cursor_varint(c);
+  const uint32_t v = thr_cursor_varint(c);
+  state->bytes = v >> 1;
+  state->data = v & 1u ? thr_cursor_take(c, state->bytes) : NULL;
+  state->fill = v & 1u ? 0 : (uint8_t)thr_cursor_u8(c);
   return c->bad ? THR_ERR_MALFORMED : THR_OK;
 }

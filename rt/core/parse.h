@@ -54,6 +54,14 @@ thr_status thr_step_parse(const thr_model *model, thr_cursor *cursor, thr_parsed
  * write lies in the arena, outside its own output, or in the blob. */
 thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed);
 
+/* A variable: its place, and the bytes or the one byte repeated that it begins with. */
+typedef struct thr_initial {
+  uint32_t offset, bytes;
+  const uint8_t *data; /* NULL: `fill` */
+  uint8_t fill;
+} thr_initial;
+thr_status thr_state_parse(thr_cursor *cursor, thr_initial *state);
+
 /* Finds input or output `i`; cursor positions as in docs/format.md. */
 thr_status thr_io_parse(thr_cursor *cursor, thr_io_info *info, uint32_t *offset);
 

@@ -20,6 +20,19 @@ static void run_parsed(const thr_parsed_step *parsed, uint8_t *arena) {
   thr_step_run(&parsed->step, in, arena + parsed->out, arena + parsed->scratch);
 }
 
+void thr_reset(const thr_model *model, void *arena) {
+  thr_cursor c = cursor_at(model, model->states_at);
+  thr_initial state;
+  for (uint32_t i = 0; i < model->states && thr_state_parse(&c, &state) == THR_OK; i++) {
+    uint8_t *to = (uint8_t *)arena + state.offset;
+    if (state.data) {
+      memcpy(to, state.data, state.bytes);
+    } else {
+      memset(to, state.fill, state.bytes);
+    }
+  }
+}
+
 void thr_run(const thr_model *model, void *arena) {
   thr_cursor c = cursor_at(model, model->steps_at);
   thr_parsed_step parsed;

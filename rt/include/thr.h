@@ -4,6 +4,7 @@
  *   thr_model m;
  *   if (thr_open(&m, blob, blob_bytes) != THR_OK) ...        blob may stay in flash; it is checked once, here
  *   static uint8_t arena[...];                               at least thr_arena_bytes(&m), 4-byte aligned
+ *   thr_reset(&m, arena);                                    once, and whenever a new sequence begins
  *   memcpy(thr_input(&m, arena, 0), pixels, thr_input_info(&m, 0).bytes);
  *   thr_run(&m, arena);
  *   const int8_t *scores = thr_output(&m, arena, 0);
@@ -43,13 +44,16 @@ typedef struct thr_model { /* set by thr_open; plain data, may be copied */
   const int32_t *mult; /* requantization multipliers of all steps */
   uint32_t blob_bytes, arena_bytes, mults;
   uint32_t io_at, steps_at; /* where these parts of the blob begin */
-  uint16_t steps, inputs, outputs;
+  uint32_t states_at;
+  uint16_t steps, inputs, outputs, states;
 } thr_model;
 
 /* `blob` must stay valid and be 4-byte aligned; multipliers are read in place, so the machine must be little-endian. */
 thr_status thr_open(thr_model *model, const void *blob, size_t blob_bytes);
 uint32_t thr_arena_bytes(const thr_model *model); /* tensors and scratch */
 void thr_run(const thr_model *model, void *arena);
+/* Gives variables, which keep their values from run to run, their initial ones. Nothing to do without variables. */
+void thr_reset(const thr_model *model, void *arena);
 void thr_run_step(const thr_model *model, void *arena, uint16_t step); /* one operator, for per-layer comparison */
 /* NULL, and an info of zeros, when there is no input or output `i`. */
 void *thr_input(const thr_model *model, void *arena, uint16_t i);
@@ -90,6 +94,8 @@ typedef struct thr_step {
     thr_resize_bilinear_params resize_bilinear;
     thr_batch_matmul_params batch_matmul;
     thr_requantize_params requantize;
+    thr_svdf_params svdf;
+    thr_lstm_params lstm;
   } p;
 } thr_step;
 

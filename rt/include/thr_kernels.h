@@ -180,6 +180,32 @@ typedef struct thr_requantize_params { /* integers of one type to those of anoth
   uint8_t in_type, out_type; /* THR_DTYPE_* */
 } thr_requantize_params;
 
+/* A filter of `in_n` taps over the input, and one of `memory` taps over its last results (TFLite SVDF). A weight row
+ * holds both: in_n int8 values, then `memory` values of the state's type, low byte first. A bias of a unit is that of
+ * its first filter. requant: [0] input to state, [1] state to output. */
+typedef struct thr_svdf_params {
+  int32_t in_n, filters, rank, memory; /* filters / rank units */
+  int32_t in_zero, state_zero, out_zero;
+  thr_weights weights;
+  thr_bias bias;
+  thr_requant requant;
+} thr_svdf_params;
+
+/* LSTM over a sequence. A weight row holds in_n weights of the input, then n of the hidden state; rows of the input
+ * gate come first, then forget, cell and output gate. requant: [0] to [3] input sums of the gates to 2^-12, [4] to [7]
+ * those of the hidden state, [8] forget gate times cell, [9] input gate times candidate, [10] output gate times
+ * tangent. */
+typedef struct thr_lstm_params {
+  int32_t time, in_n, n;
+  int32_t in_zero, out_zero;
+  int32_t clip;      /* of the cell; 0: none */
+  int32_t tanh_mult; /* of the cell's tangent, as in the unary kernel; with tanh_shift */
+  uint8_t tanh_shift;
+  thr_weights weights;
+  thr_bias bias;
+  thr_requant requant;
+} thr_lstm_params;
+
 void thr_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 void thr_depthwise_conv2d_s8_ref(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 void thr_fully_connected_s8_ref(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
@@ -247,6 +273,16 @@ void thr_pad_s16_ref(const thr_pad_params *p, const int16_t *in, int16_t *out);
 void thr_requantize_any_ref(const thr_requantize_params *p, const void *in, void *out);
 void thr_quantize_f32_any_ref(const thr_quantize_params *p, const float *in, void *out);
 void thr_dequantize_any_f32_ref(const thr_quantize_params *p, const void *in, float *out);
+
+/* Kernels with state: operands after the first lie in the arena and are written too, for all that they are `const` to
+ * the interpreter. */
+void thr_svdf_s8_ref(const thr_svdf_params *p, const int8_t *in, const int8_t *state, int8_t *out, void *scratch);
+void thr_svdf_s16_ref(const thr_svdf_params *p, const int8_t *in, const int16_t *state, int8_t *out, void *scratch);
+void thr_lstm_s8_ref(const thr_lstm_params *p, const int8_t *in, const int8_t *hidden, const int16_t *cell, int8_t *out,
+                     void *scratch);
+uint32_t thr_svdf_s8_scratch_bytes(const thr_svdf_params *p);
+uint32_t thr_svdf_s16_scratch_bytes(const thr_svdf_params *p);
+uint32_t thr_lstm_s8_scratch_bytes(const thr_lstm_params *p); /* 4-byte aligned */
 
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */

@@ -66,5 +66,8 @@
 #define thr_requantize_any thr_requantize_any_ref
 #define thr_quantize_f32_any thr_quantize_f32_any_ref
 #define thr_dequantize_any_f32 thr_dequantize_any_f32_ref
+#define thr_svdf_s8 thr_svdf_s8_ref
+#define thr_svdf_s16 thr_svdf_s16_ref
+#define thr_lstm_s8 thr_lstm_s8_ref
 
 #endif

@@ -16,6 +16,7 @@
 typedef struct run_options {
   opt_list input, output;
   const char *layers;
+  bool stream;
 } run_options;
 
 static const opt_row rows[] = {{OPT_FILES, 'i', "input", offsetof(run_options, input), "FILE",
@@ -24,6 +25,8 @@ static const opt_row rows[] = {{OPT_FILES, 'i', "input", offsetof(run_options, i
                                 "where an output goes, .bin or .npy; once per output [printed]", 0, 0},
                                {OPT_FILE, 0, "layers", offsetof(run_options, layers), "DIR",
                                 "write every tensor of the first sample to DIR", 0, 0},
+                               {OPT_FLAG, 0, "stream", offsetof(run_options, stream), NULL,
+                                "samples follow each other in time: variables of the model keep their values", 0, 0},
                                OPT_END};
 static const run_options defaults = {.layers = NULL};
 
@@ -185,6 +188,7 @@ static th_status run_job(job *j, const run_options *o) {
     j->out[i] = th_arena_array(j->c->arena, (size_t)j->samples, th_model_output(j->model, i).bytes);
     if (!j->out[i]) return th_error_status();
   }
+  if (o->stream) TH_TRY(th_model_stream(j->model));
   if (o->layers) TH_TRY(th_model_dump_layers(j->model, j->in, o->layers));
   TH_TRY(th_model_run(j->model, j->samples, j->in, j->out));
   for (int i = 0; i < o->output.count; i++) TH_TRY(save_output(j, i, o->output.item[i]));

@@ -30,6 +30,8 @@ struct th_eval {
   uint8_t **buffer;                   /* per thread */
   int threads;                        /* that have one */
   uint8_t **kept;                     /* per value, with keep_all; NULL before the first run */
+  bool stream;                        /* states stay from sample to sample */
+  uint8_t **state;                    /* per value: those of a stream; NULL else */
 };
 
 /* --- preparing --- */
@@ -150,6 +152,7 @@ static const void *value_data(const chunk *c, int v) {
   const size_t skip = (size_t)value->bytes * (size_t)c->begin;
   if (value->data) return value->data;
   if (e->input_of[v] >= 0) return (const uint8_t *)c->j->inputs[e->input_of[v]] + skip;
+  if (value->state && e->stream) return e->state[v];
   return e->keep_all ? e->kept[v] + skip : c->buffer + e->offset[v];
 }
 
@@ -188,6 +191,15 @@ static void run_step(const chunk *c, const th_program_step *s) {
   }
 }
 
+/* Each sample has a state of its own, unless they are a stream. */
+static void reset_states(const chunk *c) {
+  const th_program *p = c->j->e->program;
+  for (int v = 0; v < p->n_values && !c->j->e->stream; v++) {
+    const th_value *value = &p->values[v];
+    if (value->state) memset((void *)value_data(c, v), value->fill, (size_t)value->bytes * (size_t)c->count);
+  }
+}
+
 static th_status run_chunk(void *arg, int number, int thread) {
   const job *j = arg;
   const th_program *p = j->e->program;
@@ -197,6 +209,7 @@ static th_status run_chunk(void *arg, int number, int thread) {
                    .count = left < j->e->chunk ? left : j->e->chunk,
                    .buffer = j->e->buffer[thread],
                    .scratch = j->e->buffer[thread] + (j->e->keep_all ? 0 : j->e->values_bytes)};
+  reset_states(&c);
   for (int i = 0; i < p->n_steps; i++) run_step(&c, &p->steps[i]);
   for (int i = 0; i < p->n_outputs; i++) {
     const size_t bytes = p->values[p->outputs[i]].bytes;
@@ -241,6 +254,7 @@ static void run_timed(th_eval *e, const job *j) {
   const th_program *p = e->program;
   const chunk c = {
       .j = j, .count = 1, .buffer = e->buffer[0], .scratch = e->buffer[0] + (e->keep_all ? 0 : e->values_bytes)};
+  reset_states(&c);
   double before = th_clock_seconds();
   for (int i = 0; i < p->n_steps; i++) {
     run_step(&c, &p->steps[i]);
@@ -268,10 +282,36 @@ th_eval_step th_eval_step_info(const th_eval *eval, int step) {
   return info;
 }
 
+bool th_eval_has_state(const th_eval *eval) {
+  for (int v = 0; v < eval->program->n_values; v++)
+    if (eval->program->values[v].state) return true;
+  return false;
+}
+
+void th_eval_reset(th_eval *eval) {
+  for (int v = 0; v < eval->program->n_values && eval->state; v++)
+    if (eval->state[v]) memset(eval->state[v], eval->program->values[v].fill, eval->program->values[v].bytes);
+}
+
+th_status th_eval_stream(th_eval *eval) {
+  const th_program *p = eval->program;
+  uint8_t **state = TH_ARRAY(p->arena, uint8_t *, p->n_values + 1);
+  if (!state) return TH_ERR_RESOURCE;
+  for (int v = 0; v < p->n_values; v++)
+    if (p->values[v].state && !(state[v] = th_arena_alloc(p->arena, p->values[v].bytes))) return TH_ERR_RESOURCE;
+  eval->state = state;
+  eval->stream = true;
+  eval->chunk = 1;
+  th_eval_reset(eval);
+  return TH_OK;
+}
+
 th_status th_eval_run(th_eval *eval, int samples, const void *const *inputs, void *const *outputs) {
   if (samples < 1) return TH_OK;
   job j = {.e = eval, .samples = samples, .inputs = inputs, .outputs = outputs};
   TH_TRY(allocate_run(eval, &j));
+  for (int i = 0; eval->stream && i < samples; i++) TH_TRY(run_chunk(&j, i, 0));
+  if (eval->stream) return TH_OK;
   if (eval->timed && samples == 1) run_timed(eval, &j);
   return th_parallel_for((samples + eval->chunk - 1) / eval->chunk, run_chunk, &j);
 }

@@ -22,6 +22,12 @@ th_status th_eval_run(th_eval *eval, int samples, const void *const *inputs, voi
 /* Same with float at the borders: integer inputs are quantized, integer outputs dequantized with the graph's own
  * scale and zero (x/s + z, round half away from zero, clamp); s32 and bool without a scale stand for themselves. */
 th_status th_eval_run_f32(th_eval *eval, int samples, const float *const *inputs, float *const *outputs);
+/* Variables (graph.h) are reset before each sample, so that samples do not depend on each other. After th_eval_stream
+ * they keep their values from sample to sample and from run to run, until th_eval_reset; samples then run one after the
+ * other. */
+bool th_eval_has_state(const th_eval *eval);
+th_status th_eval_stream(th_eval *eval);
+void th_eval_reset(th_eval *eval);
 /* Values of any tensor after a run with keep_all: `samples` samples in its dtype. NULL for absent ones. */
 const void *th_eval_tensor(const th_eval *eval, int tensor);
 

@@ -27,12 +27,21 @@ static th_status value_add(th_lowering *l, int tensor, int *value) {
   return TH_OK;
 }
 
+/* A variable is alive all the time. It begins as zero, which for int8 is the zero point (as in TFLite). */
+static void set_state(const th_tensor *t, th_value *value) {
+  value->state = true;
+  value->first_step = -1;
+  if (t->dtype == TH_DTYPE_S8 && t->quant.zero) value->fill = (uint8_t)t->quant.zero[0];
+}
+
 th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value) {
   *value = l->p->value_of[tensor];
   if (*value < 0) {
     const th_tensor *t = &l->g->tensors[tensor];
-    if (!t->data) return TH_LOWER_FAIL(n, "input %s is neither computed before nor a constant", t->name);
+    if (!t->data && !t->is_variable)
+      return TH_LOWER_FAIL(n, "input %s is neither computed before nor a constant", t->name);
     TH_TRY(value_add(l, tensor, value));
+    if (!t->data) set_state(t, &l->p->values[*value]);
   }
   l->p->values[*value].last_step = l->p->n_steps;
   return TH_OK;
@@ -261,6 +270,8 @@ static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
     [TH_OP_RESIZE_BILINEAR] = th_lower_resize_bilinear,
     [TH_OP_TRANSPOSE_CONV2D] = th_lower_transpose_conv2d,
     [TH_OP_BATCH_MATMUL] = th_lower_batch_matmul,
+    [TH_OP_SVDF] = th_lower_svdf,
+    [TH_OP_LSTM] = th_lower_lstm,
     [TH_OP_QUANTIZE] = th_lower_quantize,
     [TH_OP_DEQUANTIZE] = th_lower_dequantize,
 };
@@ -315,6 +326,8 @@ static th_status lower_inputs(th_lowering *l) {
 }
 
 static th_status lower_outputs(th_lowering *l) {
+  for (int i = 0; i < l->p->n_values; i++)
+    if (l->p->values[i].state) l->p->values[i].last_step = l->p->n_steps;
   for (int i = 0; i < l->g->n_outputs; i++) {
     const int value = l->p->value_of[l->g->outputs[i]];
     if (value < 0 || l->p->values[value].data)

@@ -14,6 +14,8 @@ typedef struct th_value { /* an activation buffer; several graph tensors may sha
   const char *name;
   uint32_t bytes;
   const void *data; /* a constant operand (of add, mul, ...): `bytes` bytes, never in the arena; NULL: activation */
+  bool state;       /* keeps its value from run to run; every byte begins as `fill` */
+  uint8_t fill;
   int first_step, last_step; /* live range; inputs start at -1, outputs end at n_steps */
   uint32_t offset;           /* in the arena; set by th_pass_plan (pass/plan.h), TH_NO_OFFSET before */
 } th_value;

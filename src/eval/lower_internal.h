@@ -85,5 +85,6 @@ th_status th_lower_check_sides(const th_node *n, const th_tensor *x, const th_te
 /* Steps that the moves of a node take; 0 when it has none. */
 int th_lower_move_steps(const th_graph *g, const th_node *n);
 th_lower_fn th_lower_quantize, th_lower_dequantize; /* lower_types.c */
+th_lower_fn th_lower_svdf, th_lower_lstm;           /* lower_recurrent.c */
 
 #endif

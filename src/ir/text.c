@@ -113,6 +113,12 @@ th_status th_graph_print(const th_graph *g, int inline_max_elems, th_buf *b) {
     print_type(b, &g->tensors[g->inputs[i]]);
     th_buf_printf(b, "\n");
   }
+  for (int i = 0; i < g->n_tensors; i++) {
+    if (!g->tensors[i].is_variable || g->tensors[i].dead) continue;
+    th_buf_printf(b, "state  ");
+    print_type(b, &g->tensors[i]);
+    th_buf_printf(b, "\n");
+  }
   for (int i = 0; i < g->n_tensors; i++)
     if (g->tensors[i].data && !g->tensors[i].dead) print_const(b, &g->tensors[i], inline_max_elems);
   for (int i = 0; i < g->n_nodes; i++)
@@ -356,7 +362,7 @@ static th_status append_id(th_graph *g, bool is_input, int id) {
 static th_status parse_line(parser *s) {
   char keyword[WORD], name[WORD];
   int id;
-  TH_TRY(word(s, keyword, "graph, input, const, node or output"));
+  TH_TRY(word(s, keyword, "graph, input, state, const, node or output"));
   if (th_str_eq(keyword, "graph")) {
     TH_TRY(word(s, name, "a name"));
     s->g->name = th_arena_strdup(s->g->arena, name);
@@ -366,11 +372,16 @@ static th_status parse_line(parser *s) {
     TH_TRY(parse_tensor(s, &id));
     return append_id(s->g, true, id);
   }
+  if (th_str_eq(keyword, "state")) {
+    TH_TRY(parse_tensor(s, &id));
+    s->g->tensors[id].is_variable = true;
+    return TH_OK;
+  }
   if (th_str_eq(keyword, "const")) return parse_const(s);
   if (th_str_eq(keyword, "node")) return parse_node(s);
   if (!th_str_eq(keyword, "output"))
-    return th_fail(TH_ERR_INPUT, "%s:%d: graph, input, const, node or output expected, found \"%s\"", s->what, s->line,
-                   keyword);
+    return th_fail(TH_ERR_INPUT, "%s:%d: graph, input, state, const, node or output expected, found \"%s\"", s->what,
+                   s->line, keyword);
   TH_TRY(parse_use(s, &id));
   if (id < 0) return fail_at(s, "a tensor");
   return append_id(s->g, false, id);

@@ -15,6 +15,7 @@ struct th_model {
   const char *format; /* "tflite", "thim", "architecture" */
   size_t file_bytes;
   bool untrained; /* an architecture text: th_train_init() has not run */
+  bool stream;    /* variables stay from sample to sample */
   th_eval *eval;  /* made when first run; dropped when the graph changes */
 };
 

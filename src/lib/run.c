@@ -9,7 +9,16 @@
 
 static th_status open_eval(th_model *m) {
   if (m->eval) return TH_OK;
-  return th_eval_open(m->graph, false, &m->eval);
+  TH_TRY(th_eval_open(m->graph, false, &m->eval));
+  return m->stream ? th_eval_stream(m->eval) : TH_OK;
+}
+
+th_status th_model_stream(th_model *m) {
+  m->stream = true;
+  if (!m->graph) return th_thim_stream(m->program);
+  th_eval_close(m->eval);
+  m->eval = NULL;
+  return TH_OK;
 }
 
 th_status th_model_run(th_model *m, int samples, const void *const *inputs, void *const *outputs) {

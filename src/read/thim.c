@@ -83,6 +83,7 @@ static void run_sample(const run *r, uint8_t *memory, int sample) {
     const size_t bytes = thr_input_info(m, i).bytes;
     memcpy(thr_input(m, memory, i), (const uint8_t *)r->inputs[i] + (size_t)sample * bytes, bytes);
   }
+  if (memory != r->program->stream) thr_reset(m, memory);
   thr_run(m, memory);
   for (uint16_t i = 0; i < m->outputs; i++) {
     const size_t bytes = thr_output_info(m, i).bytes;
@@ -102,8 +103,17 @@ static th_status run_chunk(void *arg, int chunk, int thread) {
   return TH_OK;
 }
 
+th_status th_thim_stream(th_thim *program) {
+  if (!program->stream) program->stream = th_arena_alloc(program->arena, (size_t)thr_arena_bytes(&program->model) + 1);
+  if (!program->stream) return TH_ERR_RESOURCE;
+  thr_reset(&program->model, program->stream);
+  return TH_OK;
+}
+
 th_status th_thim_run(const th_thim *program, int samples, const void *const *inputs, void *const *outputs) {
   run r = {program, samples, inputs, outputs};
+  for (int s = 0; program->stream && s < samples; s++) run_sample(&r, program->stream, s);
+  if (program->stream) return TH_OK;
   const int chunks = samples / SAMPLES_PER_CHUNK + (samples % SAMPLES_PER_CHUNK != 0);
   return th_parallel_for(chunks, run_chunk, &r);
 }

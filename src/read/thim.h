@@ -20,6 +20,8 @@ thr_io_info th_thim_input(const th_thim *program, int i);
 thr_io_info th_thim_output(const th_thim *program, int i);
 uint32_t th_thim_arena_bytes(const th_thim *program);
 
+/* From now on variables keep their values from sample to sample and from run to run; else each sample begins anew. */
+th_status th_thim_stream(th_thim *program);
 /* Runs `samples` samples by the runtime's interpreter, spread over threads. inputs[i], outputs[i]: sample after sample,
  * th_thim_input(i).bytes each. */
 th_status th_thim_run(const th_thim *program, int samples, const void *const *inputs, void *const *outputs);

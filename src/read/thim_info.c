@@ -33,6 +33,7 @@ static uint64_t macs_of(const thr_step *step) {
   uint32_t rows, row_elems;
   thr_step_weight_rows(step, &rows, &row_elems);
   const uint64_t weights = (uint64_t)rows * row_elems;
+  if (thr_kernel_params(step->kernel) == THR_PARAMS_lstm) return weights * (uint64_t)step->p.lstm.time;
   if (thr_kernel_params(step->kernel) != THR_PARAMS_conv2d || rows == 0) return weights;
   return weights * (uint64_t)step->p.conv2d.out_y * (uint64_t)step->p.conv2d.out_x;
 }

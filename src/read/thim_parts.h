@@ -8,6 +8,7 @@
 struct th_thim {
   th_arena *arena; /* holds the blob */
   thr_model model;
+  uint8_t *stream; /* arena of a stream of samples, or NULL */
 };
 
 /* The part after the header of a file of kind "graph", whose length and checksum are right. */

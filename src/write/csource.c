@@ -199,6 +199,18 @@ static void print_requantize(printer *x, const th_program_step *s, const thr_req
   INT(n), INT(in_zero), INT(out_zero), INT(mult), INT(shift), INT(in_type), INT(out_type);
 }
 
+static void print_svdf(printer *x, const th_program_step *s, const thr_svdf_params *p) {
+  th_buf *b = x->c;
+  INT(in_n), INT(filters), INT(rank), INT(memory), INT(in_zero), INT(state_zero), INT(out_zero);
+  print_weighted(x, s, &p->weights, &p->bias, &p->requant);
+}
+
+static void print_lstm(printer *x, const th_program_step *s, const thr_lstm_params *p) {
+  th_buf *b = x->c;
+  INT(time), INT(in_n), INT(n), INT(in_zero), INT(out_zero), INT(clip), INT(tanh_mult), INT(tanh_shift);
+  print_weighted(x, s, &p->weights, &p->bias, &p->requant);
+}
+
 static void print_params(printer *x, int i) {
   const th_program_step *s = &x->p->steps[i];
   th_buf_printf(x->c, "/* ");
@@ -253,6 +265,27 @@ static void print_call(printer *x, int i) {
   th_buf_printf(x->c, ");\n");
 }
 
+/* --- variables --- */
+
+static bool has_states(const th_program *p) {
+  for (int i = 0; i < p->n_values; i++)
+    if (p->values[i].state) return true;
+  return false;
+}
+
+static void print_reset(printer *x) {
+  const bool any = has_states(x->p);
+  th_buf_printf(x->c, "void %s_reset(void *arena) {\n", x->lower);
+  if (!any) th_buf_printf(x->c, "  (void)arena;\n");
+  for (int i = 0; i < x->p->n_values; i++) {
+    const th_value *v = &x->p->values[i];
+    if (v->state)
+      th_buf_printf(x->c, "  memset((unsigned char *)arena + %lu, %u, %lu);\n", (unsigned long)v->offset, v->fill,
+                    (unsigned long)v->bytes);
+  }
+  th_buf_printf(x->c, "}\n\n");
+}
+
 /* --- header --- */
 
 static void print_io(printer *x, const char *what, const int *values, int n) {
@@ -295,11 +328,12 @@ static void print_access(printer *x, const char *lower, const char *what, int n)
 static void print_header(printer *x) {
   th_buf_printf(x->h,
                 "/* Written by Thimble. How to use it:\n"
-                " *   static uint32_t arena[(%s_ARENA_BYTES + 3) / 4];   4-byte aligned; holds nothing between runs\n"
+                " *   static uint32_t arena[(%s_ARENA_BYTES + 3) / 4];   4-byte aligned\n"
+                " *   %s_reset(arena);                                   once, and when a new sequence begins\n"
                 " *   memcpy(%s_input(arena, 0), ..., %s_INPUT0_BYTES);\n"
                 " *   %s_run(arena);                                     overwrites the inputs\n"
                 " *   ... %s_output(arena, 0) ...                        %s_OUTPUT0_BYTES bytes */\n",
-                x->upper, x->lower, x->upper, x->lower, x->lower, x->upper);
+                x->upper, x->lower, x->lower, x->upper, x->lower, x->lower, x->upper);
   th_buf_printf(x->h, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n#include <stdint.h>\n\n", x->upper, x->upper);
   th_buf_printf(x->h, "#define %s_ARENA_BYTES %luu\n\n", x->upper, (unsigned long)x->p->arena_bytes);
   print_io(x, "INPUT", x->p->inputs, x->p->n_inputs);
@@ -308,7 +342,7 @@ static void print_header(printer *x) {
   th_buf_printf(x->h, "\n");
   print_access(x, "input", "INPUT", x->p->n_inputs);
   print_access(x, "output", "OUTPUT", x->p->n_outputs);
-  th_buf_printf(x->h, "\nvoid %s_run(void *arena);\n\n#endif\n", x->lower);
+  th_buf_printf(x->h, "\nvoid %s_reset(void *arena);\nvoid %s_run(void *arena);\n\n#endif\n", x->lower, x->lower);
 }
 
 static th_status name_steps(printer *x, th_arena *arena) {
@@ -331,10 +365,11 @@ static th_status print_all(printer *x, th_arena *arena) {
   print_header(x);
   th_buf_printf(x->c,
                 "/* Written by Thimble: the model's constants and its run, one kernel call per layer. */\n"
-                "#include \"%s.h\"\n\n#include \"kernel/select.h\"\n\n",
-                x->lower);
+                "#include \"%s.h\"\n\n%s#include \"kernel/select.h\"\n\n",
+                x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "");
   TH_TRY(th_tables_print(&x->tables, x->p, x->step_name, arena, x->c));
   for (int i = 0; i < x->p->n_steps; i++) print_params(x, i);
+  print_reset(x);
   th_buf_printf(x->c, "void %s_run(void *arena) {\n  unsigned char *const a = (unsigned char *)arena;\n", x->lower);
   for (int i = 0; i < x->p->n_steps; i++) print_call(x, i);
   th_buf_printf(x->c, "}\n");

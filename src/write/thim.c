@@ -53,14 +53,30 @@ static th_status pool_mults(writer *w, th_arena *arena) {
 
 /* --- header, inputs, outputs --- */
 
+static int count_states(const th_program *p) {
+  int n = 0;
+  for (int i = 0; i < p->n_values; i++) n += p->values[i].state;
+  return n;
+}
+
 static void put_header(writer *w) {
-  th_thim_put_header(w->out, THR_KIND_PROGRAM);
+  th_thim_put_header(w->out, THR_KIND_PROGRAM, (uint8_t)count_states(w->program));
   th_buf_u32(w->out, w->program->arena_bytes);
   th_buf_u16(w->out, (uint16_t)w->program->n_steps);
   th_buf_u8(w->out, (uint8_t)w->program->n_inputs);
   th_buf_u8(w->out, (uint8_t)w->program->n_outputs);
   th_buf_u32(w->out, w->mults);
   for (uint32_t i = 0; i < w->mults; i++) th_buf_u32(w->out, (uint32_t)w->mult[i]);
+}
+
+static void put_states(writer *w) {
+  for (int i = 0; i < w->program->n_values; i++) {
+    const th_value *v = &w->program->values[i];
+    if (!v->state) continue;
+    th_thim_put_varint(w->out, v->offset);
+    th_thim_put_varint(w->out, v->bytes << 1);
+    th_buf_u8(w->out, v->fill);
+  }
 }
 
 /* `tensor`: the graph's own, whose shape and scale the user knows; `value` says where it is. */
@@ -135,7 +151,7 @@ static void put_weights(writer *w, const thr_weights *weights) {
   w->bytes.table = weights->table_bytes;
   th_buf_u8(w->out, (uint8_t)w->bytes.coder);
   if (w->bytes.coder != THR_CODER_RAW) {
-    th_thim_put_varint(w->out, w->step->scratch_offset);
+    if (thr_kernel_about(w->step->step.kernel)->scratch_align <= 1) th_thim_put_varint(w->out, w->step->scratch_offset);
     th_thim_put_varint(w->out, weights->table_bytes);
     th_thim_put_varint(w->out, weights->bytes);
     th_buf_append(w->out, weights->table, weights->table_bytes);
@@ -176,6 +192,7 @@ static void put_step(writer *w, int i) {
   th_buf_u8(w->out, (uint8_t)step.kernel);
   for (int k = 0; k < s->n_in; k++) put_operand(w, &w->program->values[s->in[k]]);
   th_thim_put_varint(w->out, w->program->values[s->out].offset);
+  if (thr_kernel_about(step.kernel)->scratch_align > 1) th_thim_put_varint(w->out, s->scratch_offset);
   if (thr_step_is_depthwise(&step)) step.p.conv2d.groups = 1; /* implied: the input channels */
   put_fields(w->out, thr_kernel_params(step.kernel), &step.p);
   thr_step_weight_rows(&s->step, &rows, &row_elems);
@@ -205,9 +222,10 @@ static th_status put_steps(writer *w, th_thim_step_bytes *bytes) {
 /* --- the whole --- */
 
 static th_status check_limits(const th_program *p) {
-  if (p->n_steps > UINT16_MAX || p->n_inputs > 255 || p->n_outputs > 255)
-    return th_fail(TH_ERR_INPUT, "%d steps, %d inputs, %d outputs: a .thim file holds 65535, 255, 255", p->n_steps,
-                   p->n_inputs, p->n_outputs);
+  if (p->n_steps > UINT16_MAX || p->n_inputs > 255 || p->n_outputs > 255 || count_states(p) > 255)
+    return th_fail(TH_ERR_INPUT,
+                   "%d steps, %d inputs, %d outputs, %d variables: a .thim file holds 65535, 255, 255, 255", p->n_steps,
+                   p->n_inputs, p->n_outputs, count_states(p));
   for (int i = 0; i < p->n_inputs + p->n_outputs; i++) {
     const th_tensor *t = &p->graph->tensors[i < p->n_inputs ? p->graph->inputs[i] : p->graph->outputs[i - p->n_inputs]];
     if (!th_runtime_dtype(t->dtype))
@@ -244,6 +262,7 @@ th_status th_write_thim_program(const th_program *program, th_arena *arena, th_b
   if (!r.steps) return TH_ERR_RESOURCE;
   put_header(&w);
   put_inputs_outputs(&w);
+  put_states(&w);
   r.header = (uint32_t)(out->size - w.start - 4 * (size_t)w.mults);
   TH_TRY(put_steps(&w, r.steps));
   TH_TRY(th_thim_finish(out, w.start));

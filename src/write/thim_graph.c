@@ -42,7 +42,7 @@ static th_status put_constants(const th_graph *g, uint64_t *hash, th_buf *out) {
 
 th_status th_write_thim_graph(const th_graph *graph, th_buf *out) {
   const size_t start = out->size;
-  th_thim_put_header(out, THR_KIND_GRAPH);
+  th_thim_put_header(out, THR_KIND_GRAPH, 0);
   const size_t length_at = out->size;
   th_buf_u32(out, 0);
   TH_TRY(th_graph_print(graph, -1, out));

@@ -5,11 +5,12 @@
 
 #include "../../rt/core/parse.h"
 
-void th_thim_put_header(th_buf *out, uint8_t kind) {
+void th_thim_put_header(th_buf *out, uint8_t kind, uint8_t states) {
   th_buf_append(out, "THIM", 4);
   th_buf_u8(out, THR_VERSION);
   th_buf_u8(out, kind);
-  th_buf_zeros(out, 10);
+  th_buf_u8(out, states);
+  th_buf_zeros(out, 9);
 }
 
 th_status th_thim_finish(th_buf *out, size_t start) {
@@ -43,6 +44,9 @@ th_status th_thim_name_bad_step(const th_program *program, const void *blob, siz
     if (thr_io_parse(&c, &info, &offset) != THR_OK || offset + (uint64_t)info.bytes > m.arena_bytes)
       return th_fail(TH_ERR_INPUT, "input or output %d of the program does not fit a .thim file", i);
   }
+  thr_initial state;
+  for (int i = 0; i < m.blob[6]; i++)
+    if (thr_state_parse(&c, &state) != THR_OK) break;
   for (int i = 0; i < program->n_steps; i++) {
     thr_parsed_step parsed;
     if (thr_step_parse(&m, &c, &parsed) != THR_OK || thr_step_check(&m, &parsed) != THR_OK)

@@ -6,7 +6,8 @@
 #include "base/bytes.h"
 #include "eval/lower.h"
 
-void th_thim_put_header(th_buf *out, uint8_t kind);  /* 16 bytes; length and checksum come with th_thim_finish */
+/* 16 bytes; length and checksum come with th_thim_finish */
+void th_thim_put_header(th_buf *out, uint8_t kind, uint8_t states);
 th_status th_thim_finish(th_buf *out, size_t start); /* `start`: where the header was put */
 void th_thim_put_varint(th_buf *out, uint32_t v);    /* 7 bits per byte, lowest first */
 void th_thim_put_svarint(th_buf *out, int32_t v);    /* zigzag */

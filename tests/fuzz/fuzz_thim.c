@@ -43,7 +43,8 @@ static void run(const thr_model *m) {
 static void set_header(uint8_t *blob, size_t size) {
   const uint32_t length = (uint32_t)size, crc = thr_crc32(blob + 16, size - 16);
   memcpy(blob, "THIM\1", 5);
-  blob[6] = blob[7] = 0;
+  blob[6] &= 3;
+  blob[7] = 0;
   memcpy(blob + 8, &length, 4);
   memcpy(blob + 12, &crc, 4);
 }

@@ -23,6 +23,8 @@ typedef struct kase {
   size_t in_bytes[THR_STEP_INPUTS];
   uint8_t *expected;
   size_t out_bytes;
+  unsigned states; /* bit i: input i is written too, and becomes after[i] */
+  void *after[THR_STEP_INPUTS];
   int bytes;        /* of an element of the kernel: 1, or 2 for those named s16 */
   uint8_t *written; /* marks of the bytes a copy writes; NULL: all */
 } kase;
@@ -1212,6 +1214,137 @@ static void case_dequantize_any_f32(kase *k) {
     const int64_t v = (any_types[a].lo + (int64_t)(th_rng_u64(&k->rng) % (uint64_t)span)) / (a == 3 ? 2 : 1);
     put_any(x, i, any_types[a].bytes, v);
     y[i] = (float)((double)p->scale * (double)(v - p->zero));
+  }
+}
+
+/* --- kernels with state --- */
+
+/* Pairs of multiplier and shift, each for sums of about `magnitude` and results of `bits` bits. */
+static void state_pair(kase *k, int32_t *mult, int8_t *shift, double magnitude, int bits) {
+  *mult = any_mult(k);
+  *shift = (int8_t)(bits - 1 - (int)log2(magnitude + 1) + between(k, -1, 1));
+}
+
+static void svdf_case(kase *k, int bytes) {
+  thr_svdf_params *p = &k->step.p.svdf;
+  const int32_t lo = bytes == 2 ? INT16_MIN : INT8_MIN;
+  p->rank = between(k, 1, 3);
+  p->filters = p->rank * between(k, 1, 6);
+  p->in_n = between(k, 1, 20);
+  p->memory = between(k, 1, 6);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  p->state_zero = bytes == 2 ? 0 : edgy(k, -128, 127);
+  const int32_t row = p->in_n + p->memory * bytes, cells = p->filters * p->memory;
+  const int8_t *w = bytes_of(k, (size_t)row * (size_t)p->filters), *x = input(k, 0, (size_t)p->in_n);
+  p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(row * p->filters)};
+  int32_t *mult = th_arena_array(k->arena, 2, sizeof *mult);
+  int8_t *shift = th_arena_array(k->arena, 2, 1);
+  state_pair(k, &mult[0], &shift[0], 8000.0 * sqrt(p->in_n), 8 * bytes);
+  state_pair(k, &mult[1], &shift[1], (bytes == 2 ? 3e8 : 8000.0) * sqrt(p->memory * p->rank), 8);
+  p->requant = (thr_requant){.mult = mult, .shift = shift};
+  random_bias(k, p->filters, 8000.0, &p->bias);
+  k->bytes = bytes;
+  const void *state = input(k, 1, (size_t)cells);
+  k->states = 2;
+  void *after = k->after[1] = th_arena_alloc(k->arena, k->in_bytes[1]);
+  k->bytes = 1;
+  int8_t *y = expect(k, (size_t)(p->filters / p->rank));
+  for (int32_t u = 0; u < p->filters / p->rank; u++) {
+    wide sum = model_bias(&p->bias, u * p->rank);
+    for (int32_t f = u * p->rank; f < (u + 1) * p->rank; f++) {
+      wide feature = 0;
+      for (int32_t i = 0; i < p->in_n; i++) feature += (wide)w[f * row + i] * (x[i] - p->in_zero);
+      const int32_t clamped = model_saturate(model_scale(model_wrap(feature), mult[0], shift[0]), 8 * bytes);
+      wide newest = clamped + p->state_zero; /* of which the low bits stay */
+      newest -= floor_div(newest - lo, power2(8 * bytes)) * power2(8 * bytes);
+      for (int32_t m = 0; m < p->memory; m++) {
+        k->bytes = bytes;
+        const int32_t v = m + 1 < p->memory ? get(k, state, (size_t)(f * p->memory + m + 1)) : (int32_t)newest;
+        put(k, after, (size_t)(f * p->memory + m), v);
+        k->bytes = 1;
+        const uint8_t *t = (const uint8_t *)w + f * row + p->in_n + m * bytes;
+        const int32_t weight = bytes == 1 ? (int8_t)t[0] : (int16_t)(t[0] + 256 * t[1]);
+        sum += (wide)(v - p->state_zero) * weight;
+      }
+    }
+    y[u] = (int8_t)model_finish(model_scale(model_wrap(sum), mult[1], shift[1]), p->out_zero, -128, 127);
+  }
+}
+
+static void case_svdf_s8(kase *k) {
+  svdf_case(k, 1);
+}
+
+static void case_svdf_s16(kase *k) {
+  svdf_case(k, 2);
+}
+
+/* Sigmoid and tangent of z / 4096 by the table's formula. */
+static int32_t model_gate(int32_t z, bool tangent) {
+  const wide v = 3 * (wide)z, distance = v < 0 ? -v : v;
+  const int step = tangent ? 256 : 512, at = (int)(distance / step);
+  wide r = tangent ? (wide)65535 * 256 : (wide)32767 * 1024;
+  if (at < 255)
+    r = (wide)(table_sigmoid(at) * step + (double)(distance % step) * (table_sigmoid(at + 1) - table_sigmoid(at)));
+  if (tangent) return (int32_t)floor_div(v < 0 ? 127 - (r - power2(23)) : r - power2(23) + 128, 256);
+  return (int32_t)floor_div(v < 0 ? power2(25) - r + 511 : r + 512, 1024);
+}
+
+static wide half_range(wide v) {
+  return v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v;
+}
+
+static int32_t lstm_gate(const thr_lstm_params *p, int gate, int32_t unit, const int8_t *x, const int8_t *h) {
+  const int32_t row = gate * p->n + unit, size = p->in_n + p->n;
+  const int8_t *w = (const int8_t *)p->weights.data + row * size;
+  wide of_x = model_bias(&p->bias, row), of_h = 0;
+  for (int32_t i = 0; i < p->in_n; i++) of_x += (wide)w[i] * (x[i] - p->in_zero);
+  for (int32_t i = 0; i < p->n; i++) of_h += (wide)w[p->in_n + i] * (h[i] - p->out_zero);
+  const wide a = half_range(model_scale(model_wrap(of_x), p->requant.mult[gate], p->requant.shift[gate]));
+  const wide b = half_range(model_scale(model_wrap(of_h), p->requant.mult[4 + gate], p->requant.shift[4 + gate]));
+  return model_gate((int32_t)half_range(a + b), gate == 2);
+}
+
+static void case_lstm_s8(kase *k) {
+  thr_lstm_params *p = &k->step.p.lstm;
+  p->time = between(k, 1, 4);
+  p->in_n = between(k, 1, 12);
+  p->n = between(k, 1, 8);
+  p->in_zero = edgy(k, -128, 127);
+  p->out_zero = edgy(k, -128, 127);
+  p->clip = chance(k, 50) ? 0 : between(k, 1, 32767);
+  p->tanh_mult = 3; /* a cell of scale 2^-12 */
+  const int32_t size = p->in_n + p->n;
+  const int8_t *w = bytes_of(k, (size_t)(4 * p->n * size)), *x = input(k, 0, (size_t)(p->time * p->in_n));
+  p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(4 * p->n * size)};
+  random_bias(k, 4 * p->n, 8000.0, &p->bias);
+  int32_t *mult = th_arena_array(k->arena, 11, sizeof *mult);
+  int8_t *shift = th_arena_array(k->arena, 11, 1);
+  for (int i = 0; i < 8; i++) state_pair(k, &mult[i], &shift[i], 8000.0 * sqrt(i < 4 ? p->in_n : p->n), 14);
+  for (int i = 8; i < 11; i++) state_pair(k, &mult[i], &shift[i], 1e9, i == 10 ? 8 : 15);
+  p->requant = (thr_requant){.mult = mult, .shift = shift};
+  const int8_t *h0 = input(k, 1, (size_t)p->n);
+  k->bytes = 2;
+  const int16_t *c0 = input(k, 2, (size_t)p->n);
+  k->bytes = 1;
+  k->states = 6;
+  int8_t *h = k->after[1] = th_arena_copy(k->arena, h0, (size_t)p->n);
+  int16_t *c = k->after[2] = th_arena_copy(k->arena, c0, 2 * (size_t)p->n);
+  int8_t *y = expect(k, (size_t)(p->time * p->n)), next[8];
+  for (int32_t t = 0; t < p->time; t++) {
+    for (int32_t u = 0; u < p->n; u++) {
+      const int32_t i = lstm_gate(p, 0, u, x + t * p->in_n, h), f = lstm_gate(p, 1, u, x + t * p->in_n, h);
+      const int32_t g = lstm_gate(p, 2, u, x + t * p->in_n, h), o = lstm_gate(p, 3, u, x + t * p->in_n, h);
+      wide v = half_range(half_range(model_scale(f * c[u], mult[8], shift[8])) +
+                          half_range(model_scale(i * g, mult[9], shift[9])));
+      if (p->clip > 0) v = v > p->clip ? p->clip : v < -p->clip ? -p->clip : v;
+      c[u] = (int16_t)v;
+      next[u] =
+          (int8_t)model_finish(model_scale(model_gate(c[u], true) * o, mult[10], shift[10]), p->out_zero, -128, 127);
+    }
+    memcpy(h, next, (size_t)p->n);
+    memcpy(y + t * p->n, next, (size_t)p->n);
   }
 }
 

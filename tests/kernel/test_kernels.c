@@ -41,14 +41,17 @@ static void run_and_check(kase *k) {
   uint8_t *out = guarded(k->arena, k->out_bytes);
   const uint32_t scratch_bytes = thr_step_scratch_bytes(&k->step);
   uint8_t *scratch = guarded(k->arena, scratch_bytes);
-  void *before[THR_STEP_INPUTS] = {NULL};
+  const void *in[THR_STEP_INPUTS] = {NULL};
   for (int i = 0; i < THR_STEP_INPUTS; i++)
-    if (k->in[i]) before[i] = th_arena_copy(k->arena, k->in[i], k->in_bytes[i]);
-  thr_step_run(&k->step, k->in, out, scratch);
+    if (k->in[i]) in[i] = memcpy(guarded(k->arena, k->in_bytes[i]), k->in[i], k->in_bytes[i]);
+  thr_step_run(&k->step, in, out, scratch);
   check_guards(out, k->out_bytes);
   check_guards(scratch, scratch_bytes);
-  for (int i = 0; i < THR_STEP_INPUTS; i++)
-    if (k->in[i]) assert_memory_equal(k->in[i], before[i], k->in_bytes[i]);
+  for (int i = 0; i < THR_STEP_INPUTS; i++) {
+    if (!k->in[i]) continue;
+    check_guards(in[i], k->in_bytes[i]);
+    assert_memory_equal(in[i], k->states >> i & 1 ? k->after[i] : k->in[i], k->in_bytes[i]);
+  }
   for (size_t i = 0; i < k->out_bytes; i++)
     assert_int_equal(out[i], k->written && !k->written[i] ? FILL : k->expected[i]);
 }
@@ -64,9 +67,10 @@ static void decode_plainly(thr_stream *stream, int8_t *out, uint32_t count) {
 static void run_coded(kase *k) {
   thr_weights *w = thr_step_weights(&k->step);
   if (!w) return;
-  assert_int_equal(thr_step_scratch_bytes(&k->step), 0);
+  const uint32_t raw = thr_step_scratch_bytes(&k->step);
+  if (thr_kernel_about(k->step.kernel)->scratch_align <= 1) assert_int_equal(raw, 0);
   w->decode = decode_plainly;
-  assert_in_range(thr_step_scratch_bytes(&k->step), 1, w->bytes);
+  assert_in_range(thr_step_scratch_bytes(&k->step) - raw, 1, w->bytes);
   run_and_check(k);
 }
 

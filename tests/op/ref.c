@@ -427,6 +427,12 @@ bool ref_run(const th_graph *g, const th_node *n, int samples, bool training, do
     case TH_OP_BATCH_NORM:
       batch_norm(&j);
       return true;
+    case TH_OP_SVDF:
+      ref_svdf(g, n, samples, in, out);
+      return true;
+    case TH_OP_LSTM:
+      ref_lstm(g, n, samples, in, out);
+      return true;
     case TH_OP_SOFTMAX:
       softmax(&j);
       return true;

@@ -29,7 +29,7 @@
 #include "op/op.h"
 #include "op/ref.h"
 
-#define MAX_IN 8
+#define MAX_IN TH_MAX_INPUTS
 
 typedef struct op_case {
   const char *file;

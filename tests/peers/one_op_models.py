@@ -19,7 +19,7 @@ import numpy
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 SAMPLES = 4
-FLOAT32, INT32, INT8 = 0, 2, 9
+FLOAT32, INT32, INT64, INT16, INT8 = 0, 2, 4, 7, 9
 OP = schema.BuiltinOperator
 OPTIONS = schema.BuiltinOptions
 ACTIVATIONS = [0, 0, 1, 2, 3]  # none twice, relu, relu_n1_to_1, relu6
@@ -60,7 +60,7 @@ class Model:
         self.operator.builtinOptionsType, self.operator.builtinOptions = kind, options
 
     def inputs(self):
-        return [i for i in self.operator.inputs if i >= 0 and self.tensors[i].buffer == 0]
+        return [i for i in self.operator.inputs if i >= 0 and self.tensors[i].buffer == 0 and not self.tensors[i].isVariable]
 
     def pack(self):
         g, m = schema.SubGraphT(), schema.ModelT()
@@ -387,8 +387,31 @@ def rows(m):
         m.run(OP.LOG_SOFTMAX, [x], y, OPTIONS.LogSoftmaxOptions, schema.LogSoftmaxOptionsT())
 
 
+def svdf(m):
+    """With a state of int8 or int16, which is reset before each sample."""
+    r = m.r
+    rank, units, n_in, memory, wide = r.randint(1, 3), r.randint(1, 8), r.randint(1, 30), r.randint(1, 8), r.random() < 0.7
+    filters, s_in, s_f = rank * units, m.scale(), 2.0 ** r.uniform(-9, -4)
+    s_state = s_in * s_f * 70 * 128 * numpy.sqrt(n_in) / (32768 if wide else 128) * r.uniform(0.3, 3)
+    s_t = 2.0 ** r.uniform(-12, -8) if wide else 2.0 ** r.uniform(-9, -5)
+    s_out = s_state * s_t * (32768 * 8000 if wide else 70 * 70) / 127 * r.uniform(0.1, 1)
+    x = m.tensor([1, n_in], INT8, s_in, m.zero())
+    w = m.tensor([filters, n_in], INT8, s_f, 0, 0, m.weights([filters, n_in]))
+    times = numpy.array([r.randint(-30000, 30000) for _ in range(filters * memory)], numpy.int16)
+    t = m.tensor([filters, memory], INT16 if wide else INT8, s_t, 0, 0,
+                 times if wide else m.weights([filters, memory]))
+    values = numpy.array([r.randint(-50000, 50000) for _ in range(units)], numpy.int32)
+    b = m.tensor([units], INT32, numpy.float32(s_state) * numpy.float32(s_t), 0, 0, values)
+    state = m.tensor([1, filters * memory], INT16 if wide else INT8, s_state, 0 if wide else m.zero())
+    m.tensors[state].isVariable = True
+    y = m.tensor([1, units], INT8, s_out, m.zero())
+    o = schema.SVDFOptionsT()
+    o.rank, o.fusedActivationFunction = rank, 0
+    m.run(OP.SVDF, [x, w, t, b, state], y, OPTIONS.SVDFOptions, o, 3)
+
+
 MAKERS = [convolution, depthwise_convolution, fully_connected, pool, element_wise, softmax, unary, mean, concatenation,
-          pad, change_of_type, fully_connected_on_edges,
+          pad, change_of_type, fully_connected_on_edges, svdf,
           extremes, squared_difference, prelu, division, by_table, reduction, index_of_extreme, rows]
 
 
@@ -410,6 +433,7 @@ def run_tflm(data, arrays, path):
     interpreter = runtime.Interpreter.from_bytes(data)
     with open(path, "wb") as f:
         for k in range(SAMPLES):
+            interpreter.reset()
             for i, a in enumerate(arrays):
                 interpreter.set_input(a[k], i)
             interpreter.invoke()

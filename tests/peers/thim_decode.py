@@ -273,6 +273,10 @@ BATCH_MATMUL = [("m", U, 1), ("n", U, 1), ("k", U, 1), ("mult", R, 0), ("shift",
 for i in (2, 1, 0):
     BATCH_MATMUL += [("dim[%d]" % i, U, 1), ("a_step[%d]" % i, U, 0), ("b_step[%d]" % i, U, 0)]
 QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0), ("type", U, 1)]
+SVDF = [("in_n", U, 1), ("filters", U, 1), ("memory", U, 1), ("rank", U, 1), ("in_zero", S, -128), ("out_zero", S, -128),
+        ("state_zero", S, 0)]
+LSTM = [("time", U, 1), ("in_n", U, 1), ("n", U, 1), ("in_zero", S, -128), ("out_zero", S, 0), ("clip", U, 0),
+        ("tanh_mult", U, 3), ("tanh_shift", U, 0)]
 REQUANTIZE = [("n", U, 1), ("in_type", U, 1), ("out_type", U, 1), ("in_zero", S, 0), ("out_zero", S, 0), ("mult", R, 0),
               ("shift", S, 0)]
 
@@ -290,8 +294,10 @@ KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: 
            45: (POOL2D, 1, 2), 46: (POOL2D, 1, 2), 47: (ELEMENTWISE, 2, 2), 48: (ELEMENTWISE, 2, 2),
            49: (ELEMENTWISE, 2, 2), 50: (SOFTMAX, 1, 2), 51: (SOFTMAX, 1, 1), 52: (UNARY, 1, 2), 53: (UNARY, 1, 2),
            54: (UNARY, 1, 2), 55: (UNARY, 1, 2), 56: (MEAN, 1, 2), 57: (PAD, 1, 2), 58: (REQUANTIZE, 1, 4),
-           59: (QUANTIZE, 1, 4), 60: (QUANTIZE, 1, 4)}
+           59: (QUANTIZE, 1, 4), 60: (QUANTIZE, 1, 4), 61: (SVDF, 2, 1), 62: (SVDF, 2, 1), 63: (LSTM, 3, 1)}
 DEPTHWISE = {2, 37, 43}
+OWN_SCRATCH = {63}
+WIDE_STATE = {62}
 
 
 def read_fields(cursor, fields):
@@ -304,11 +310,12 @@ def read_fields(cursor, fields):
     return values
 
 
-def read_weights(cursor, n):
+def read_weights(cursor, n, own_scratch):
     coder = cursor.u8()
     if coder == 0:
-        return coder, 0, [int8(b) for b in cursor.take(n)]
-    scratch, table_bytes, data_bytes = cursor.varint(), cursor.varint(), cursor.varint()
+        return coder, own_scratch or 0, [int8(b) for b in cursor.take(n)]
+    scratch = cursor.varint() if own_scratch is None else own_scratch
+    table_bytes, data_bytes = cursor.varint(), cursor.varint()
     table = cursor.take(table_bytes)
     return coder, scratch, CODERS[coder](table, cursor.take(data_bytes), n)
 
@@ -344,7 +351,7 @@ def read_coded_channels(stream, rows):
     return biases, pairs
 
 
-def read_channels(cursor, rows, mults, in_bytes):
+def read_channels(cursor, rows, mults, in_bytes, fixed_pairs):
     form = cursor.u8()
     if form == 124:
         return read_coded_channels(cursor.take(cursor.varint()), rows)
@@ -354,6 +361,8 @@ def read_channels(cursor, rows, mults, in_bytes):
             for r in range(rows)]
     first, pairs = cursor.varint(), cursor.varint()
     shifts = [int8(b) for b in cursor.take(pairs)]
+    if fixed_pairs:
+        return bias, [(mults[first + k], shifts[k]) for k in range(pairs)]
     index = cursor.take(rows) if form & 128 else range(rows) if pairs > 1 else [0] * rows
     return bias, [(mults[first + k], shifts[k]) for k in index]
 
@@ -362,6 +371,10 @@ def weight_shape(kernel, f):
     """Rows and their length; None for a kernel without weights."""
     if KERNELS[kernel][0] is FULLY_CONNECTED:
         return f["out_n"], f["in_n"]
+    if KERNELS[kernel][0] is SVDF:
+        return f["filters"], f["in_n"] + f["memory"] * (2 if kernel in WIDE_STATE else 1)
+    if KERNELS[kernel][0] is LSTM:
+        return 4 * f["n"], f["in_n"] + f["n"]
     if KERNELS[kernel][0] is not CONV2D:
         return None
     depth = 1 if kernel in DEPTHWISE else f["in_c"] // f["groups"]
@@ -381,7 +394,9 @@ def read_step(cursor, number, mults):
         if v & 1 and any(cursor.take(-cursor.at % in_bytes)):
             raise Bad("padding that is not zero")
         operands.append("const " + cursor.take(v // 2).hex() if v & 1 else f"{v // 2}")
-    show("step", [number, "kernel", kernel, "in", *operands, "out", cursor.varint()])
+    out = cursor.varint()
+    show("step", [number, "kernel", kernel, "in", *operands, "out", out])
+    own_scratch = cursor.varint() if kernel in OWN_SCRATCH else None
     fields = read_fields(cursor, field_list)
     if kernel in DEPTHWISE:
         fields["groups"] = fields["in_c"]
@@ -390,12 +405,17 @@ def read_step(cursor, number, mults):
     if not shape:
         return
     rows, row = shape
-    coder, scratch, weights = read_weights(cursor, rows * row)
+    coder, scratch, weights = read_weights(cursor, rows * row, own_scratch)
     show("coder", [coder, "scratch", scratch])
     show("weights", weights)
-    bias, pairs = read_channels(cursor, rows, mults, in_bytes)
+    bias, pairs = read_channels(cursor, rows, mults, in_bytes, field_list in (SVDF, LSTM))
     show("bias", bias)
     show("requant", [f"{m}*2^{s}" for m, s in pairs])
+
+
+def read_variable(cursor):
+    offset, v = cursor.varint(), cursor.varint()
+    show("variable", ["offset", offset, "begins", (cursor.take(v // 2) if v & 1 else cursor.take(1) * (v // 2)).hex()])
 
 
 def read_io(cursor):
@@ -407,7 +427,10 @@ def read_io(cursor):
 
 def read_program(blob):
     cursor = Cursor(blob)
-    if cursor.take(4) != b"THIM" or cursor.u8() != 1 or cursor.u8() != 1 or cursor.take(2) != b"\0\0":
+    if cursor.take(4) != b"THIM" or cursor.u8() != 1 or cursor.u8() != 1:
+        raise Bad("not a program of version 1")
+    variables = cursor.u8()
+    if cursor.u8() != 0:
         raise Bad("not a program of version 1")
     if cursor.number("I") != len(blob) or cursor.number("I") != zlib.crc32(blob[16:]):
         raise Bad("length or checksum")
@@ -416,6 +439,8 @@ def read_program(blob):
     show("program", ["arena", arena, "steps", steps, "inputs", inputs, "outputs", outputs])
     for _ in range(inputs + outputs):
         read_io(cursor)
+    for _ in range(variables):
+        read_variable(cursor)
     for i in range(steps):
         read_step(cursor, i, mults)
     if cursor.at != len(blob):

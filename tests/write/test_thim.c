@@ -214,7 +214,10 @@ static void dump_weights(FILE *out, thr_parsed_step *parsed, const int8_t *weigh
     fprintf(out, " %d", ((int32_t)((uint32_t)v << unused) >> unused) * (1 << bias->shift));
   }
   fprintf(out, "\nrequant");
-  for (uint32_t i = 0; i < rows; i++) {
+  const thr_params_id params = thr_kernel_params(parsed->step.kernel);
+  const bool fixed = params == THR_PARAMS_svdf || params == THR_PARAMS_lstm;
+  for (uint32_t i = 0; fixed && i < parsed->pairs; i++) fprintf(out, " %d*2^%d", r->mult[i], r->shift[i]);
+  for (uint32_t i = 0; !fixed && i < rows; i++) {
     const uint32_t k = r->index ? r->index[i] : r->per_channel ? i : 0;
     fprintf(out, " %d*2^%d", r->mult[k], r->shift[k]);
   }
@@ -232,6 +235,13 @@ static void dump_program(FILE *out, const thr_model *m, const th_thim *program, 
     fprintf(out, "io offset %u dtype %u dims", offset, info.dtype);
     for (int d = 0; d < info.rank; d++) fprintf(out, " %d", info.dim[d]);
     fprintf(out, " scale %08x zero %d\n", bits, info.zero);
+  }
+  for (int i = 0; i < m->states; i++) {
+    thr_initial state;
+    assert_int_equal(thr_state_parse(&c, &state), THR_OK);
+    fprintf(out, "variable offset %u begins ", state.offset);
+    for (uint32_t k = 0; k < state.bytes; k++) fprintf(out, "%02x", state.data ? state.data[k] : state.fill);
+    fputc('\n', out);
   }
   for (int i = 0; i < m->steps; i++) {
     thr_parsed_step parsed;

@@ -9,6 +9,12 @@
 
 #include "thr_kernels.h"
 
+/* An operand that keeps its value from run to run: the kernel writes it. It lies in the arena, which check.c has seen
+ * to. */
+static inline void *thr_state(const void *operand) {
+  return (void *)(uintptr_t)operand;
+}
+
 static inline int32_t thr_wrap_add(int32_t a, int32_t b) {
   return (int32_t)((uint32_t)a + (uint32_t)b);
 }

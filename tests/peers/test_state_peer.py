@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Models with state, on 100 random inputs each: `thimble run` must give TFLite Micro's bytes, from the .tflite and from the program
+compiled from it, both with a reset before each sample and as one stream; the float LSTM must give LiteRT's values. Skips where the
+shared models or the peers cannot be had. SPDX-License-Identifier: Apache-2.0
+
+    test_state_peer.py BUILD_DIR
+"""
+import os
+import subprocess
+import sys
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODELS = os.path.join(os.environ.get("THIMBLE_TEST_DATA", os.path.join(SOURCE, "../shared/data")), "models/tflm")
+INTEGER, FLOAT = ("keyword_scrambled", "trained_lstm_int8"), "trained_lstm"
+SAMPLES, FLOAT_MAX = 100, 1e-5
+
+
+def skip(reason):
+    print(f"skipped: {reason}")
+    sys.exit(77)
+
+
+def command(*words):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
+
+
+def in_venv(build):
+    """Runs this file again by the python that has the peers."""
+    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
+    if done.returncode == 77:
+        skip(done.stderr.strip())
+    python = done.stdout.strip()
+    sys.exit(subprocess.run([python, os.path.abspath(__file__), build, "here"]).returncode)
+
+
+def thimble(build, folder, program, x, dtype, *options):
+    import numpy
+    x.tofile(f"{folder}/x.bin")
+    command(f"{build}/thimble", "run", program, "--input", f"{folder}/x.bin", "-o", f"{folder}/y.bin", *options)
+    return numpy.fromfile(f"{folder}/y.bin", dtype)
+
+
+def check_integer(build, folder, name):
+    import numpy
+    from tflite_micro.python.tflite_micro import runtime
+    model, wrong = f"{MODELS}/{name}.tflite", 0
+    command(f"{build}/thimble", "compile", model, "-o", f"{folder}/{name}")
+    for stream in (False, True):
+        peer = runtime.Interpreter.from_file(model, arena_size=1 << 21)
+        shape, dtype = peer.get_input_details(0)["shape"], peer.get_input_details(0)["dtype"]
+        rng, limits = numpy.random.RandomState(1), numpy.iinfo(dtype)
+        x = rng.randint(limits.min, limits.max + 1, [SAMPLES, *shape]).astype(dtype)
+        x[::2] //= 40  # full range and small values in turn
+        y = []
+        for sample in x:
+            if not stream:
+                peer.reset()
+            peer.set_input(sample, 0)
+            peer.invoke()
+            y.append(peer.get_output(0).copy())
+        for program in (model, f"{folder}/{name}/model.thim"):
+            got = thimble(build, folder, program, x, y[0].dtype, *(["--stream"] if stream else []))
+            wrong += int((got != numpy.concatenate(y).ravel()).sum())
+    print(f"{name}: {wrong} bytes differ")
+    return wrong == 0
+
+
+def check_float(build, folder):
+    import numpy
+    from ai_edge_litert.interpreter import Interpreter
+    peer = Interpreter(f"{MODELS}/{FLOAT}.tflite")
+    peer.allocate_tensors()
+    entry, end = peer.get_input_details()[0]["index"], peer.get_output_details()[0]["index"]
+    x, y = numpy.random.RandomState(3).rand(SAMPLES, 28, 28).astype(numpy.float32), []
+    for sample in x:
+        peer.reset_all_variables()
+        peer.set_tensor(entry, sample[None])
+        peer.invoke()
+        y.append(peer.get_tensor(end).copy())
+    want = numpy.concatenate(y).ravel()
+    got = thimble(build, folder, f"{MODELS}/{FLOAT}.tflite", x, numpy.float32)
+    error = float(numpy.abs(got - want).max() / numpy.abs(want).max())
+    print(f"{FLOAT}: off by {error:.1e} of the largest value")
+    return error <= FLOAT_MAX
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    if not os.path.exists(f"{MODELS}/{FLOAT}.tflite"):
+        skip(f"{MODELS} is not there")
+    if len(sys.argv) < 3:
+        in_venv(build)
+    folder = os.path.join(build, "state_peer")
+    os.makedirs(folder, exist_ok=True)
+    good = [check_integer(build, folder, name) for name in INTEGER] + [check_float(build, folder)]
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
