@@ -19,7 +19,7 @@
 #include "read/tflite.h"
 #include "write/tflite.h"
 
-enum { MODELS = 1200, SAMPLES = 4 };
+enum { MODELS = 600, SAMPLES = 4 };
 
 static char folder[512];
 
