@@ -72,6 +72,7 @@ int thr_step_has_acc64(const thr_step *step) {
   switch (step->kernel) {
     case THR_KERNEL_CONV2D_S16:
     case THR_KERNEL_DEPTHWISE_CONV2D_S16:
+    case THR_KERNEL_TRANSPOSE_CONV2D_S16:
       return step->p.conv2d.acc64;
     case THR_KERNEL_FULLY_CONNECTED_S16:
       return step->p.fully_connected.acc64;

@@ -255,6 +255,7 @@ void thr_requantize_s8_u8_ref(const thr_unary_params *p, const int8_t *in, uint8
 /* Activations of 16 bits, weights of 8. Zero points are 0 where there are weights. */
 void thr_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
 void thr_depthwise_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
+void thr_transpose_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
 void thr_fully_connected_s16_ref(const thr_fully_connected_params *p, const int16_t *in, int16_t *out, void *scratch);
 void thr_max_pool2d_s16_ref(const thr_pool2d_params *p, const int16_t *in, int16_t *out);
 void thr_avg_pool2d_s16_ref(const thr_pool2d_params *p, const int16_t *in, int16_t *out);
@@ -296,6 +297,7 @@ uint32_t thr_depthwise_conv2d_zero_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_fully_connected_zero_s8_scratch_bytes(const thr_fully_connected_params *p);
 uint32_t thr_conv2d_s16_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_depthwise_conv2d_s16_scratch_bytes(const thr_conv2d_params *p);
+uint32_t thr_transpose_conv2d_s16_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_fully_connected_s16_scratch_bytes(const thr_fully_connected_params *p);
 
 #endif

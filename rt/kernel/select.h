@@ -69,5 +69,6 @@
 #define thr_svdf_s8 thr_svdf_s8_ref
 #define thr_svdf_s16 thr_svdf_s16_ref
 #define thr_lstm_s8 thr_lstm_s8_ref
+#define thr_transpose_conv2d_s16 thr_transpose_conv2d_s16_ref
 
 #endif

@@ -233,9 +233,11 @@ th_status th_lower_transpose_conv2d(th_lowering *l, int node) {
   weighted d;
   th_program_step *s;
   TH_TRY(gather(l, n, 0, &d));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_TRANSPOSE_CONV2D_S8, n->in, 1, &s));
+  TH_TRY(th_lower_step(l, node, th_lower_pick(d.in, THR_KERNEL_TRANSPOSE_CONV2D_S8, THR_KERNEL_TRANSPOSE_CONV2D_S16),
+                       n->in, 1, &s));
   thr_conv2d_params *p = &s->step.p.conv2d;
   TH_TRY(set_geometry(&d, p));
+  p->acc64 = d.acc64;
   p->groups = 1;
   if (d.legacy) return TH_LOWER_FAIL(n, "weights %s are u8, which has no integer kernel here", d.w->name);
   if (n->attr[TH_ATTR_GROUPS].i != 1 || p->dilation_y != 1 || p->dilation_x != 1)
