@@ -17,7 +17,9 @@ import shutil
 import subprocess
 import sys
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import peer
+from peer import Failure, SOURCE, need
+
 DATA_DIRS = [os.environ.get("THIMBLE_DATA", ""), os.path.join(SOURCE, "data"), "/usr/share/datasets"]
 SAMPLES, PIXELS, CLASSES = 200, 28 * 28, 10
 DATA = "fashion-mnist,limit=2000"  # enough for calibration and for one short epoch
@@ -32,15 +34,6 @@ FLOAT = ["lenet-5", "ds-cnn-28"]
 def skip(reason):
     print(f"skipped: {reason}; test_eval_golden compares recorded layers where the shared test data is")
     sys.exit(77)
-
-
-class Failure(Exception):
-    pass
-
-
-def need(condition, message):
-    if not condition:
-        raise Failure(message)
 
 
 def command(*words):
@@ -62,14 +55,6 @@ def find_images():
 def read_idx(path, header, size):
     with open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz") as f:
         return f.read(header + size)[header:]
-
-
-def find_python(build):
-    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
-    if done.returncode == 77:
-        skip(done.stderr.strip().removeprefix("skipped: "))
-    need(done.returncode == 0, done.stderr)
-    return done.stdout.strip()
 
 
 class Export:
@@ -118,17 +103,17 @@ class Export:
 
     def check_float(self):
         ours = self.output("thim.out")
-        for peer in ("out", "litert"):
-            d = max(abs(a - b) for a, b in zip(ours, self.output(peer)))
-            print(f"{peer}: largest difference {d:.2g}")
-            need(d <= FLOAT_MAX, f"{peer}: differs by {d:g} from the .thim, at most {FLOAT_MAX:g} is expected")
+        for engine in ("out", "litert"):
+            d = max(abs(a - b) for a, b in zip(ours, self.output(engine)))
+            print(f"{engine}: largest difference {d:.2g}")
+            need(d <= FLOAT_MAX, f"{engine}: differs by {d:g} from the .thim, at most {FLOAT_MAX:g} is expected")
 
     def check_bytes(self):
         ours = self.output("out")
         need(len(set(answers(ours))) > CLASSES // 2, "the network gives the same few answers to all images")
-        for peer in ("thim.out", "tflm"):
-            n = sum(a != b for a, b in zip(ours, self.output(peer)))
-            need(n == 0, f"{peer}: {n} of {len(ours)} output bytes differ from `thimble run {self.tflite}`")
+        for engine in ("thim.out", "tflm"):
+            n = sum(a != b for a, b in zip(ours, self.output(engine)))
+            need(n == 0, f"{engine}: {n} of {len(ours)} output bytes differ from `thimble run {self.tflite}`")
 
     def check_accuracy(self, labels):
         """That of `thimble eval` is that of TFLite Micro's bytes."""
@@ -175,7 +160,7 @@ def main():
     build = os.path.abspath(sys.argv[1])
     os.environ.setdefault("THIMBLE_DATA", os.path.join(SOURCE, "data"))
     pixels, labels = find_images()
-    python = find_python(build)
+    python = peer.python(build)
     folder, thimble = os.path.join(build, "export_peer"), os.path.join(build, "thimble")
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)

@@ -12,48 +12,20 @@ import subprocess
 import sys
 import tarfile
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DATA = os.environ.get("THIMBLE_TEST_DATA") or os.path.join(SOURCE, "..", "shared", "data")
-ARCHIVE = os.path.join(DATA, "peers", "litert_single_op_models.tar.xz")
+import peer
+from peer import Failure, need, thimble
+
+ARCHIVE = peer.collected("peers/litert_single_op_models.tar.xz")
+peer.enter()
+import numpy  # noqa: E402
+from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
+
 FILES, AGREE_LEAST = 68, 39
 NOT_FOR_LITERT = ["simple_squeeze.tflite"]  # a scalar squeezed along dimension 1: read here, refused there
 NEAR = 1e-5
 
-
-def in_peer_environment(build):
-    """Starts this program again with the python that has the peers."""
-    if not os.path.exists(ARCHIVE):
-        print(f"skipped: no {ARCHIVE} (THIMBLE_TEST_DATA)")
-        sys.exit(77)
-    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
-    if done.returncode:
-        print(done.stderr.strip())
-        sys.exit(done.returncode)
-    os.execv(done.stdout.strip(), [done.stdout.strip(), os.path.abspath(__file__), build, "here"])
-
-
-if len(sys.argv) < 3:
-    in_peer_environment(os.path.abspath(sys.argv[1]))
-
-import numpy  # noqa: E402
-from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
-
 TYPES = {"f32": numpy.float32, "s8": numpy.int8, "u8": numpy.uint8, "s16": numpy.int16, "s32": numpy.int32,
          "bool": numpy.bool_}
-
-
-class Failure(Exception):
-    pass
-
-
-def need(condition, message):
-    if not condition:
-        raise Failure(message)
-
-
-def thimble(build, *words):
-    return subprocess.run([os.path.join(build, "thimble"), *words], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True)
 
 
 def litert(path, values):
@@ -75,7 +47,7 @@ def litert(path, values):
 
 def tflm(path, inputs, wants):
     """Outputs of TFLite Micro, the definition of our integers; None where it lacks an operator, and then it may abort."""
-    runner = [sys.executable, os.path.join(SOURCE, "tests/peers/run_tflite.py"), "tflm", path, f"{path}.tflm", *inputs]
+    runner = [sys.executable, os.path.join(peer.SOURCE, "tests/peers/run_tflite.py"), "tflm", path, f"{path}.tflm", *inputs]
     if subprocess.run(runner, stdin=subprocess.DEVNULL, capture_output=True).returncode:
         return None
     return [numpy.fromfile(f"{path}.tflm" + (f".{i}" if i else ""), w.dtype).reshape(w.shape) for i, w in enumerate(wants)]
@@ -101,7 +73,7 @@ def check(build, folder, name, number):
     path = os.path.join(folder, name)
     values = Values(number)
     wants = None
-    info = thimble(build, "info", path, "--json", "--quiet")
+    info = thimble(build, "info", path, "--json")
     if info.returncode == 0:
         wants = litert(path, values)
         need(wants is not None, f"{name}: is read, but LiteRT does not know it")
@@ -111,7 +83,7 @@ def check(build, folder, name, number):
         words += ["--input", f"{path}.{i}.bin"]
     for i in range(len(wants or [])):
         words += ["-o", f"{path}.out{i}.bin"]
-    run = thimble(build, "run", path, "--quiet", *words) if wants else info
+    run = thimble(build, "run", path, *words) if wants else info
     if run.returncode == 3:
         named = name in run.stderr or re.search(r"\w+ \(\w+\): |output \S+ is", run.stderr)
         need(named, f"{name}: the message names neither the file nor a node: {run.stderr}")

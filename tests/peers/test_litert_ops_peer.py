@@ -9,30 +9,18 @@ Skips when the peers cannot be had. SPDX-License-Identifier: Apache-2.0
 import os
 import random
 import shutil
-import subprocess
 import sys
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SAMPLES = 4
-NEAR = 1e-5
+import peer
+from peer import Failure, need
 
-
-def in_peer_environment(build):
-    """Starts this program again with the python that has the peers."""
-    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
-    if done.returncode:
-        print(done.stderr.strip())
-        sys.exit(done.returncode)
-    os.execv(done.stdout.strip(), [done.stdout.strip(), os.path.abspath(__file__), build, "here"])
-
-
-if len(sys.argv) < 3:
-    in_peer_environment(os.path.abspath(sys.argv[1]))
-
-sys.path.insert(0, os.path.join(SOURCE, "tests", "peers"))
+peer.enter()
 import numpy  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
 from one_op_models import FLOAT32, INT8, INT32, OP, OPTIONS, Model, schema  # noqa: E402
+
+SAMPLES = 4
+NEAR = 1e-5
 
 INT64, BOOL, UINT8 = 4, 6, 3
 
@@ -143,15 +131,6 @@ CASES = {
 ROUNDS = 5  # models per case
 
 
-class Failure(Exception):
-    pass
-
-
-def need(condition, message):
-    if not condition:
-        raise Failure(message)
-
-
 def litert(data, samples):
     """What LiteRT gives, all samples behind one another; 64-bit numbers as 32-bit ones, which is what is read."""
     try:
@@ -167,12 +146,6 @@ def litert(data, samples):
         out.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).flatten())
     out = numpy.concatenate(out)
     return out.astype(numpy.int32) if out.dtype == numpy.int64 else out
-
-
-def thimble(build, *words):
-    done = subprocess.run([os.path.join(build, "thimble"), *words, "--quiet"], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True)
-    need(done.returncode == 0, f"thimble {' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
 
 
 def check(build, folder, name, number):
@@ -193,7 +166,7 @@ def check(build, folder, name, number):
     with open(stem + ".in.bin", "wb") as f:
         f.writelines(x.tobytes() for x in samples)
     want = litert(data, samples)
-    thimble(build, "run", stem + ".tflite", "--input", stem + ".in.bin", "-o", stem + ".out.bin")
+    peer.thimble_must(build, "run", stem + ".tflite", "--input", stem + ".in.bin", "-o", stem + ".out.bin")
     got = numpy.fromfile(stem + ".out.bin", want.dtype)
     need(len(got) == len(want), f"{len(got)} values, expected {len(want)}")
     if want.dtype == numpy.float32:
@@ -201,7 +174,7 @@ def check(build, folder, name, number):
         need(far <= NEAR, f"{stem}: differs by {far:g} of the largest value")
     else:
         need((got == want).all(), f"{stem}: {numpy.sum(got != want)} of {len(want)} values differ")
-    thimble(build, "convert", stem + ".tflite", stem + ".again.tflite")
+    peer.thimble_must(build, "convert", stem + ".tflite", stem + ".again.tflite")
     with open(stem + ".again.tflite", "rb") as f:
         again = litert(f.read(), samples)
     need(again.tobytes() == want.tobytes(), f"{stem}.again.tflite: LiteRT gives other bytes than for the original")

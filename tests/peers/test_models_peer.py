@@ -13,9 +13,9 @@ import os
 import subprocess
 import sys
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(SOURCE, "..", "shared", "data"))
-RUNNER = os.path.join(SOURCE, "tests", "peers", "run_tflite.py")
+import peer
+
+RUNNER = os.path.join(peer.SOURCE, "tests", "peers", "run_tflite.py")
 INTEGER_SAMPLES, FLOAT_SAMPLES, TOLERANCE = 100, 10, 1e-5
 DYNAMIC_RANGE, ROUNDED_ACTIVATIONS = ["kws_ref_model_float32.tflite"], 1e-2
 
@@ -30,16 +30,11 @@ for path in sys.argv[1:]:
 """
 
 
-def skip(reason):
-    print(f"skipped: {reason}")
-    sys.exit(77)
-
-
 def models():
     found = []
-    for path, _, names in sorted(os.walk(os.path.join(DATA, "models"))):
+    for path, _, names in sorted(os.walk(peer.collected("models"))):
         found += [os.path.join(path, n) for n in sorted(names) if n.endswith(".tflite")]
-    return found or skip(f"no folder {DATA} with collected models (THIMBLE_TEST_DATA)")
+    return found
 
 
 def random_inputs(numpy, ports, samples, seed):
@@ -127,23 +122,18 @@ def compare(numpy, build):
     for c in cases:
         wrong = c.ours(tool) or c.difference()
         failures += wrong is not None
-        print(f"{'FAIL' if wrong else 'ok  '} {os.path.relpath(c.model, DATA)} ({'float' if c.is_float else 'integer'})" +
+        print(f"{'FAIL' if wrong else 'ok  '} {os.path.relpath(c.model, peer.DATA)} ({'float' if c.is_float else 'integer'})" +
               (f": {wrong}" if wrong else ""))
     print(f"{len(cases)} models, {failures} wrong")
     return failures == 0
 
 
 def main():
-    build = sys.argv[1]
-    models()
-    if "--inside" in sys.argv:
-        import numpy
+    peer.collected("models")
+    peer.enter()
+    import numpy
 
-        sys.exit(0 if compare(numpy, build) else 1)
-    found = subprocess.run([os.path.join(SOURCE, "tests", "peers", "venv.sh"), build], capture_output=True, text=True)
-    if found.returncode == 77:
-        skip(found.stderr.strip().removeprefix("skipped: "))
-    sys.exit(subprocess.run([found.stdout.strip(), os.path.abspath(__file__), build, "--inside"]).returncode)
+    sys.exit(0 if compare(numpy, sys.argv[1]) else 1)
 
 
 if __name__ == "__main__":

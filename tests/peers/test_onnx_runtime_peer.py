@@ -8,12 +8,13 @@ Micro does. Skips when models or peers cannot be had.
     test_onnx_runtime_peer.py BUILD_DIR
 
 SPDX-License-Identifier: Apache-2.0"""
+import logging
 import os
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-DATA = os.environ.get("THIMBLE_TEST_DATA") or os.path.join(HERE, "../../../shared/data")
+import peer
+
 SAMPLES, FLOAT_MOST, STEPS_MOST = 10, 1e-5, 2
 STEPS_ATTENTION = 4  # a softmax inside keeps TensorFlow Lite Micro's grid, and a layer norm magnifies what that costs
 
@@ -25,7 +26,7 @@ MODELS = [("onnx2c/test__mnist__model.onnx", True, 0, 255), ("onnx2c/test__mnist
 QUANTIZED = [0, 1, 2, 4, 5]  # of MODELS
 
 
-sys.path.insert(0, os.path.join(HERE, "../read"))
+sys.path.insert(0, os.path.join(peer.SOURCE, "tests/read"))
 from onnx_build import INT64, model, node, tensor, value  # noqa: E402
 
 
@@ -99,19 +100,6 @@ def own_models(thimble):
     return rows
 
 
-def skip(reason):
-    print(f"skipped: {reason}")
-    sys.exit(77)
-
-
-def under_peers(build):
-    """Runs this script again with the python that has the peers."""
-    done = subprocess.run([os.path.join(HERE, "venv.sh"), build], capture_output=True, text=True)
-    if done.returncode != 0:
-        skip(done.stderr.strip().replace("skipped: ", ""))
-    sys.exit(subprocess.run([done.stdout.strip(), os.path.abspath(__file__), build, "peers"]).returncode)
-
-
 class Thimble:
     def __init__(self, build):
         self.program = os.path.join(build, "thimble")
@@ -151,7 +139,7 @@ def compare(thimble, path, picture, low, high):
 def check_float(thimble, failures):
     for name, picture, low, high in MODELS + own_models(thimble):
         try:
-            worst, largest = compare(thimble, os.path.join(DATA, "models", name), picture, low, high)
+            worst, largest = compare(thimble, os.path.join(peer.DATA, "models", name), picture, low, high)
         except RuntimeError as error:
             failures.append(f"{name}: {error}")
             continue
@@ -194,7 +182,7 @@ def check_quantized(thimble, failures):
     kinds = [(form, a, w, c) for form in (QuantFormat.QDQ, QuantFormat.QOperator)
              for a, w, c in ((s8, s8, False), (u8, s8, True), (u8, u8, False))]
     for name, picture, low, high in [MODELS[i] for i in QUANTIZED] + own_models(thimble):
-        source = prepared(thimble, os.path.join(DATA, "models", name))
+        source = prepared(thimble, os.path.join(peer.DATA, "models", name))
         port = onnxruntime.InferenceSession(source).get_inputs()[0]
         shape = [d if isinstance(d, int) else 1 for d in port.shape]
         for form, activations, kind, per_channel in kinds:
@@ -218,10 +206,6 @@ def check_quantized(thimble, failures):
 
 
 def main():
-    if len(sys.argv) == 2:
-        under_peers(sys.argv[1])
-    if not os.path.exists(os.path.join(DATA, "models/onnx2c")):
-        skip(f"there is no {DATA}/models/onnx2c")
     thimble, failures = Thimble(sys.argv[1]), []
     check_float(thimble, failures)
     check_quantized(thimble, failures)
@@ -230,17 +214,16 @@ def main():
     sys.exit(1 if failures else 0)
 
 
-if len(sys.argv) > 2:
-    import logging
-
-    logging.getLogger().setLevel(logging.ERROR)
-    try:
-        import numpy
-        import onnx
-        import onnxruntime
-        from onnx import numpy_helper, version_converter  # noqa: F401
-        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as missing:
-        skip(f"the peers have no ONNX Runtime ({missing}); remove BUILD/peers to install it")
+peer.collected("models/onnx2c")
+peer.enter()
+logging.getLogger().setLevel(logging.ERROR)
+try:
+    import numpy
+    import onnx
+    import onnxruntime
+    from onnx import numpy_helper, version_converter  # noqa: F401
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+except ImportError as missing:
+    peer.skip(f"the peers have no ONNX Runtime ({missing}); remove BUILD/peers to install it")
 main()

@@ -10,27 +10,11 @@ import glob
 import os
 import subprocess
 import sys
-import tarfile
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(SOURCE, "../shared/data"))
+import peer
+
 MODELS = 127
 LETTER = {"int16": "h", "int32": "i"}
-
-
-def unpack(build):
-    """The folder with the cases, unpacked once."""
-    archive = os.path.join(DATA, "peers/tflm_seanet.tar.xz")
-    if not os.path.exists(archive):
-        print(f"skipped: {archive} is not there")
-        sys.exit(77)
-    folder = os.path.join(build, "seanet")
-    if not os.path.exists(os.path.join(folder, "done")):
-        os.makedirs(folder, exist_ok=True)
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-        open(os.path.join(folder, "done"), "w").close()
-    return folder
 
 
 def read_csv(path):
@@ -70,7 +54,7 @@ def check(thimble, model):
 
 def main():
     build = os.path.abspath(sys.argv[1])
-    models = sorted(glob.glob(os.path.join(unpack(build), "seanet/*/*.tflite")))
+    models = sorted(glob.glob(os.path.join(peer.unpack("peers/tflm_seanet.tar.xz", os.path.join(build, "seanet")), "seanet/*/*.tflite")))
     if len(models) != MODELS:
         print(f"{len(models)} models, expected {MODELS}")
         return 1

@@ -9,30 +9,17 @@ import os
 import subprocess
 import sys
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MODELS = os.path.join(os.environ.get("THIMBLE_TEST_DATA", os.path.join(SOURCE, "../shared/data")), "models/tflm")
+import peer
+
+MODELS = os.path.join(peer.DATA, "models/tflm")
 INTEGER, FLOAT = ("keyword_scrambled", "trained_lstm_int8"), "trained_lstm"
 SAMPLES, FLOAT_MAX = 100, 1e-5
-
-
-def skip(reason):
-    print(f"skipped: {reason}")
-    sys.exit(77)
 
 
 def command(*words):
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
-
-
-def in_venv(build):
-    """Runs this file again by the python that has the peers."""
-    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
-    if done.returncode == 77:
-        skip(done.stderr.strip())
-    python = done.stdout.strip()
-    sys.exit(subprocess.run([python, os.path.abspath(__file__), build, "here"]).returncode)
 
 
 def thimble(build, folder, program, x, dtype, *options):
@@ -88,10 +75,8 @@ def check_float(build, folder):
 
 def main():
     build = os.path.abspath(sys.argv[1])
-    if not os.path.exists(f"{MODELS}/{FLOAT}.tflite"):
-        skip(f"{MODELS} is not there")
-    if len(sys.argv) < 3:
-        in_venv(build)
+    peer.collected(f"models/tflm/{FLOAT}.tflite")
+    peer.enter()
     folder = os.path.join(build, "state_peer")
     os.makedirs(folder, exist_ok=True)
     good = [check_integer(build, folder, name) for name in INTEGER] + [check_float(build, folder)]

@@ -12,37 +12,17 @@ import shutil
 import subprocess
 import sys
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SAMPLES, ROUNDS, NEAR = 4, 12, 1e-5
+import peer
+from peer import Failure, need
 
-
-def in_peer_environment(build):
-    """Starts this program again with the python that has the peers."""
-    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
-    if done.returncode:
-        print(done.stderr.strip())
-        sys.exit(done.returncode)
-    os.execv(done.stdout.strip(), [done.stdout.strip(), os.path.abspath(__file__), build, "here"])
-
-
-if len(sys.argv) < 3:
-    in_peer_environment(os.path.abspath(sys.argv[1]))
-
-sys.path.insert(0, os.path.join(SOURCE, "tests", "peers"))
+peer.enter()
 import numpy  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
-from one_op_models import FLOAT32, INT8, INT32, OP, OPTIONS, Model, flatbuffers, run_tflm, schema  # noqa: E402
+from one_op_models import FLOAT32, INT8, OP, OPTIONS, Model, flatbuffers, run_tflm, schema  # noqa: E402
+
+SAMPLES, ROUNDS, NEAR = 4, 12, 1e-5
 
 FLOAT16, INT4 = 1, 17
-
-
-class Failure(Exception):
-    pass
-
-
-def need(condition, message):
-    if not condition:
-        raise Failure(message)
 
 
 class Network(Model):
@@ -271,8 +251,7 @@ def check_damage(build, folder, number, seed):
     path = os.path.join(folder, "damaged.tflite")
     with open(path, "wb") as f:
         f.write(data)
-    done = subprocess.run([os.path.join(build, "thimble"), "info", path, "--quiet"], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=10)
+    done = peer.thimble(build, "info", path)
     need(done.returncode in (0, 3), f"{path}: exit code {done.returncode}\n{done.stderr}")
 
 

@@ -11,43 +11,22 @@ import math
 import os
 import random
 import shutil
-import subprocess
 import sys
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SAMPLES, ROUNDS, NETWORKS = 4, 40, 12
+import peer
+from peer import Failure, need
 
-
-def in_peer_environment(build):
-    """Starts this program again with the python that has the peers."""
-    done = subprocess.run([os.path.join(SOURCE, "tests/peers/venv.sh"), build], capture_output=True, text=True)
-    if done.returncode:
-        print(done.stderr.strip())
-        sys.exit(done.returncode)
-    os.execv(done.stdout.strip(), [done.stdout.strip(), os.path.abspath(__file__), build, "here"])
-
-
-if len(sys.argv) < 3:
-    in_peer_environment(os.path.abspath(sys.argv[1]))
-
-sys.path.insert(0, os.path.join(SOURCE, "tests", "peers"))
+peer.enter()
 import numpy  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
 import one_op_models as one_op  # noqa: E402
 from one_op_models import INT8, INT32, OP, OPTIONS, Model, flatbuffers, schema  # noqa: E402
 
+SAMPLES, ROUNDS, NETWORKS = 4, 40, 12
+
 UINT8 = 3
 REFERENCE = OpResolverType.BUILTIN_REF
 OPTIMIZED = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # for fully connected: the reference multiplies in float
-
-
-class Failure(Exception):
-    pass
-
-
-def need(condition, message):
-    if not condition:
-        raise Failure(message)
 
 
 def litert(data, samples, kind):
@@ -62,12 +41,6 @@ def litert(data, samples, kind):
     return numpy.concatenate(out)
 
 
-def thimble(build, *words):
-    done = subprocess.run([os.path.join(build, "thimble"), *words, "--quiet"], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True)
-    need(done.returncode == 0, f"thimble {' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
-
-
 def ours(build, stem, data, samples, dtype):
     """What `thimble run` gives for the .tflite, and for the .thim that is compiled from it."""
     with open(stem + ".tflite", "wb") as f:
@@ -76,7 +49,7 @@ def ours(build, stem, data, samples, dtype):
     for i, x in enumerate(samples):
         x.tofile(f"{stem}.{i}.bin")
         words += ["--input", f"{stem}.{i}.bin"]
-    thimble(build, "run", stem + ".tflite", *words, "-o", stem + ".out.bin")
+    peer.thimble_must(build, "run", stem + ".tflite", *words, "-o", stem + ".out.bin")
     return numpy.fromfile(stem + ".out.bin", dtype)
 
 
@@ -279,10 +252,10 @@ def check_network(build, folder, number):
     stem = os.path.join(folder, f"network_{number}")
     got = ours(build, stem, data, samples, numpy.uint8)
     need((got == want).all(), f"{stem}: {numpy.sum(got != want)} of {len(want)} bytes differ")
-    thimble(build, "compile", stem + ".tflite", "-o", stem + "_firmware")
+    peer.thimble_must(build, "compile", stem + ".tflite", "-o", stem + "_firmware")
     blob = [os.path.join(d, f) for d, _, fs in os.walk(stem + "_firmware") for f in fs if f.endswith(".thim")]
     need(blob, f"{stem}: compile has written no .thim")
-    thimble(build, "run", blob[0], "--input", stem + ".0.bin", "-o", stem + ".thim.bin")
+    peer.thimble_must(build, "run", blob[0], "--input", stem + ".0.bin", "-o", stem + ".thim.bin")
     need(numpy.fromfile(stem + ".thim.bin", "u1").tobytes() == want.tobytes(), f"{stem}: the .thim gives other bytes")
     return collections.Counter(want.reshape(SAMPLES, -1).argmax(1).tolist())
 
