@@ -255,15 +255,25 @@ th_status th_lower_clip(th_lowering *l, int node) {
   return th_lower_multiplier(n, (double)ratio, &p->mult[0], &p->shift[0]);
 }
 
+/* For int8 in double, as TFLite Micro has it since 2025. For int16 in float32, as its recorded outputs have it. */
+static void leaky_ratios(th_grid in, th_grid out, float alpha, double *ratio, double *slope) {
+  *ratio = (double)in.scale / (double)out.scale;
+  *slope = (double)in.scale * (double)alpha / (double)out.scale;
+  if (in.dtype != TH_DTYPE_S16) return;
+  const float product = in.scale * alpha, above = in.scale / out.scale, below = product / out.scale;
+  *ratio = (double)above;
+  *slope = (double)below;
+}
+
 th_status th_lower_leaky_relu(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   th_grid in, out;
   thr_unary_params *p;
+  double ratio, slope;
   TH_TRY(unary_step(l, node, THR_KERNEL_LEAKY_RELU_S8, THR_KERNEL_LEAKY_RELU_S16, &in, &out, &p));
-  const float product = in.scale * n->attr[TH_ATTR_ALPHA].f; /* in float32, as TFLite's recorded outputs have it */
-  const float slope = product / out.scale, ratio = in.scale / out.scale;
-  TH_TRY(th_lower_multiplier(n, (double)ratio, &p->mult[0], &p->shift[0]));
-  TH_TRY(th_lower_multiplier(n, fabs((double)slope), &p->mult[1], &p->shift[1]));
+  leaky_ratios(in, out, n->attr[TH_ATTR_ALPHA].f, &ratio, &slope);
+  TH_TRY(th_lower_multiplier(n, ratio, &p->mult[0], &p->shift[0]));
+  TH_TRY(th_lower_multiplier(n, fabs(slope), &p->mult[1], &p->shift[1]));
   if (slope < 0) p->mult[1] = -p->mult[1];
   return TH_OK;
 }

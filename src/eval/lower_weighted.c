@@ -41,8 +41,7 @@ static th_status check_weight_zeros(const th_node *n, const th_tensor *w) {
   return TH_OK;
 }
 
-/* A 16-bit layer with a bias of 64 bits sums in 64; TFLite Micro's fully connected layer and transposed convolution
- * know no other sums. */
+/* A 16-bit layer with a bias of 64 bits, or none, sums in 64. */
 static th_status check_bias(weighted *d) {
   const bool s16 = d->in.dtype == TH_DTYPE_S16;
   const th_tensor *b = d->b;
@@ -50,7 +49,7 @@ static th_status check_bias(weighted *d) {
             th_shape_elems(&b->shape) != d->channels))
     return TH_LOWER_FAIL(d->node, "bias %s is not %d constant s32 values%s", b->name, (int)d->channels,
                          s16 ? " (or s64)" : "");
-  d->acc64 = s16 && (b ? b->dtype == TH_DTYPE_S64 : d->node->op != TH_OP_CONV2D);
+  d->acc64 = s16 && (!b || b->dtype == TH_DTYPE_S64);
   return TH_OK;
 }
 

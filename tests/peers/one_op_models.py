@@ -22,11 +22,14 @@ SAMPLES = 4
 FLOAT32, INT32, INT64, INT16, INT8 = 0, 2, 4, 7, 9
 OP = schema.BuiltinOperator
 OPTIONS = schema.BuiltinOptions
+NUMPY = {INT8: numpy.int8, INT16: numpy.int16, INT32: numpy.int32}
 ACTIVATIONS = [0, 0, 1, 2, 3]  # none twice, relu, relu_n1_to_1, relu6
 
 
 class Model:
     """Tensors and one operator; `r` is the source of all choices."""
+
+    top = 128  # integers of the activations lie below it
 
     def __init__(self, r):
         self.r = r
@@ -168,6 +171,21 @@ def fully_connected_on_edges(m):
     m.run(OP.FULLY_CONNECTED, [x, w, b], y, OPTIONS.FullyConnectedOptions, schema.FullyConnectedOptionsT(), 4)
 
 
+def leaky_relu_on_edges(m):
+    """Models whose answers tell ratios in double from ratios in float32."""
+    edges = []
+    while not edges:
+        s_in, s_out, alpha = (numpy.float32(m.r.uniform(*limits)) for limits in ((0.05, 0.1), (0.1, 0.2), (0.1, 0.9)))
+        wide, narrow = float(s_in) * float(alpha) / float(s_out), float(s_in * alpha / s_out)
+        x = numpy.arange(-255, 0)
+        near = x[abs(x * math.frexp(wide)[0] % 1 - 0.5) < 1e-4]  # to a half in the first rounding
+        edges = [a for a in map(int, near) if scaled(a, wide) != scaled(a, narrow)]
+    o = schema.LeakyReluOptionsT()
+    o.alpha = float(alpha)
+    x, y = m.tensor([1, 1000], INT8, s_in, 127), m.tensor([1, 1000], INT8, s_out, 0)
+    m.run(OP.LEAKY_RELU, [x], y, OPTIONS.LeakyReluOptions, o)
+
+
 def pool(m):
     r = m.r
     size = [r.randint(2, 9), r.randint(2, 9)]
@@ -189,7 +207,7 @@ def element_wise(m):
     code, kind, o = r.choice([(OP.ADD, OPTIONS.AddOptions, schema.AddOptionsT()),
                               (OP.SUB, OPTIONS.SubOptions, schema.SubOptionsT()),
                               (OP.MUL, OPTIONS.MulOptions, schema.MulOptionsT())])
-    s_out = s_a * s_b * 128 * r.uniform(0.3, 2) if code == OP.MUL else (s_a + s_b) * r.uniform(0.3, 1.5)
+    s_out = s_a * s_b * m.top * r.uniform(0.3, 2) if code == OP.MUL else (s_a + s_b) * r.uniform(0.3, 1.5)
     a = m.tensor(shape, INT8, s_a, m.zero())
     constant = len(other) == 1 or r.random() < 0.5  # an input begins with the batch
     b = m.tensor(other, INT8, s_b, m.zero(), 0, m.weights(other) if constant else None)
@@ -293,7 +311,7 @@ def two_operands(m, code, kind=OPTIONS.NONE, options=None, version=2):
     if code in (OP.MINIMUM, OP.MAXIMUM):
         s_b, s_out, z_b, z_out = s_a, s_a, z_a, z_a
     if code == OP.SQUARED_DIFFERENCE:
-        s_out, z_out = (s_a + s_b) ** 2 * 128 * r.uniform(0.2, 1), r.choice([-128, z_out])
+        s_out, z_out = (s_a + s_b) ** 2 * m.top * r.uniform(0.2, 1), r.choice([-128, z_out])
     if code == OP.PRELU:
         s_b = 2.0 ** r.uniform(-9, -5)
         s_out = s_a * r.uniform(0.5, 2)
@@ -411,7 +429,7 @@ def svdf(m):
 
 
 MAKERS = [convolution, depthwise_convolution, fully_connected, pool, element_wise, softmax, unary, mean, concatenation,
-          pad, change_of_type, fully_connected_on_edges, svdf,
+          pad, change_of_type, fully_connected_on_edges, leaky_relu_on_edges, svdf,
           extremes, squared_difference, prelu, division, by_table, reduction, index_of_extreme, rows]
 
 
@@ -420,10 +438,11 @@ def random_inputs(model, seed):
     arrays = []
     for i in model.inputs():
         t = model.tensors[i]
-        if t.type == INT8:
-            arrays.append(rng.randint(-128, 128, [SAMPLES, *t.shape]).astype(numpy.int8))
-        else:
+        if t.type == FLOAT32:
             arrays.append((rng.randn(SAMPLES, *t.shape) * 20).astype(numpy.float32))
+        else:
+            limits = numpy.iinfo(NUMPY[t.type])
+            arrays.append(rng.randint(limits.min, limits.max + 1, [SAMPLES, *t.shape]).astype(NUMPY[t.type]))
     return arrays
 
 
@@ -440,9 +459,9 @@ def run_tflm(data, arrays, path):
             f.write(numpy.ascontiguousarray(interpreter.get_output(0)).tobytes())
 
 
-def make(folder, number):
-    model = Model(random.Random(number))
-    maker = MAKERS[number % len(MAKERS)]
+def make(folder, number, kind, makers):
+    model = kind(random.Random(number))
+    maker = makers[number % len(makers)]
     maker(model)
     data, arrays = model.pack(), random_inputs(model, number)
     base = os.path.join(folder, str(number))
@@ -458,12 +477,12 @@ def make(folder, number):
         sys.exit("TFLite Micro does not run model %d (%s)" % (number, maker.__name__))
 
 
-def main():
+def main(kind, makers):
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     for number in range(int(sys.argv[2])):
-        make(sys.argv[1], number)
+        make(sys.argv[1], number, kind, makers)
 
 
 if __name__ == "__main__":
-    main()
+    main(Model, MAKERS)

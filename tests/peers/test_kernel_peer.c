@@ -1,6 +1,6 @@
-/* Random models of one int8 operator each, computed here and by TFLite Micro itself: every byte must agree. The models,
- * inputs and TFLite Micro's answers come from one_op_models.py, run in the environment of venv.sh; without it the test
- * skips and says why. SPDX-License-Identifier: Apache-2.0 */
+/* Random models of one operator each, of int8 or int16, computed here and by TFLite Micro itself: every byte must
+ * agree. The models, inputs and TFLite Micro's answers come from one_op_models.py and one_op_models_s16.py, run in the
+ * environment of venv.sh; without it the test skips and says why. SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,21 +69,30 @@ static void check_model(const char *folder, int model) {
   th_arena_destroy(arena);
 }
 
-static void every_byte_is_tflite_micros(void **state) {
+static void compare_models(const char *script) {
   char command[2200], python[512], folder[512], line[512];
-  snprintf(folder, sizeof folder, "%s/one_op_models", THIMBLE_BINARY_DIR);
+  snprintf(folder, sizeof folder, "%s/%s", THIMBLE_BINARY_DIR, script);
   snprintf(command, sizeof command, "'%s/tests/peers/venv.sh' '%s'", THIMBLE_SOURCE_DIR, THIMBLE_BINARY_DIR);
   const int found = run_command(command, python, sizeof python);
   if (found == 77) skip(); /* the script has said why */
   assert_int_equal(found, 0);
   assert_int_equal(th_dir_create(folder), TH_OK);
-  snprintf(command, sizeof command, "'%s' '%s/tests/peers/one_op_models.py' '%s' %d 2>'%s/log'", python,
-           THIMBLE_SOURCE_DIR, folder, MODELS, folder);
+  snprintf(command, sizeof command, "'%s' '%s/tests/peers/%s.py' '%s' %d 2>'%s/log'", python, THIMBLE_SOURCE_DIR,
+           script, folder, MODELS, folder);
   if (run_command(command, line, sizeof line) != 0) fail_msg("the models cannot be made, see %s/log", folder);
   for (int i = 0; i < MODELS; i++) check_model(folder, i);
 }
 
+static void every_byte_is_tflite_micros(void **state) {
+  compare_models("one_op_models");
+}
+
+static void every_byte_is_tflite_micros_with_16_bits(void **state) {
+  compare_models("one_op_models_s16");
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_byte_is_tflite_micros)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_byte_is_tflite_micros),
+                                     cmocka_unit_test(every_byte_is_tflite_micros_with_16_bits)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
