@@ -279,7 +279,7 @@ static int check_lstm(const thr_lstm_params *p, use *u) {
   u->written = 6;
   u->out = volume(p->time, p->n, 1);
   return good_zeros(p->in_zero, p->out_zero, u) && p->clip >= 0 && p->clip <= INT16_MAX && p->tanh_mult >= 0 &&
-         p->tanh_mult <= INT16_MAX && p->tanh_shift <= 30;
+         p->tanh_mult <= INT16_MAX && p->tanh_shift <= 30 && p->restart <= 1;
 }
 
 static int check_params(const thr_step *s, use *u) {

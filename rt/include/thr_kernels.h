@@ -201,6 +201,7 @@ typedef struct thr_lstm_params {
   int32_t clip;      /* of the cell; 0: none */
   int32_t tanh_mult; /* of the cell's tangent, as in the unary kernel; with tanh_shift */
   uint8_t tanh_shift;
+  uint8_t restart; /* 1: the states are cleared first; 0: they are those of the last run */
   thr_weights weights;
   thr_bias bias;
   thr_requant requant;

@@ -194,7 +194,8 @@ th_status th_lower_lstm(th_lowering *l, int node) {
                        .in_n = x->shape.dim[x->shape.rank - 1],
                        .n = units,
                        .in_zero = grid_in.zero,
-                       .out_zero = grid_hidden.zero};
+                       .out_zero = grid_hidden.zero,
+                       .restart = n->attr[TH_ATTR_RESTART].i != 0};
   if (th_shape_elems(&x->shape) != (int64_t)p.time * p.in_n) p.time = (int32_t)(th_shape_elems(&x->shape) / p.in_n);
   for (int gate = 0; gate < 4; gate++) {
     TH_TRY(need_constant(n, th_node_in(l->g, n, IN_W + gate), TH_DTYPE_S8, (int64_t)units * p.in_n, "input weights"));

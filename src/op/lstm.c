@@ -3,9 +3,11 @@
  *
  *   i, f, o = sigmoid(W x + R h + b)    g = act(W x + R h + b)    c = clip(f c + i g)    h = o act(c)
  *
- * h and c are inputs that forward changes, so that a sequence may come in pieces. SPDX-License-Identifier: Apache-2.0
+ * h and c are inputs that forward changes, so that a sequence may come in pieces; with `restart` it may not: both begin
+ * as zero. SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
+#include <string.h>
 
 #include "op/common.h"
 
@@ -64,6 +66,10 @@ static void run_sample(const th_op_run *r, const float *x, float *hidden, float 
   const sizes s = sizes_of(r->graph, r->node);
   const float clip = r->node->attr[TH_ATTR_CLIP].f;
   float *gate = r->scratch;
+  if (r->node->attr[TH_ATTR_RESTART].i) {
+    memset(hidden, 0, sizeof *hidden * (size_t)s.units);
+    memset(cell, 0, sizeof *cell * (size_t)s.units);
+  }
   for (int32_t t = 0; t < s.time; t++, x += s.in, y += s.units) {
     for (int k = 0; k < GATES; k++) run_gate(r, k, x, hidden, s, gate + (ptrdiff_t)k * s.units);
     for (int32_t u = 0; u < s.units; u++) {
@@ -94,7 +100,7 @@ static th_op_cost cost(const th_graph *g, const th_node *n) {
   return (th_op_cost){.macs = weights * s.time, .params = weights + (int64_t)GATES * s.units};
 }
 
-static const th_attr_id attrs[] = {TH_ATTR_ACTIVATION, TH_ATTR_CLIP, TH_ATTR_COUNT};
+static const th_attr_id attrs[] = {TH_ATTR_ACTIVATION, TH_ATTR_CLIP, TH_ATTR_RESTART, TH_ATTR_COUNT};
 
 const th_op th_op_lstm = {
     .name = "lstm", .attrs = attrs, .infer = infer, .forward = forward, .cost = cost, .scratch_elems = scratch_elems};

@@ -207,7 +207,7 @@ static void print_svdf(printer *x, const th_program_step *s, const thr_svdf_para
 
 static void print_lstm(printer *x, const th_program_step *s, const thr_lstm_params *p) {
   th_buf *b = x->c;
-  INT(time), INT(in_n), INT(n), INT(in_zero), INT(out_zero), INT(clip), INT(tanh_mult), INT(tanh_shift);
+  INT(time), INT(in_n), INT(n), INT(in_zero), INT(out_zero), INT(clip), INT(tanh_mult), INT(tanh_shift), INT(restart);
   print_weighted(x, s, &p->weights, &p->bias, &p->requant);
 }
 

@@ -1318,6 +1318,7 @@ static void case_lstm_s8(kase *k) {
   p->out_zero = edgy(k, -128, 127);
   p->clip = chance(k, 50) ? 0 : between(k, 1, 32767);
   p->tanh_mult = 3; /* a cell of scale 2^-12 */
+  p->restart = chance(k, 50);
   const int32_t size = p->in_n + p->n;
   const int8_t *w = bytes_of(k, (size_t)(4 * p->n * size)), *x = input(k, 0, (size_t)(p->time * p->in_n));
   p->weights = (thr_weights){.data = (const uint8_t *)w, .bytes = (uint32_t)(4 * p->n * size)};
@@ -1334,6 +1335,10 @@ static void case_lstm_s8(kase *k) {
   k->states = 6;
   int8_t *h = k->after[1] = th_arena_copy(k->arena, h0, (size_t)p->n);
   int16_t *c = k->after[2] = th_arena_copy(k->arena, c0, 2 * (size_t)p->n);
+  for (int32_t u = 0; u < p->n && p->restart; u++) {
+    h[u] = (int8_t)p->out_zero;
+    c[u] = 0;
+  }
   int8_t *y = expect(k, (size_t)(p->time * p->n)), next[8];
   for (int32_t t = 0; t < p->time; t++) {
     for (int32_t u = 0; u < p->n; u++) {

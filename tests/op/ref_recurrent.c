@@ -40,6 +40,7 @@ void ref_lstm(const th_graph *g, const th_node *n, int samples, double *const *i
   for (int s = 0; s < samples; s++) {
     memcpy(h, in[13] + s * units, sizeof *h * (size_t)units);
     memcpy(c, in[14] + s * units, sizeof *c * (size_t)units);
+    for (int u = 0; u < units && n->attr[TH_ATTR_RESTART].i; u++) h[u] = c[u] = 0;
     for (int t = 0; t < steps; t++) {
       const double *x = in[0] + (s * steps + t) * size;
       for (int u = 0; u < units; u++) {

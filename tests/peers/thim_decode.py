@@ -276,7 +276,7 @@ QUANTIZE = [("n", U, 1), ("zero", S, -128), ("scale", R, 0), ("type", U, 1)]
 SVDF = [("in_n", U, 1), ("filters", U, 1), ("memory", U, 1), ("rank", U, 1), ("in_zero", S, -128), ("out_zero", S, -128),
         ("state_zero", S, 0)]
 LSTM = [("time", U, 1), ("in_n", U, 1), ("n", U, 1), ("in_zero", S, -128), ("out_zero", S, 0), ("clip", U, 0),
-        ("tanh_mult", U, 3), ("tanh_shift", U, 0)]
+        ("tanh_mult", U, 3), ("tanh_shift", U, 0), ("restart", U, 0)]
 REQUANTIZE = [("n", U, 1), ("in_type", U, 1), ("out_type", U, 1), ("in_zero", S, 0), ("out_zero", S, 0), ("mult", R, 0),
               ("shift", S, 0)]
 

@@ -59,6 +59,10 @@ void thr_lstm_s8_ref(const thr_lstm_params *p, const int8_t *in, const int8_t *h
                      void *scratch) {
   int8_t *h = (int8_t *)thr_state(hidden);
   int16_t *c = (int16_t *)thr_state(cell), *gate = (int16_t *)scratch;
+  if (p->restart) {
+    memset(h, p->out_zero, (size_t)p->n);
+    memset(c, 0, (size_t)p->n * sizeof *c);
+  }
   for (int32_t t = 0; t < p->time; t++, in += p->in_n, out += p->n) {
     run_gates(p, in, h, gate, gate + (size_t)p->n * GATES);
     update(p, gate, h, c);
