@@ -69,6 +69,9 @@ static bool is_trainable_input(const th_node *n, int i) {
 static th_status check_float(const th_graph *g, const th_node *n, int i) {
   const th_tensor *t = &g->tensors[n->in[i]];
   bool data_only = t->data && !is_trainable_input(n, i) && !is_running_input(n, i);
+  if (t->is_variable)
+    return th_fail(TH_ERR_INPUT, "%s (%s): has a state (%s); layers with states cannot be trained", n->name,
+                   th_op_name(n->op), t->name);
   if (t->dtype == TH_DTYPE_F32 || data_only) return TH_OK;
   return th_fail(TH_ERR_INPUT, "%s (%s): tensor %s is %s, training needs f32", n->name, th_op_name(n->op), t->name,
                  th_dtype_name(t->dtype));
