@@ -237,23 +237,29 @@ static float *transposed(kr_reader *r, const float *from, size_t outer, size_t i
   return to;
 }
 
-static th_status load_weight(kr_reader *r, const kr_call *c, const kr_weight *want, int index, int n, int *tensor) {
+th_status th_keras_weight_data(kr_reader *r, const kr_layer *l, const kr_weight *want, int index, int n,
+                               const float **data) {
   kr_found f = {0};
   int64_t elems = 1;
   for (int i = 0; i < want->rank; i++) {
     if (want->dim[i] < 1 || elems > MAX_WEIGHTS / want->dim[i])
-      return th_keras_fail(r, c->layer, "its weight %s would have more than %lld values", want->role,
-                           (long long)MAX_WEIGHTS);
+      return th_keras_fail(r, l, "its weight %s would have more than %lld values", want->role, (long long)MAX_WEIGHTS);
     elems *= want->dim[i];
   }
   kr_found expected = {.count = n, .rank = want->rank};
   memcpy(expected.dim, want->dim, sizeof want->dim);
-  TH_TRY(r->source.find(r->source.user, r, c->layer, index, &expected, &f));
-  TH_TRY(check_found(r, c->layer, want, n, &f));
+  TH_TRY(r->source.find(r->source.user, r, l, index, &expected, &f));
+  TH_TRY(check_found(r, l, want, n, &f));
+  *data = f.data;
+  return TH_OK;
+}
+
+static th_status load_weight(kr_reader *r, const kr_call *c, const kr_weight *want, int index, int n, int *tensor) {
+  const float *data;
+  TH_TRY(th_keras_weight_data(r, c->layer, want, index, n, &data));
   th_arena_pos pos = th_arena_mark(r->scratch);
-  const float *data = want->outer ? transposed(r, f.data, (size_t)want->outer, (size_t)want->inner,
-                                               want->block ? (size_t)want->block : 1)
-                                  : f.data;
+  if (want->outer)
+    data = transposed(r, data, (size_t)want->outer, (size_t)want->inner, want->block ? (size_t)want->block : 1);
   th_status status = data ? th_keras_const(r, c, want->role, &want->shape, data, tensor) : TH_ERR_RESOURCE;
   th_arena_release(r->scratch, pos);
   return status;

@@ -6,6 +6,7 @@
  *   keras_build.c       values, nodes and weights of the graph that is being made
  *   keras_layers.c      the table of layers (keras_layers.def), and layers without a window
  *   keras_windows.c     convolutions, pools, dense layers
+ *   keras_recurrent.c   LSTM
  *   keras_merge.c       layers of several inputs, and plain TensorFlow and Keras operations
  *   keras_activation.c  activations, by name and as layers
  *
@@ -18,7 +19,7 @@
 #include "ir/graph.h"
 #include "op/op.h"
 
-enum { KR_MAX_ARGS = 24, KR_MAX_WEIGHTS = 6, KR_MAX_WEIGHT_RANK = 5, KR_MAX_PORTS = 64, KR_MAX_CALLS = 2048 };
+enum { KR_MAX_ARGS = 24, KR_MAX_WEIGHTS = 12, KR_MAX_WEIGHT_RANK = 5, KR_MAX_PORTS = 64, KR_MAX_CALLS = 2048 };
 
 typedef struct kr_reader kr_reader;
 typedef struct kr_layer kr_layer;
@@ -171,6 +172,10 @@ kr_weight th_keras_channel_weight(const char *role, int n); /* n values, one per
 /* Reads the layer's weights into constants; the second time gives the same ones. `form` tells apart uses of one layer
  * that keep them in different shapes. */
 th_status th_keras_weights(kr_reader *r, const kr_call *c, const kr_weight *want, int n, int form, int *tensors);
+
+/* Weight number `index` of the `n` that layer l has, as Keras keeps it; for who cannot use them as they are. */
+th_status th_keras_weight_data(kr_reader *r, const kr_layer *l, const kr_weight *want, int index, int n,
+                               const float **data);
 
 /* --- asking the config --- */
 th_status th_keras_ints(const kr_reader *r, const kr_layer *l, const char *key, int n, int lo, int hi, int *values);

@@ -190,8 +190,22 @@ def operators():
     return keras.Model([i, j], out, name="operators")
 
 
+def recurrent():
+    x = i = keras.Input((7, 3))
+    a = L.LSTM(4, name="a")(x)
+    b = L.LSTM(5, return_sequences=True, go_backwards=True, use_bias=False, name="b")(x)
+    c = L.LSTM(3, activation="relu", unit_forget_bias=False, name="c")(b)
+    d = L.TimeDistributed(L.Dense(2), name="d")(b)
+    shared = L.LSTM(4, return_sequences=True, dropout=0.2, name="e")
+    e = shared(L.Conv1D(4, 3, name="ec")(shared(L.Conv1D(4, 1, name="ei")(x))))
+    inner = keras.Input((7, 3))
+    encoder = keras.Model(inner, L.LSTM(6, name="deep")(inner), name="encoder")
+    return keras.Model(i, [a, b, c, d, e, encoder(x)], name="recurrent")
+
+
 MODELS = {f.__name__: f for f in (conv2d, conv1d, pools, activations, merges, norms, shapes, moves, transposed, sequential, deferred,
-                                  shared, nested, frozen, operators)}
+                                  shared, nested, frozen, operators,
+                                  recurrent)}
 
 
 def randomize(model, rng):

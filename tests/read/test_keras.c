@@ -225,6 +225,41 @@ static void wiring(void **state) {
     refuse(make_h5(cases[i].config, NULL, NULL), cases[i].message);
 }
 
+#define ROWS(layers)                                                                                                 \
+  "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"s\",\"layers\":[{\"class_name\":\"InputLayer\",\"config\":" \
+  "{\"batch_input_shape\":[null,3,2],\"name\":\"in\"}}," layers "]}}"
+#define LSTM(more) LAYER("LSTM", ",\"units\":2" more)
+
+static void recurrent_layers(void **state) {
+  (void)state;
+  static const weight good[] = {
+      {"x/c/kernel:0", 2, {2, 8}, 0}, {"x/c/rec:0", 2, {2, 8}, 0}, {"x/c/b:0", 1, {8}, 0}, {0}};
+  static const struct {
+    const char *config, *message;
+  } cases[] = {
+      {SEQUENTIAL(LSTM("")), "layer x (LSTM): its input is 1x4, expected 3 dimensions"},
+      {ROWS(LAYER("LSTM", "")), "units is missing"},
+      {ROWS(LSTM(",\"return_state\":true")), "return_state is not supported"},
+      {ROWS(LSTM(",\"time_major\":true")), "time_major is not supported"},
+      {ROWS(LSTM(",\"activation\":\"selu\"")), "activation selu is not supported; tanh and relu are"},
+      {ROWS(LSTM(",\"activation\":{\"class_name\":\"F\"}")), "activation a function of its own is not supported"},
+      {ROWS(LSTM(",\"recurrent_activation\":\"hard_sigmoid\"")), "recurrent_activation hard_sigmoid is not supported"},
+      {ROWS(LSTM(",\"use_bias\":false")), "3 weight(s) are stored, expected 2"},
+      {ROWS(LAYER("LSTM", ",\"units\":3")), "weight kernel is 2x8, expected 2x12"},
+      {ROWS(LAYER("GRU", ",\"units\":2")), "layers of this class are not supported"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    refuse(make_h5(cases[i].config, "x", good), cases[i].message);
+  for (int stateful = 0; stateful < 2; stateful++) {
+    th_buf b = make_h5(stateful ? ROWS(LSTM(",\"stateful\":true")) : ROWS(LSTM("")), "x", good);
+    th_graph *g = read_ok(&b);
+    assert_int_equal(g->nodes[0].op, TH_OP_LSTM);
+    assert_int_equal(g->nodes[0].attr[TH_ATTR_RESTART].i, !stateful);
+    th_graph_destroy(g);
+    th_buf_free(&b);
+  }
+}
+
 static void weights_are_checked(void **state) {
   (void)state;
   static const weight few[] = {{"d/kernel:0", 2, {4, 3}, 0}, {0}};
@@ -450,9 +485,11 @@ static void bad_archives(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(messages),          cmocka_unit_test(wiring),        cmocka_unit_test(weights_are_checked),
-      cmocka_unit_test(other_float_types), cmocka_unit_test(bfloat16),      cmocka_unit_test(names_in_parts),
-      cmocka_unit_test(nothing_outside),   cmocka_unit_test(damaged_files), cmocka_unit_test(archives),
+      cmocka_unit_test(messages),          cmocka_unit_test(wiring),
+      cmocka_unit_test(recurrent_layers),  cmocka_unit_test(weights_are_checked),
+      cmocka_unit_test(other_float_types), cmocka_unit_test(bfloat16),
+      cmocka_unit_test(names_in_parts),    cmocka_unit_test(nothing_outside),
+      cmocka_unit_test(damaged_files),     cmocka_unit_test(archives),
       cmocka_unit_test(bad_archives),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
