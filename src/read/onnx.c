@@ -32,7 +32,6 @@ static const char *const hints[][2] = {
     {"DynamicQuantizeLinear", "; its scales depend on the data: quantize the model statically (QDQ) instead"},
     {"ConvInteger", "; it belongs to dynamic quantization: quantize the model statically (QDQ) instead"},
     {"MatMulInteger", "; it belongs to dynamic quantization: quantize the model statically (QDQ) instead"},
-    {"LSTM", "; export the network unrolled, or as .tflite with a fused LSTM"},
     {"GRU", "; export the network unrolled"},
     {"RNN", "; export the network unrolled"},
     {"If", "; control flow cannot run on the device: export the model with the branch decided"},

@@ -1,8 +1,8 @@
 /* Inputs and outputs of an ONNX graph: what they are in the file, and how the graph here has them.
  *
  * Who reads an input decides: in front of a convolution it is a picture, channels last, and its first dimension counts
- * samples; in front of a layer with constant weights its first dimension counts samples too; all else is one sample as
- * the file has it. SPDX-License-Identifier: Apache-2.0 */
+ * samples; in front of a layer with constant weights its first dimension counts samples too; in front of an LSTM the
+ * one that the LSTM says; all else is one sample as the file has it. SPDX-License-Identifier: Apache-2.0 */
 #include <onnx.pb-c.h>
 #include <string.h>
 
@@ -37,7 +37,8 @@ static const char *const stopping[] = {"Concat", "Split", "Slice", "Gather", "Ex
 
 typedef struct role {
   bool picture; /* read as it is by an operator on pictures */
-  bool samples; /* its first dimension counts samples */
+  bool samples; /* dimension `batch` counts samples */
+  int batch;    /* 0; 1 in front of an LSTM over (time, batch, values) */
 } role;
 
 /* A layer's weights: one constant matrix for all rows. */
@@ -47,28 +48,45 @@ static bool has_weights(onnx_reader *r, const Onnx__NodeProto *p) {
   return v && v->kind == ONNX_CONST && v->shape.rank == 2;
 }
 
-/* Follows the value through operators that do not care. */
+/* (batch, time, values) made (time, batch, values) */
+static bool swaps_time(const Onnx__NodeProto *p) {
+  const Onnx__AttributeProto *perm = th_onnx_attr_of(p, "perm");
+  return th_str_eq(p->op_type, "Transpose") && perm && perm->n_ints == 3 && perm->ints[0] == 1 && perm->ints[1] == 0;
+}
+
+/* Of a value that comes to an LSTM as it is, or with the first two dimensions swapped. */
+static role before_lstm(const Onnx__NodeProto *lstm, bool swapped) {
+  const Onnx__AttributeProto *layout = th_onnx_attr_of(lstm, "layout");
+  const int batch = layout && layout->i == 1 ? 0 : 1;
+  return (role){false, true, swapped ? 1 - batch : batch};
+}
+
+/* Follows the value through operators that do not care; past a layer, since an LSTM behind it knows better. */
 static role role_of(onnx_reader *r, const onnx_value *v) {
   const Onnx__GraphProto *g = r->model->graph;
-  bool renamed = false;
+  bool renamed = false, swapped = false;
+  role found = {false, false, 0};
   for (int last = -1; v && v->reader > last;) {
     const Onnx__NodeProto *p = g->node[last = v->reader];
-    if (listed(p->op_type, on_pictures)) return (role){!renamed, true};
+    if (listed(p->op_type, on_pictures)) return found.samples ? found : (role){!renamed, true, 0};
+    if (th_str_eq(p->op_type, "LSTM")) return renamed && !swapped ? found : before_lstm(p, swapped);
     if (listed(p->op_type, on_rows)) {
-      const Onnx__AttributeProto *swapped = th_onnx_attr_of(p, "transA");
-      return (role){false, has_weights(r, p) && !(swapped && swapped->i)};
+      const Onnx__AttributeProto *flipped = th_onnx_attr_of(p, "transA");
+      if (!has_weights(r, p) || (flipped && flipped->i)) break;
+      found.samples = true;
     }
     if (listed(p->op_type, stopping) || p->n_output < 1) break;
+    swapped = !renamed && swaps_time(p) ? true : swapped && !listed(p->op_type, renaming);
     renamed = renamed || listed(p->op_type, renaming);
     v = th_onnx_value(r, p->output[0]);
   }
-  return (role){false, false};
+  return found;
 }
 
 static th_status read_dim(onnx_reader *r, const Onnx__TensorShapeProto__Dimension *d, const char *name, size_t i,
-                          int32_t *size) {
+                          bool batch, int32_t *size) {
   if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) {
-    if (d->dim_value < 1 && i == 0 && d->dim_value >= -1) {
+    if (d->dim_value < 1 && batch && d->dim_value >= -1) {
       *size = 1; /* a batch of any size */
       return TH_OK;
     }
@@ -78,14 +96,14 @@ static th_status read_dim(onnx_reader *r, const Onnx__TensorShapeProto__Dimensio
   }
   const bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && d->dim_param;
   *size = 1;
-  if (i == 0) return TH_OK;
+  if (batch) return TH_OK;
   return th_fail(TH_ERR_INPUT,
                  "%s: input %.80s: dimension %zu is open ('%.60s'); sizes other than the batch must be known: export "
                  "the model with fixed sizes",
                  r->what, name, i, named ? d->dim_param : "?");
 }
 
-static th_status read_shape(onnx_reader *r, const Onnx__ValueInfoProto *p, th_shape *shape) {
+static th_status read_shape(onnx_reader *r, const Onnx__ValueInfoProto *p, int batch, th_shape *shape) {
   const Onnx__TensorShapeProto *s = p->type->tensor_type->shape;
   int64_t elems = 1;
   if (!s) return th_fail(TH_ERR_INPUT, "%s: input %.80s: its shape is not known", r->what, p->name);
@@ -94,7 +112,7 @@ static th_status read_shape(onnx_reader *r, const Onnx__ValueInfoProto *p, th_sh
                    s->n_dim, TH_MAX_RANK);
   shape->rank = (int)s->n_dim;
   for (size_t i = 0; i < s->n_dim; i++) {
-    TH_TRY(read_dim(r, s->dim[i], p->name, i, &shape->dim[i]));
+    TH_TRY(read_dim(r, s->dim[i], p->name, i, i == (size_t)batch, &shape->dim[i]));
     if (shape->dim[i] > INT32_MAX / 4 / elems)
       return th_fail(TH_ERR_INPUT, "%s: input %.80s: too many elements", r->what, p->name);
     elems *= shape->dim[i];
@@ -115,11 +133,11 @@ static th_status input_type(onnx_reader *r, const Onnx__ValueInfoProto *p, th_dt
 static th_status add_input(onnx_reader *r, const Onnx__ValueInfoProto *p, onnx_value *v, int *tensor) {
   const char *word = th_onnx_word(r, p->name, "input");
   TH_TRY(input_type(r, p, &v->dtype));
-  TH_TRY(read_shape(r, p, &v->shape));
   const role is = role_of(r, v);
-  if (is.samples && v->shape.rank > 0 && v->shape.dim[0] > 1) {
-    r->old_batch = v->shape.dim[0];
-    v->shape.dim[0] = 1;
+  TH_TRY(read_shape(r, p, is.batch, &v->shape));
+  if (is.samples && v->shape.rank > is.batch && v->shape.dim[is.batch] > 1) {
+    r->old_batch = v->shape.dim[is.batch];
+    v->shape.dim[is.batch] = 1;
   }
   v->image = is.picture && v->shape.rank >= 3 && v->shape.rank <= 4;
   v->layout = v->image ? th_onnx_channels_last(v->shape.rank) : th_onnx_as_is(&v->shape);

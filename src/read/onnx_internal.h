@@ -7,7 +7,7 @@
  *   onnx_layout.c   values and where their dimensions lie; bringing them into an order; making nodes
  *   onnx_fold.c     operators on constants, computed while reading; onnx_elementwise.c: those of single elements
  *   onnx_window.c, onnx_transposed.c, onnx_resize.c, onnx_dense.c, onnx_math.c, onnx_reduce.c, onnx_shape.c,
- *   onnx_move.c     operators, by kind
+ *   onnx_move.c, onnx_recurrent.c   operators, by kind
  *   onnx_quant.c    QuantizeLinear, DequantizeLinear, and what stands between them; onnx_qlinear.c: QLinear operators
  *
  * The idea. A value has the shape that the file gives it (its logical shape) and, when it is data, a tensor of the

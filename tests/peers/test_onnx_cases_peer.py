@@ -18,7 +18,7 @@ import tarfile
 
 import onnx_wire
 
-PASSED = 400  # of the cases in the archive, at least; more is better, and to be written here
+PASSED = 403  # of the cases in the archive, at least; more is better, and to be written here
 
 PICTURES = {"Conv", "ConvTranspose", "QLinearConv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
             "BatchNormalization", "InstanceNormalization", "DepthToSpace", "SpaceToDepth", "ConvInteger"}

@@ -86,13 +86,33 @@ def sequence():
                   list_of("half", 4, 4), list_of("zero", 0), list_of("four", 4), list_of("axis", 2), list_of("shape", 1, 16)])
 
 
+def recurrent():
+    """LSTMs as PyTorch exports them: batch first, both directions, then one backwards whose last state a layer reads."""
+    nodes = [node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+             node("LSTM", ["t", "w1", "r1", "b1", "", "zero", "zero"], ["a"], hidden_size=5, direction="bidirectional"),
+             node("Transpose", ["a"], ["b"], perm=[0, 2, 1, 3]), node("Reshape", ["b", "shape"], ["c"]),
+             node("LSTM", ["c", "w2", "r2"], ["d", "h"], hidden_size=4, direction="reverse"),
+             node("LSTM", ["c", "w3", "r3", "b3"], ["e"], hidden_size=4), node("Squeeze", ["d", "one"], ["f"]),
+             node("Squeeze", ["e", "one"], ["g"]), node("Add", ["f", "g"], ["i"]),
+             node("ReduceMean", ["i"], ["j"], axes=[0], keepdims=1), node("Add", ["j", "h"], ["k"]),
+             node("Squeeze", ["k", "none"], ["l"]), node("Gemm", ["l", "w4", "b4"], ["y"], transB=1)]
+    return model(nodes, [value("x", ["batch", 7, 3])], [value("y", [1, 3])],
+                 [weights("w1", 2, 20, 3), weights("r1", 2, 20, 5), weights("b1", 2, 40), weights("w2", 1, 16, 10),
+                  weights("r2", 1, 16, 4), weights("w3", 1, 16, 10), weights("r3", 1, 16, 4), weights("b3", 1, 32),
+                  weights("w4", 3, 4), weights("b4", 3), tensor("zero", [2, 1, 5], [0.0] * 10),
+                  list_of("shape", 7, 1, 10), list_of("one", 1), list_of("none", 0)], opset=14)
+
+
 OWN = [("mobile", mobile, True), ("attention", attention, False), ("sequence", sequence, True)]
 
 
-def own_models(thimble):
+FLOAT_ONLY = [("recurrent", recurrent, False)]  # no quantizer for integers makes these
+
+
+def own_models(thimble, models):
     """Models made here, as rows like those of MODELS."""
     rows = []
-    for name, make, picture in OWN:
+    for name, make, picture in models:
         path = os.path.join(thimble.work, f"{name}.onnx")
         with open(path, "wb") as f:
             f.write(make())
@@ -137,7 +157,7 @@ def compare(thimble, path, picture, low, high):
 
 
 def check_float(thimble, failures):
-    for name, picture, low, high in MODELS + own_models(thimble):
+    for name, picture, low, high in MODELS + own_models(thimble, OWN + FLOAT_ONLY):
         try:
             worst, largest = compare(thimble, os.path.join(peer.DATA, "models", name), picture, low, high)
         except RuntimeError as error:
@@ -181,7 +201,7 @@ def check_quantized(thimble, failures):
     s8, u8 = QuantType.QInt8, QuantType.QUInt8
     kinds = [(form, a, w, c) for form in (QuantFormat.QDQ, QuantFormat.QOperator)
              for a, w, c in ((s8, s8, False), (u8, s8, True), (u8, u8, False))]
-    for name, picture, low, high in [MODELS[i] for i in QUANTIZED] + own_models(thimble):
+    for name, picture, low, high in [MODELS[i] for i in QUANTIZED] + own_models(thimble, OWN):
         source = prepared(thimble, os.path.join(peer.DATA, "models", name))
         port = onnxruntime.InferenceSession(source).get_inputs()[0]
         shape = [d if isinstance(d, int) else 1 for d in port.shape]

@@ -306,13 +306,38 @@ def simple(**changes):
     return model(**parts)
 
 
+def test_lstm_refusals():
+    constants = [tensor("w", [1, 8, 3], numbers(24)), tensor("r", [1, 8, 2], numbers(16)), tensor("b", [1, 16], numbers(16)),
+                 tensor("h", [1, 1, 2], [0.0, 0.5]), tensor("l", [1], [4], INT32), tensor("p", [1, 6], numbers(6))]
+
+    def lstm(inputs, outputs=("y",), shape=(4, 1, 3), made="y", **attributes):
+        return model([node("LSTM", inputs, outputs, **attributes)], [value("x", shape)], [value(made, [4, 1, 1, 2])],
+                     constants)
+
+    check(operators(lstm(["x", "w", "r", "b"])).count("lstm") == 1, "an LSTM is read")
+    refused(lstm(["x", "w", "r", "b", "l"]), "LSTM", "sequence_lens")
+    refused(lstm(["x", "w", "r", "b", "", "h"]), "initial_h", "zero")
+    refused(lstm(["x", "w", "r", "b", "", "", "h"]), "initial_c", "zero")
+    refused(lstm(["x", "w", "r", "b", "", "", "", "p"]), "peepholes")
+    refused(lstm(["x", "w", "r"], ["y", "", "c"], made="c"), "Y_c")
+    refused(lstm(["x", "w", "r"], clip=1.0), "clip")
+    refused(lstm(["x", "w", "r"], input_forget=1), "input_forget")
+    refused(lstm(["x", "w", "r"], layout=2), "layout is 2")
+    refused(lstm(["x", "w", "r"], direction="sideways"), "sideways")
+    refused(lstm(["x", "w", "r"], direction="bidirectional"), "2 direction(s)")
+    refused(lstm(["x", "w", "r"], hidden_size=3), "hidden_size 3")
+    refused(lstm(["x", "r", "w"]), "do not fit", "3 inputs and 3 units")
+    refused(lstm(["x", "w", "r"], shape=("steps", 1, 3)), "dimension 0 is open ('steps')")
+    refused(lstm(["x", "x", "r"]), "weights x depend on the data")
+
+
 def test_refusals():
     refused(simple(opset=5), "opset 5")
     refused(simple(inputs=[value("x", ["n", "width"])]), "input x", "'width'")
     refused(simple(inputs=[value("x", [1, 4], INT64)]), "input x", "int64")
     refused(simple(nodes=[node("Frobnicate", ["x"], ["y"], name="odd")]), "node 0 'odd'", "Frobnicate", "makes y")
     refused(simple(nodes=[node("Relu", ["x"], ["y"], domain="my.own")]), "my.own")
-    refused(simple(nodes=[node("LSTM", ["x", "x", "x"], ["y"])]), "LSTM", "unrolled")
+    refused(simple(nodes=[node("GRU", ["x", "x", "x"], ["y"])]), "GRU", "unrolled")
     refused(simple(nodes=[node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]), "DynamicQuantizeLinear", "QDQ")
     refused(simple(nodes=[node("Relu", ["ghost"], ["y"])]), "ghost", "no node before it")
     refused(simple(nodes=[node("Relu", ["x"], ["x"])]), "made before")
