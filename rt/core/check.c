@@ -249,6 +249,7 @@ static int check_batch_matmul(const thr_batch_matmul_params *p, use *u) {
   u->out *= matrix;
   u->in[0] = strided(dim, a) - 1 + volume(p->m, p->k, 1);
   u->in[1] = strided(dim, b) - 1 + volume(p->k, p->n, 1);
+  if (u->in_type == THR_DTYPE_S16 && p->shift > 7) return 0;
   return good_shift(p->shift) && in_range(p->b_zero, u->in_type) && good_zeros(p->a_zero, p->out_zero, u);
 }
 

@@ -257,6 +257,13 @@ void thr_requantize_s8_u8_ref(const thr_unary_params *p, const int8_t *in, uint8
 void thr_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
 void thr_depthwise_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
 void thr_transpose_conv2d_s16_ref(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch);
+/* batch_matmul_s16: shift is at most 7; rsqrt_s16: shift is that of the multiplier less 20 */
+void thr_batch_matmul_s16_ref(const thr_batch_matmul_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_minimum_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_maximum_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_squared_difference_s16_ref(const thr_elementwise_params *p, const int16_t *a, const int16_t *b, int16_t *out);
+void thr_abs_s16_ref(const thr_unary_params *p, const int16_t *in, int16_t *out);
+void thr_rsqrt_s16_ref(const thr_unary_params *p, const int16_t *in, int16_t *out);
 void thr_fully_connected_s16_ref(const thr_fully_connected_params *p, const int16_t *in, int16_t *out, void *scratch);
 void thr_max_pool2d_s16_ref(const thr_pool2d_params *p, const int16_t *in, int16_t *out);
 void thr_avg_pool2d_s16_ref(const thr_pool2d_params *p, const int16_t *in, int16_t *out);

@@ -70,5 +70,11 @@
 #define thr_svdf_s16 thr_svdf_s16_ref
 #define thr_lstm_s8 thr_lstm_s8_ref
 #define thr_transpose_conv2d_s16 thr_transpose_conv2d_s16_ref
+#define thr_batch_matmul_s16 thr_batch_matmul_s16_ref
+#define thr_minimum_s16 thr_minimum_s16_ref
+#define thr_maximum_s16 thr_maximum_s16_ref
+#define thr_squared_difference_s16 thr_squared_difference_s16_ref
+#define thr_abs_s16 thr_abs_s16_ref
+#define thr_rsqrt_s16 thr_rsqrt_s16_ref
 
 #endif

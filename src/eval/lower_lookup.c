@@ -69,22 +69,42 @@ static th_status abs_table(const th_node *n, const grids *g, int8_t *table) {
   return TH_OK;
 }
 
+enum { FRACTION = 20 };
+
+/* The shift is less by the bits of fraction. */
+static th_status rsqrt_multiplier(const th_node *n, const grids *g, int32_t *mult, int8_t *shift) {
+  TH_TRY(th_lower_multiplier(n, 1.0 / (sqrt((double)g->in.scale) * (double)g->out.scale), mult, shift));
+  if (*shift - FRACTION < -31)
+    return TH_LOWER_FAIL(n, "scales %g and %g are too far apart", (double)g->in.scale, (double)g->out.scale);
+  *shift = (int8_t)(*shift - FRACTION);
+  return TH_OK;
+}
+
 /* 1 / sqrt(x - z_in) with 20 bits of fraction, times 1 / (sqrt(s_in) s_out). 0 gives the largest value; so do numbers
  * below zero, for which TFLite Micro fails. */
 static th_status rsqrt_table(const th_node *n, const grids *g, int8_t *table) {
-  enum { FRACTION = 20 };
   int32_t mult;
   int8_t shift;
-  TH_TRY(th_lower_multiplier(n, 1.0 / (sqrt((double)g->in.scale) * (double)g->out.scale), &mult, &shift));
-  if (shift - FRACTION < -31)
-    return TH_LOWER_FAIL(n, "scales %g and %g are too far apart", (double)g->in.scale, (double)g->out.scale);
+  TH_TRY(rsqrt_multiplier(n, g, &mult, &shift));
   for (int i = 0; i < ENTRIES; i++) {
     const int32_t v = i - 128 - g->in.zero;
     int root_shift;
     const int32_t root = thr_inverse_root(v, &root_shift), fraction = thr_scale(1, root, root_shift + FRACTION);
-    table[i] = v <= 0 ? INT8_MAX : to_int8((int64_t)thr_scale(fraction, mult, shift - FRACTION) + g->out.zero);
+    table[i] = v <= 0 ? INT8_MAX : to_int8((int64_t)thr_scale(fraction, mult, shift) + g->out.zero);
   }
   return TH_OK;
+}
+
+/* 16 bits have no table, but kernels for abs and rsqrt. */
+static th_status lower_s16(th_lowering *l, int node, const grids *g, int64_t elems) {
+  const th_node *n = &l->g->nodes[node];
+  th_program_step *s;
+  if (n->op != TH_OP_ABS && n->op != TH_OP_RSQRT) return TH_LOWER_FAIL(n, "has no kernel of s16");
+  TH_TRY(th_lower_step(l, node, n->op == TH_OP_ABS ? THR_KERNEL_ABS_S16 : THR_KERNEL_RSQRT_S16, n->in, 1, &s));
+  thr_unary_params *p = &s->step.p.unary;
+  *p = (thr_unary_params){.n = (int32_t)elems, .lo = INT16_MIN, .hi = INT16_MAX};
+  if (n->op == TH_OP_RSQRT) return rsqrt_multiplier(n, g, &p->mult[0], &p->shift[0]);
+  return th_lower_multiplier(n, (double)g->in.scale / (double)g->out.scale, &p->mult[0], &p->shift[0]);
 }
 
 th_status th_lower_lookup(th_lowering *l, int node) {
@@ -92,9 +112,10 @@ th_status th_lower_lookup(th_lowering *l, int node) {
   const int64_t elems = th_shape_elems(&th_node_out(l->g, n, 0)->shape);
   grids g;
   th_program_step *s;
-  TH_TRY(th_lower_grids(l, n, &g.in, &g.out));
+  TH_TRY(th_lower_wide_grids(l, n, &g.in, &g.out));
   if (th_shape_elems(&th_node_in(l->g, n, 0)->shape) != elems)
     return TH_LOWER_FAIL(n, "input and output differ in size");
+  if (g.in.dtype == TH_DTYPE_S16) return lower_s16(l, node, &g, elems);
   int8_t *table = th_arena_alloc(l->p->arena, ENTRIES);
   if (!table) return TH_ERR_RESOURCE;
   TH_TRY(n->op == TH_OP_ABS     ? abs_table(n, &g, table)

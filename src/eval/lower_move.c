@@ -230,10 +230,13 @@ th_status th_lower_batch_matmul(th_lowering *l, int node) {
   const bool adj_a = n->attr[TH_ATTR_ADJ_X].i != 0, adj_b = n->attr[TH_ATTR_ADJ_Y].i != 0;
   th_grid ga, gb, gy;
   th_program_step *s;
-  TH_TRY(th_lower_grid(n, a, &ga));
-  TH_TRY(th_lower_grid(n, b, &gb));
-  TH_TRY(th_lower_grid(n, y, &gy));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_BATCH_MATMUL_S8, n->in, 2, &s));
+  TH_TRY(th_lower_wide_grid(n, a, &ga));
+  TH_TRY(th_lower_wide_grid(n, b, &gb));
+  TH_TRY(th_lower_wide_grid(n, y, &gy));
+  if (ga.dtype != gb.dtype || ga.dtype != gy.dtype)
+    return TH_LOWER_FAIL(n, "%s, %s and %s must have the same type", a->name, b->name, y->name);
+  TH_TRY(
+      th_lower_step(l, node, th_lower_pick(gy, THR_KERNEL_BATCH_MATMUL_S8, THR_KERNEL_BATCH_MATMUL_S16), n->in, 2, &s));
   thr_batch_matmul_params *p = &s->step.p.batch_matmul;
   *p = (thr_batch_matmul_params){.m = y->shape.dim[y->shape.rank - 2],
                                  .n = y->shape.dim[y->shape.rank - 1],
@@ -245,5 +248,7 @@ th_status th_lower_batch_matmul(th_lowering *l, int node) {
                                  .adj_b = adj_b};
   TH_TRY(set_leading(n, &a->shape, &b->shape, &y->shape, p));
   const double real = (double)ga.scale * (double)gb.scale / (double)gy.scale;
-  return th_lower_multiplier(n, real, &p->mult, &p->shift);
+  TH_TRY(th_lower_multiplier(n, real, &p->mult, &p->shift));
+  if (gy.dtype == TH_DTYPE_S16 && p->shift > 7) return TH_LOWER_FAIL(n, "scale ratio %g, expected below 128", real);
+  return TH_OK;
 }

@@ -9,14 +9,14 @@ th_status th_lower_sum(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   th_grid in, out;
   th_program_step *s;
-  TH_TRY(th_lower_grids(l, n, &in, &out));
-  TH_TRY(th_lower_step(l, node, THR_KERNEL_MEAN_S8, n->in, 1, &s));
+  TH_TRY(th_lower_wide_grids(l, n, &in, &out));
+  TH_TRY(th_lower_step(l, node, th_lower_pick(in, THR_KERNEL_MEAN_S8, THR_KERNEL_MEAN_S16), n->in, 1, &s));
   thr_mean_params *p = &s->step.p.mean;
   TH_TRY(th_lower_mean_view(l, n, p));
   p->in_zero = in.zero;
   p->out_zero = out.zero;
-  p->lo = INT8_MIN;
-  p->hi = INT8_MAX;
+  p->lo = th_dtype_lo(out.dtype);
+  p->hi = th_dtype_hi(out.dtype);
   return th_lower_multiplier(n, (double)in.scale / (double)out.scale, &p->mult, &p->shift);
 }
 

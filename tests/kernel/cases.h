@@ -375,13 +375,13 @@ static wide model_quotient(const thr_elementwise_params *p, int32_t a, int32_t b
 }
 
 /* m: minimum, M: maximum, p: prelu, /: div */
-static int8_t model_other(const thr_elementwise_params *p, int32_t a, int32_t b, char op) {
+static int32_t model_other(const thr_elementwise_params *p, int32_t a, int32_t b, char op) {
   wide v = 0;
   if (op == 'm') v = fmin(a, b);
   if (op == 'M') v = fmax(a, b);
   if (op == 'p') v = a < 0 ? model_scale(a * b, p->mult[1], p->shift[1]) : model_scale(a, p->mult[0], p->shift[0]);
   if (op == '/' && a != 0) {
-    if (b == 0) return (int8_t)(a < 0 ? p->lo : p->hi);
+    if (b == 0) return a < 0 ? p->lo : p->hi;
     v = model_quotient(p, a, b);
   }
   return model_finish(v, p->out_zero, p->lo, p->hi);
@@ -404,7 +404,7 @@ static void elementwise_case(kase *k, char op) {
   p->a_zero = k->bytes == 2 ? 0 : edgy(k, -128, 127);
   zero_points(k, &p->b_zero, &p->out_zero);
   clamp_range(k, &p->lo, &p->hi);
-  p->left_shift = (uint8_t)(op == '*' ? 0 : op == '2' ? 7 : left);
+  p->left_shift = (uint8_t)(op == '*' ? 0 : op == '2' ? (k->bytes == 2 ? 0 : 7) : left);
   for (int i = 0; i < 3; i++) {
     p->mult[i] = any_mult(k);
     p->shift[i] = (int8_t)(op == '*'   ? between(k, -14 * k->bytes, 1)
@@ -433,8 +433,8 @@ static void elementwise_case(kase *k, char op) {
       continue;
     }
     if (op == '2') {
-      const int32_t sa = model_scale(va * (1 << 7), p->mult[0], p->shift[0]);
-      const int32_t sb = model_scale(vb * (1 << 7), p->mult[1], p->shift[1]);
+      const int32_t sa = model_scale(va * (1 << p->left_shift), p->mult[0], p->shift[0]);
+      const int32_t sb = model_scale(vb * (1 << p->left_shift), p->mult[1], p->shift[1]);
       v = model_wrap((wide)(sa - sb) * (sa - sb));
     } else if (op != '*') {
       const int32_t sa = model_scale(model_wrap(va * power2(left)), p->mult[0], p->shift[0]);
@@ -472,6 +472,10 @@ static void case_prelu_s8(kase *k) {
 static void case_squared_difference_s8(kase *k) {
   elementwise_case(k, '2');
 }
+
+CASE_S16(minimum)
+CASE_S16(maximum)
+CASE_S16(squared_difference)
 
 static void case_div_s8(kase *k) {
   elementwise_case(k, '/');
@@ -686,6 +690,36 @@ static void case_leaky_relu_s8(kase *k) {
 }
 
 CASE_S16(leaky_relu)
+
+static void case_abs_s16(kase *k) {
+  thr_unary_params *p = &k->step.p.unary;
+  k->bytes = 2;
+  const int16_t *x = unary_input(k, p);
+  p->mult[0] = any_mult(k);
+  p->shift[0] = (int8_t)between(k, -6, 2);
+  int16_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++)
+    y[i] =
+        (int16_t)model_finish(model_scale(abs(x[i] - p->in_zero), p->mult[0], p->shift[0]), p->out_zero, p->lo, p->hi);
+}
+
+/* Roots with 20 bits of fraction, far from the kernel's way where libm can tell. */
+static void case_rsqrt_s16(kase *k) {
+  thr_unary_params *p = &k->step.p.unary;
+  k->bytes = 2;
+  const int16_t *x = unary_input(k, p);
+  p->mult[0] = any_mult(k);
+  p->shift[0] = (int8_t)between(k, -12, -4);
+  int16_t *y = expect(k, (size_t)p->n);
+  for (int i = 0; i < p->n; i++) {
+    const int32_t v = x[i] - p->in_zero;
+    int shift;
+    const int32_t root = model_inverse_root(v, &shift), fraction = model_scale(1, root, shift + 20);
+    if (v > 0 && fabs(fraction - ldexp(1 / sqrt(v), 20)) > 2) fail_msg("1/sqrt(%d) is %d / 2^20", v, fraction);
+    y[i] = (int16_t)(v <= 0 ? p->hi
+                            : model_finish(model_scale(fraction, p->mult[0], p->shift[0]), p->out_zero, p->lo, p->hi));
+  }
+}
 
 /* The functions themselves, interpolated by hand between points of libm: no result may be further from the truth than
  * the table's errors, and every formula of the definition is recomputed with divisions. */
@@ -1079,13 +1113,13 @@ static void case_batch_matmul_s8(kase *k) {
     if (whole_b) size_b *= p->dim[d];
     count *= p->dim[d];
   }
-  p->a_zero = edgy(k, -128, 127);
-  p->b_zero = edgy(k, -128, 127);
-  p->out_zero = edgy(k, -128, 127);
+  p->a_zero = k->bytes == 2 ? 0 : edgy(k, -128, 127);
+  zero_points(k, &p->b_zero, &p->out_zero);
   p->mult = any_mult(k);
-  p->shift = fitting_shift(k, 8000.0 * sqrt(p->k));
-  const int8_t *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
-  int8_t *y = expect(k, (size_t)(count * p->m * p->n));
+  p->shift = fitting_shift(k, 0.49 * least(k) * least(k) * sqrt(p->k));
+  if (k->bytes == 2 && p->shift > 7) p->shift = 7;
+  const void *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
+  void *y = expect(k, (size_t)(count * p->m * p->n));
   for (int32_t i = 0; i < count * p->m * p->n; i++) {
     const int32_t x = i % p->n, row = i / p->n % p->m;
     int32_t rest = i / p->n / p->m, at_a = 0, at_b = 0;
@@ -1096,16 +1130,20 @@ static void case_batch_matmul_s8(kase *k) {
     }
     wide products = 0, of_a = 0, of_b = 0; /* zero points taken out afterwards */
     for (int32_t j = 0; j < p->k; j++) {
-      const int32_t va = a[at_a + (p->adj_a ? j * p->m + row : row * p->k + j)];
-      const int32_t vb = b[at_b + (p->adj_b ? x * p->k + j : j * p->n + x)];
-      products += va * vb;
+      const int32_t va = get(k, a, (size_t)(at_a + (p->adj_a ? j * p->m + row : row * p->k + j)));
+      const int32_t vb = get(k, b, (size_t)(at_b + (p->adj_b ? x * p->k + j : j * p->n + x)));
+      products += (wide)va * vb;
       of_a += va;
       of_b += vb;
     }
     products += -of_a * p->b_zero - of_b * p->a_zero + (wide)p->k * p->a_zero * p->b_zero;
-    y[i] = model_finish(model_scale(model_wrap(products), p->mult, p->shift), p->out_zero, -128, 127);
+    const int32_t v = k->bytes == 2 ? model_scale64(products, p->mult, p->shift)
+                                    : model_scale(model_wrap(products), p->mult, p->shift);
+    put(k, y, (size_t)i, model_finish(v, p->out_zero, least(k), most(k)));
   }
 }
+
+CASE_S16(batch_matmul)
 
 /* --- changing types --- */
 

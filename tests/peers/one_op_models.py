@@ -30,6 +30,7 @@ class Model:
     """Tensors and one operator; `r` is the source of all choices."""
 
     top = 128  # integers of the activations lie below it
+    least = None  # of the inputs, where not all are allowed
 
     def __init__(self, r):
         self.r = r
@@ -442,7 +443,7 @@ def random_inputs(model, seed):
             arrays.append((rng.randn(SAMPLES, *t.shape) * 20).astype(numpy.float32))
         else:
             limits = numpy.iinfo(NUMPY[t.type])
-            arrays.append(rng.randint(limits.min, limits.max + 1, [SAMPLES, *t.shape]).astype(NUMPY[t.type]))
+            arrays.append(rng.randint(limits.min if model.least is None else model.least, limits.max + 1, [SAMPLES, *t.shape]).astype(NUMPY[t.type]))
     return arrays
 
 

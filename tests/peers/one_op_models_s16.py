@@ -145,8 +145,50 @@ def reshape(m):
     m.run(OP.RESHAPE, [x, t], m.tensor(target, INT8, s), OPTIONS.ReshapeOptions, o)
 
 
+def batch_matmul(m):
+    r = m.r
+    rows, depth, columns = r.randint(1, 6), r.randint(1, 24), r.randint(1, 6)
+    lead = [1] + [r.randint(1, 2) for _ in range(r.randint(0, 2))]
+    lead_b = r.choice([lead, [1] * len(lead)])
+    o = schema.BatchMatMulOptionsT()
+    o.adjX, o.adjY = r.random() < 0.5, r.random() < 0.5
+    a = lead + ([depth, rows] if o.adjX else [rows, depth])
+    b = lead_b + ([columns, depth] if o.adjY else [depth, columns])
+    s_a, s_b = m.scale(), m.scale()
+    s_out = s_a * s_b * m.top * numpy.sqrt(depth) * r.uniform(0.2, 1)
+    x, y = m.tensor(a, INT8, s_a), m.tensor(b, INT8, s_b, 0, 0, m.weights(b) if r.random() < 0.3 else None)
+    m.run(OP.BATCH_MATMUL, [x, y], m.tensor([*lead, rows, columns], INT8, s_out), OPTIONS.BatchMatMulOptions, o)
+
+
+def magnitude(m):
+    shape, s = [1, m.r.randint(1, 4), m.r.randint(1, 64)], m.scale()
+    x, y = m.tensor(shape, INT8, s), m.tensor(shape, INT8, s if m.r.random() < 0.2 else s * m.r.uniform(0.3, 2))
+    m.run(OP.ABS, [x], y, OPTIONS.AbsOptions, schema.AbsOptionsT())
+
+
+def inverse_root(m):
+    """Of positive values, since negative numbers make TFLite Micro fail."""
+    shape, s = [1, m.r.randint(1, 64)], m.scale()
+    x, y = m.tensor(shape, INT8, s), m.tensor(shape, INT8, 2.0 ** m.r.uniform(-12, -6) / numpy.sqrt(s) / 100)
+    m.least = 0
+    m.run(OP.RSQRT, [x], y)
+
+
+def total(m):
+    r = m.r
+    shape = [1, r.randint(1, 9), r.randint(1, 9), r.randint(1, 9)]
+    axes = r.choice([[1, 2], [1], [2], [3], [2, 3], [1, 2, 3], [1, 3]])
+    o = schema.ReducerOptionsT()
+    o.keepDims = r.random() < 0.5
+    out = [1 if i in axes else d for i, d in enumerate(shape) if o.keepDims or i not in axes]
+    s = m.scale()
+    x, a = m.tensor(shape, INT8, s), m.tensor([len(axes)], INT32, data=numpy.array(axes, numpy.int32))
+    m.run(OP.SUM, [x, a], m.tensor(out, INT8, s * r.uniform(1, 5)), OPTIONS.ReducerOptions, o)
+
+
 MAKERS = [convolution, depthwise_convolution, fully_connected, transpose_convolution, narrow.pool, narrow.element_wise,
-          softmax, curve, rectifier, narrow.mean, narrow.concatenation, narrow.pad, change_of_type, reshape]
+          softmax, curve, rectifier, narrow.mean, narrow.concatenation, narrow.pad, change_of_type, reshape, batch_matmul,
+          narrow.extremes, narrow.squared_difference, magnitude, inverse_root, total]
 
 if __name__ == "__main__":
     main(WideModel, MAKERS)

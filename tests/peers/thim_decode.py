@@ -295,7 +295,8 @@ KERNELS = {1: (CONV2D, 1, 1), 2: (CONV2D, 1, 1), 3: (FULLY_CONNECTED, 1, 1), 4: 
            49: (ELEMENTWISE, 2, 2), 50: (SOFTMAX, 1, 2), 51: (SOFTMAX, 1, 1), 52: (UNARY, 1, 2), 53: (UNARY, 1, 2),
            54: (UNARY, 1, 2), 55: (UNARY, 1, 2), 56: (MEAN, 1, 2), 57: (PAD, 1, 2), 58: (REQUANTIZE, 1, 4),
            59: (QUANTIZE, 1, 4), 60: (QUANTIZE, 1, 4), 61: (SVDF, 2, 1), 62: (SVDF, 2, 1), 63: (LSTM, 3, 1),
-           64: (CONV2D, 1, 2)}
+           64: (CONV2D, 1, 2), 65: (BATCH_MATMUL, 2, 2), 66: (ELEMENTWISE, 2, 2), 67: (ELEMENTWISE, 2, 2),
+           68: (ELEMENTWISE, 2, 2), 69: (UNARY, 1, 2), 70: (UNARY, 1, 2)}
 DEPTHWISE = {2, 37, 43}
 OWN_SCRATCH = {63}
 WIDE_STATE = {62}
