@@ -191,12 +191,20 @@ static void run_step(const chunk *c, const th_program_step *s) {
   }
 }
 
+static void reset_state(const th_value *value, uint8_t *state) {
+  if (value->initial)
+    memcpy(state, value->initial, value->bytes);
+  else
+    memset(state, value->fill, value->bytes);
+}
+
 /* Each sample has a state of its own, unless they are a stream. */
 static void reset_states(const chunk *c) {
   const th_program *p = c->j->e->program;
   for (int v = 0; v < p->n_values && !c->j->e->stream; v++) {
     const th_value *value = &p->values[v];
-    if (value->state) memset((void *)value_data(c, v), value->fill, (size_t)value->bytes * (size_t)c->count);
+    for (int i = 0; i < c->count && value->state; i++)
+      reset_state(value, (uint8_t *)(uintptr_t)value_data(c, v) + (size_t)value->bytes * (size_t)i);
   }
 }
 
@@ -290,7 +298,7 @@ bool th_eval_has_state(const th_eval *eval) {
 
 void th_eval_reset(th_eval *eval) {
   for (int v = 0; v < eval->program->n_values && eval->state; v++)
-    if (eval->state[v]) memset(eval->state[v], eval->program->values[v].fill, eval->program->values[v].bytes);
+    if (eval->state[v]) reset_state(&eval->program->values[v], eval->state[v]);
 }
 
 th_status th_eval_stream(th_eval *eval) {

@@ -22,7 +22,7 @@ static bool is_small_and_inner(const th_graph *g, const th_node *n) {
   size_t bytes = 0;
   for (int i = 0; i < n->n_out; i++) {
     bytes += th_tensor_bytes(th_node_out(g, n, i));
-    if (bytes > MOST_BYTES || th_graph_is_output(g, n->out[i])) return false;
+    if (bytes > MOST_BYTES || th_graph_is_output(g, n->out[i]) || g->tensors[n->out[i]].is_variable) return false;
   }
   return true;
 }

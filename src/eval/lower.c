@@ -29,9 +29,13 @@ static th_status value_add(th_lowering *l, int tensor, int *value) {
 
 /* A variable is alive all the time. It begins as zero, which for int8 is the zero point (as in TFLite). */
 static void set_state(const th_tensor *t, th_value *value) {
+  const uint8_t *initial = t->initial;
   value->state = true;
   value->first_step = -1;
   if (t->dtype == TH_DTYPE_S8 && t->quant.zero) value->fill = (uint8_t)t->quant.zero[0];
+  if (!initial) return;
+  value->fill = initial[0];
+  if (value->bytes > 1 && memcmp(initial, initial + 1, value->bytes - 1) != 0) value->initial = initial;
 }
 
 th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value) {
@@ -49,7 +53,10 @@ th_status th_lower_use(th_lowering *l, const th_node *n, int tensor, int *value)
 
 th_status th_lower_output(th_lowering *l, const th_node *n, int tensor, int *value) {
   *value = l->p->value_of[tensor];
-  if (*value < 0) TH_TRY(value_add(l, tensor, value));
+  if (*value < 0) {
+    TH_TRY(value_add(l, tensor, value));
+    if (l->g->tensors[tensor].is_variable) set_state(&l->g->tensors[tensor], &l->p->values[*value]);
+  }
   if (l->p->values[*value].data) return TH_LOWER_FAIL(n, "output %s is a constant", l->p->values[*value].name);
   return TH_OK;
 }
@@ -157,8 +164,9 @@ th_status th_lower_same_grid(const th_lowering *l, const th_node *n, th_grid *gr
 
 /* --- nodes --- */
 
-static bool is_alias(th_op_id op) {
-  return op == TH_OP_RESHAPE || op == TH_OP_FLATTEN || op == TH_OP_DROPOUT;
+bool th_lower_is_alias(const th_graph *g, const th_node *n) {
+  if (n->op == TH_OP_READ_VARIABLE) return th_lower_read_is_alias(g, n);
+  return n->op == TH_OP_RESHAPE || n->op == TH_OP_FLATTEN || n->op == TH_OP_DROPOUT || th_op_moves_nothing(g, n);
 }
 
 static th_status lower_alias(th_lowering *l, const th_node *n) {
@@ -272,6 +280,8 @@ static th_lower_fn *const lower_fns[TH_OP_COUNT] = {
     [TH_OP_BATCH_MATMUL] = th_lower_batch_matmul,
     [TH_OP_SVDF] = th_lower_svdf,
     [TH_OP_LSTM] = th_lower_lstm,
+    [TH_OP_READ_VARIABLE] = th_lower_variable,
+    [TH_OP_ASSIGN_VARIABLE] = th_lower_variable,
     [TH_OP_QUANTIZE] = th_lower_quantize,
     [TH_OP_DEQUANTIZE] = th_lower_dequantize,
 };
@@ -289,7 +299,8 @@ static th_status lower_node(th_lowering *l, int node) {
   const th_node *n = &l->g->nodes[node];
   if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0)
     return TH_LOWER_FAIL(n, "has %d inputs and %d outputs", n->n_in, n->n_out);
-  if (is_alias(n->op) || th_op_moves_nothing(l->g, n)) return lower_alias(l, n);
+  if (th_lower_is_alias(l->g, n)) return lower_alias(l, n);
+  if (n->op == TH_OP_READ_VARIABLE || n->op == TH_OP_ASSIGN_VARIABLE) return th_lower_variable(l, node);
   if (is_float(l->g, n)) return lower_float(l, node);
   if (!lower_fns[n->op]) return TH_LOWER_FAIL(n, "has no integer kernel");
   return lower_fns[n->op](l, node);

@@ -16,6 +16,7 @@ typedef struct th_value { /* an activation buffer; several graph tensors may sha
   const void *data; /* a constant operand (of add, mul, ...): `bytes` bytes, never in the arena; NULL: activation */
   bool state;       /* keeps its value from run to run; every byte begins as `fill` */
   uint8_t fill;
+  const void *initial;       /* ... or as these bytes, unless NULL */
   int first_step, last_step; /* live range; inputs start at -1, outputs end at n_steps */
   uint32_t offset;           /* in the arena; set by th_pass_plan (pass/plan.h), TH_NO_OFFSET before */
 } th_value;

@@ -86,5 +86,10 @@ th_status th_lower_check_sides(const th_node *n, const th_tensor *x, const th_te
 int th_lower_move_steps(const th_graph *g, const th_node *n);
 th_lower_fn th_lower_quantize, th_lower_dequantize; /* lower_types.c */
 th_lower_fn th_lower_svdf, th_lower_lstm;           /* lower_recurrent.c */
+/* Values of any type, float too: they are only copied. */
+th_lower_fn th_lower_variable; /* lower_variable.c */
+/* Whether a node's output lies where its input does: another shape, or a variable's value that need not be copied. */
+bool th_lower_is_alias(const th_graph *g, const th_node *n);
+bool th_lower_read_is_alias(const th_graph *g, const th_node *n);
 
 #endif

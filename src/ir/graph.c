@@ -159,7 +159,16 @@ void th_graph_remove_node(th_graph *g, int node) {
     if (th_graph_uses(g, n->out[i]) == 0) g->tensors[n->out[i]].dead = true;
 }
 
-static bool inputs_ready(const th_graph *g, const th_node *n, const bool *ready) {
+/* A variable's old value is read before a new one is assigned. */
+static bool has_waiting_reader(const th_graph *g, int tensor, const bool *placed) {
+  for (int i = 0; i < g->n_nodes; i++)
+    for (int k = 0; k < g->nodes[i].n_in && !placed[i] && !g->nodes[i].dead; k++)
+      if (g->nodes[i].in[k] == tensor) return true;
+  return false;
+}
+
+static bool inputs_ready(const th_graph *g, const th_node *n, const bool *ready, const bool *placed) {
+  if (n->op == TH_OP_ASSIGN_VARIABLE && has_waiting_reader(g, n->out[0], placed)) return false;
   for (int i = 0; i < n->n_in; i++) {
     const th_tensor *t = th_node_in(g, n, i);
     if (t && !t->data && !t->is_variable && !ready[n->in[i]]) return false;
@@ -179,7 +188,7 @@ th_status th_graph_sort(th_graph *g) {
     int before = n_sorted;
     for (int i = 0; i < g->n_nodes; i++) {
       const th_node *n = &g->nodes[i];
-      if (placed[i] || (!n->dead && !inputs_ready(g, n, ready))) continue;
+      if (placed[i] || (!n->dead && !inputs_ready(g, n, ready, placed))) continue;
       placed[i] = true;
       sorted[n_sorted++] = *n;
       for (int o = 0; o < n->n_out && !n->dead; o++) ready[n->out[o]] = true;
@@ -246,6 +255,8 @@ static th_status copy_tensor(th_graph *to, const th_tensor *t) {
   if (t->data) TH_TRY(th_graph_set_data(to, id, t->dtype, &t->shape, t->data));
   TH_TRY(th_graph_set_quant(to, id, t->quant.axis, t->quant.count, t->quant.scale, t->quant.zero));
   to->tensors[id].is_variable = t->is_variable;
+  if (t->initial && !(to->tensors[id].initial = th_arena_copy(to->arena, t->initial, th_tensor_bytes(t))))
+    return TH_ERR_RESOURCE;
   to->tensors[id].dead = t->dead;
   return TH_OK;
 }

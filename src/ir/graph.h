@@ -55,8 +55,10 @@ typedef struct th_tensor {
   th_shape shape;
   th_quant quant;
   const void *data; /* constants: th_tensor_bytes() bytes; else NULL */
-  bool is_variable; /* keeps its value between inferences (streaming models) */
-  bool dead;        /* removed; skipped by everybody, gone after th_graph_compact */
+  bool is_variable; /* keeps its value between inferences (streaming models); only assign_variable may have it as output
+                     */
+  const void *initial; /* variables: th_tensor_bytes() bytes to begin with; NULL: zero (int8: the zero point) */
+  bool dead;           /* removed; skipped by everybody, gone after th_graph_compact */
 } th_tensor;
 
 typedef struct th_node {

@@ -14,29 +14,29 @@
 
 /* --- printing --- */
 
-static void print_value(th_buf *b, const th_tensor *t, int64_t i) {
-  switch (t->dtype) {
+static void print_value(th_buf *b, th_dtype dtype, const void *data, int64_t i) {
+  switch (dtype) {
     case TH_DTYPE_F32:
-      th_buf_printf(b, "%.9g", (double)((const float *)t->data)[i]);
+      th_buf_printf(b, "%.9g", (double)((const float *)data)[i]);
       break;
     case TH_DTYPE_S16:
-      th_buf_printf(b, "%d", ((const int16_t *)t->data)[i]);
+      th_buf_printf(b, "%d", ((const int16_t *)data)[i]);
       break;
     case TH_DTYPE_F16:
-      th_buf_printf(b, "%u", ((const uint16_t *)t->data)[i]);
+      th_buf_printf(b, "%u", ((const uint16_t *)data)[i]);
       break; /* its bits */
     case TH_DTYPE_S32:
-      th_buf_printf(b, "%" PRId32, ((const int32_t *)t->data)[i]);
+      th_buf_printf(b, "%" PRId32, ((const int32_t *)data)[i]);
       break;
     case TH_DTYPE_S64:
-      th_buf_printf(b, "%" PRId64, ((const int64_t *)t->data)[i]);
+      th_buf_printf(b, "%" PRId64, ((const int64_t *)data)[i]);
       break;
     case TH_DTYPE_U8:
     case TH_DTYPE_BOOL:
-      th_buf_printf(b, "%u", ((const uint8_t *)t->data)[i]);
+      th_buf_printf(b, "%u", ((const uint8_t *)data)[i]);
       break;
     default:
-      th_buf_printf(b, "%d", ((const int8_t *)t->data)[i]);
+      th_buf_printf(b, "%d", ((const int8_t *)data)[i]);
   }
 }
 
@@ -53,18 +53,23 @@ static void print_type(th_buf *b, const th_tensor *t) {
   print_quant(b, &t->quant);
 }
 
-static void print_const(th_buf *b, const th_tensor *t, int inline_max_elems) {
+/* A constant, or a variable and what it begins with. */
+static void print_data(th_buf *b, const th_tensor *t, const void *data, int inline_max_elems) {
   int64_t n = th_shape_elems(&t->shape);
-  th_buf_printf(b, "const  ");
+  th_buf_printf(b, t->is_variable ? "state  " : "const  ");
   print_type(b, t);
+  if (!data) {
+    th_buf_printf(b, "\n");
+    return;
+  }
   if (n > inline_max_elems) {
-    th_buf_printf(b, " = #%016" PRIx64 "\n", th_hash64(t->data, th_tensor_bytes(t)));
+    th_buf_printf(b, " = #%016" PRIx64 "\n", th_hash64(data, th_tensor_bytes(t)));
     return;
   }
   th_buf_printf(b, " = {");
   for (int64_t i = 0; i < n; i++) {
     if (i) th_buf_u8(b, ' ');
-    print_value(b, t, i);
+    print_value(b, t->dtype, data, i);
   }
   th_buf_printf(b, "}\n");
 }
@@ -100,7 +105,10 @@ static void print_node(th_buf *b, const th_graph *g, const th_node *n) {
   th_buf_printf(b, ") ->");
   for (int i = 0; i < n->n_out; i++) {
     th_buf_printf(b, " ");
-    print_type(b, th_node_out(g, n, i));
+    if (n->op == TH_OP_ASSIGN_VARIABLE)
+      th_buf_printf(b, "%%%s", th_node_out(g, n, i)->name);
+    else
+      print_type(b, th_node_out(g, n, i));
   }
   print_attrs(b, n);
   th_buf_printf(b, "\n");
@@ -115,12 +123,10 @@ th_status th_graph_print(const th_graph *g, int inline_max_elems, th_buf *b) {
   }
   for (int i = 0; i < g->n_tensors; i++) {
     if (!g->tensors[i].is_variable || g->tensors[i].dead) continue;
-    th_buf_printf(b, "state  ");
-    print_type(b, &g->tensors[i]);
-    th_buf_printf(b, "\n");
+    print_data(b, &g->tensors[i], g->tensors[i].initial, inline_max_elems);
   }
   for (int i = 0; i < g->n_tensors; i++)
-    if (g->tensors[i].data && !g->tensors[i].dead) print_const(b, &g->tensors[i], inline_max_elems);
+    if (g->tensors[i].data && !g->tensors[i].dead) print_data(b, &g->tensors[i], g->tensors[i].data, inline_max_elems);
   for (int i = 0; i < g->n_nodes; i++)
     if (!g->nodes[i].dead) print_node(b, g, &g->nodes[i]);
   for (int i = 0; i < g->n_outputs; i++) th_buf_printf(b, "output %%%s\n", g->tensors[g->outputs[i]].name);
@@ -266,7 +272,7 @@ static th_status store_value(parser *s, th_dtype dtype, void *data, int64_t i) {
   return TH_OK;
 }
 
-static th_status parse_blob(parser *s, th_tensor *t, size_t bytes) {
+static th_status parse_blob(parser *s, const th_tensor *t, size_t bytes, const void **values) {
   char hex[WORD], *rest;
   TH_TRY(word(s, hex, "the hash of the values"));
   uint64_t hash = strtoull(hex, &rest, 16);
@@ -275,28 +281,41 @@ static th_status parse_blob(parser *s, th_tensor *t, size_t bytes) {
   if (!data)
     return th_fail(TH_ERR_INPUT, "%s:%d: the values of %%%s (#%s, %zu bytes) are missing", s->what, s->line, t->name,
                    hex, bytes);
-  t->data = th_arena_copy(s->g->arena, data, bytes);
-  return t->data ? TH_OK : TH_ERR_RESOURCE;
+  *values = th_arena_copy(s->g->arena, data, bytes);
+  return *values ? TH_OK : TH_ERR_RESOURCE;
 }
 
-static th_status parse_const(parser *s) {
-  int id;
-  TH_TRY(parse_tensor(s, &id));
-  th_tensor *t = &s->g->tensors[id];
+/* From '=' on. */
+static th_status parse_data(parser *s, const th_tensor *t, const void **values) {
   uint64_t elems = 1;
   for (int i = 0; i < t->shape.rank; i++) {
     elems *= (uint64_t)t->shape.dim[i];
     if (elems > INT32_MAX) return th_fail(TH_ERR_INPUT, "%s:%d: %%%s is too large", s->what, s->line, t->name);
   }
   TH_TRY(expect(s, '=', "'='"));
-  if (accept(s, '#')) return parse_blob(s, t, th_tensor_bytes(t));
+  if (accept(s, '#')) return parse_blob(s, t, th_tensor_bytes(t), values);
   TH_TRY(expect(s, '{', "'{' and values, or '#' and a hash"));
   if (elems > (uint64_t)(s->end - s->p)) return fail_at(s, "a value for each element");
   void *data = th_arena_alloc(s->g->arena, th_tensor_bytes(t));
   if (!data) return TH_ERR_RESOURCE;
   for (uint64_t i = 0; i < elems; i++) TH_TRY(store_value(s, t->dtype, data, (int64_t)i));
-  t->data = data;
+  *values = data;
   return expect(s, '}', "'}' after the last value");
+}
+
+static th_status parse_const(parser *s) {
+  int id;
+  TH_TRY(parse_tensor(s, &id));
+  return parse_data(s, &s->g->tensors[id], &s->g->tensors[id].data);
+}
+
+static th_status parse_state(parser *s) {
+  int id;
+  TH_TRY(parse_tensor(s, &id));
+  s->g->tensors[id].is_variable = true;
+  skip_blanks(s);
+  if (s->p == s->end || *s->p != '=') return TH_OK;
+  return parse_data(s, &s->g->tensors[id], &s->g->tensors[id].initial);
 }
 
 static th_status parse_attr(parser *s, th_node *n) {
@@ -342,7 +361,8 @@ static th_status parse_node(parser *s) {
   TH_TRY(expect(s, '>', "'->'"));
   do {
     if (n_out == TH_MAX_OUTPUTS) return fail_at(s, "the end of the line: too many outputs");
-    TH_TRY(parse_tensor(s, &out[n_out++]));
+    TH_TRY(op == TH_OP_ASSIGN_VARIABLE ? parse_use(s, &out[n_out]) : parse_tensor(s, &out[n_out]));
+    n_out++;
     skip_blanks(s);
   } while (s->p < s->end && *s->p == '%');
   TH_TRY(th_graph_add_node(s->g, s->g->n_nodes, op, name, in, n_in, out, n_out, &id));
@@ -372,11 +392,7 @@ static th_status parse_line(parser *s) {
     TH_TRY(parse_tensor(s, &id));
     return append_id(s->g, true, id);
   }
-  if (th_str_eq(keyword, "state")) {
-    TH_TRY(parse_tensor(s, &id));
-    s->g->tensors[id].is_variable = true;
-    return TH_OK;
-  }
+  if (th_str_eq(keyword, "state")) return parse_state(s);
   if (th_str_eq(keyword, "const")) return parse_const(s);
   if (th_str_eq(keyword, "node")) return parse_node(s);
   if (!th_str_eq(keyword, "output"))

@@ -54,6 +54,9 @@ static th_status verify_node(const th_graph *g, const th_node *n, bool *produced
     if (n->in[i] == TH_NO_TENSOR && i >= arity[n->op].min_in) continue;
     TH_TRY(verify_id(g, n, n->in[i], "an input"));
     const th_tensor *t = &g->tensors[n->in[i]];
+    if (t->is_variable && produced[n->in[i]] && !th_graph_is_input(g, n->in[i]))
+      return th_fail(TH_ERR_INPUT, "%s (%s): variable %s is read after a value is assigned to it", n->name,
+                     th_op_name(n->op), t->name);
     if (!t->data && !t->is_variable && !produced[n->in[i]])
       return th_fail(TH_ERR_INPUT, "%s (%s): input %s is used before it is produced", n->name, th_op_name(n->op),
                      t->name);
@@ -63,6 +66,9 @@ static th_status verify_node(const th_graph *g, const th_node *n, bool *produced
     if (produced[n->out[i]] || g->tensors[n->out[i]].data)
       return th_fail(TH_ERR_INPUT, "%s (%s): output %s has another source too", n->name, th_op_name(n->op),
                      g->tensors[n->out[i]].name);
+    if ((n->op == TH_OP_ASSIGN_VARIABLE) != g->tensors[n->out[i]].is_variable)
+      return th_fail(TH_ERR_INPUT, "%s (%s): output %s is %sa variable", n->name, th_op_name(n->op),
+                     g->tensors[n->out[i]].name, g->tensors[n->out[i]].is_variable ? "" : "not ");
     produced[n->out[i]] = true;
   }
   return TH_OK;
@@ -73,6 +79,8 @@ static th_status verify_borders(const th_graph *g, const bool *produced) {
     int id = g->outputs[i];
     if (id < 0 || id >= g->n_tensors || (!produced[id] && !g->tensors[id].data))
       return th_fail(TH_ERR_INPUT, "graph %s: output %d is produced by nothing", g->name, i);
+    if (g->tensors[id].is_variable)
+      return th_fail(TH_ERR_INPUT, "graph %s: output %s is a variable; read it first", g->name, g->tensors[id].name);
   }
   return TH_OK;
 }

@@ -13,7 +13,7 @@
 #include "op/op.h"
 #include "read/tflite_internal.h"
 
-enum { MAX_TENSORS = 100000 };
+enum { MAX_TENSORS = 100000, MAX_SUBGRAPHS = 64 };
 
 th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) {
   char text[400];
@@ -21,7 +21,8 @@ th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  return th_fail(TH_ERR_INPUT, "%s: operator %d (%s): %s", r->fb.what, o->index, o->name, text);
+  return th_fail(TH_ERR_INPUT, "%s: %soperator %d (%s): %s", r->fb.what, r->in_init ? "initialization: " : "", o->index,
+                 o->name, text);
 }
 
 /* --- tensors --- */
@@ -59,7 +60,7 @@ static th_dtype dtype_of(int code) {
 }
 
 /* Names in the graph's text form are words: up to the first ';' (fused layers list all their names), no blanks. */
-static const char *clean_name(tfl_reader *r, const char *name, int index) {
+const char *th_tfl_clean_name(tfl_reader *r, const char *name, int index) {
   char text[80];
   size_t n = 0;
   for (; *name && *name != ';' && n < sizeof text - 1; ++name) {
@@ -152,10 +153,20 @@ static th_status read_data(tfl_reader *r, th_fb_table t, int id) {
   return data ? th_graph_set_data(r->g, id, tensor->dtype, &tensor->shape, data) : TH_ERR_RESOURCE;
 }
 
+/* Handles have neither values nor a place: no node of the graph will use this tensor. */
+static th_status read_handle(tfl_reader *r, const char *name, int index) {
+  const th_shape shape = th_shape_make(1, 1);
+  int id;
+  r->handle[index] = TFL_UNBOUND_HANDLE;
+  return th_graph_add_tensor(r->g, name, TH_DTYPE_S32, &shape, &id);
+}
+
 static th_status read_tensor(tfl_reader *r, th_fb_table t, int index) {
-  const char *name = clean_name(r, th_fb_string(t, TFL_TENSOR_NAME), index);
+  const char *name = th_tfl_clean_name(r, th_fb_string(t, TFL_TENSOR_NAME), index);
   if (!name) return TH_ERR_RESOURCE;
   int code = th_fb_u8(t, TFL_TENSOR_TYPE, 0);
+  r->handle[index] = TFL_NO_HANDLE;
+  if (code == TFL_TYPE_RESOURCE) return read_handle(r, name, index);
   th_dtype dtype = dtype_of(code);
   if (dtype == TH_DTYPE_NONE)
     return th_fail(TH_ERR_INPUT, "%s: tensor %s: type %d is not supported", r->fb.what, name, code);
@@ -181,7 +192,7 @@ static th_status find_op(tfl_reader *r, th_fb_vec codes, th_fb_table entry, int 
   if (*row) return TH_OK;
   th_fb_vec outs = th_fb_vector(entry, TFL_OPERATOR_OUTPUTS, 4);
   int out = outs.count ? th_fb_vec_s32(outs, 0) : -1;
-  const char *tensor = out >= 0 && out < r->n_tensors ? r->g->tensors[out].name : "?";
+  const char *tensor = out >= 0 && out < r->n_tensors ? r->g->tensors[r->base + out].name : "?";
   TH_TRY(th_fb_status(&r->fb));
   if (code == TFL_CODE_CUSTOM_OP)
     return th_fail(TH_ERR_INPUT, "%s: operator %d: custom operator '%s' is not supported (it makes tensor %s)",
@@ -191,23 +202,42 @@ static th_status find_op(tfl_reader *r, th_fb_vec codes, th_fb_table entry, int 
                  name, code, tensor);
 }
 
+/* Operators on variables have other counts than the graph's own; they check them themselves. */
+static bool is_on_variables(const tfl_op *o) {
+  return o->op == TH_OP_READ_VARIABLE || o->op == TH_OP_ASSIGN_VARIABLE;
+}
+
+/* Tensor `id` of the file as one of the graph. */
+static th_status read_id(tfl_reader *r, const tfl_op *o, int id, const char *role, int *tensor) {
+  if (id < 0 || id >= r->n_tensors) return th_tfl_fail(r, o, "%s names tensor %d, which does not exist", role, id);
+  *tensor = r->base + id;
+  if (r->handle[id] == TFL_NO_HANDLE || is_on_variables(o)) return TH_OK;
+  return th_tfl_fail(r, o, "%s is a handle of a variable", role);
+}
+
+static th_status read_outputs(tfl_reader *r, tfl_op *o, th_fb_vec out) {
+  const uint32_t most = th_op_get(o->op)->max_out ? (uint32_t)th_op_get(o->op)->max_out : 1;
+  if ((out.count < 1 && !is_on_variables(o)) || out.count > most)
+    return th_tfl_fail(r, o, "has %u outputs, expected %s%u", out.count, most > 1 ? "1 to " : "", most);
+  for (uint32_t i = 0; i < out.count; ++i) {
+    int *id = &o->outs[o->n_out++];
+    TH_TRY(read_id(r, o, th_fb_vec_s32(out, i), "its output", id));
+    if (r->g->tensors[*id].data) return th_tfl_fail(r, o, "its output %s is a constant", r->g->tensors[*id].name);
+  }
+  o->out = o->n_out ? o->outs[0] : -1;
+  return TH_OK;
+}
+
 static th_status read_ids(tfl_reader *r, tfl_op *o, th_fb_vec in, th_fb_vec out) {
   if (in.count > TH_MAX_INPUTS) return th_tfl_fail(r, o, "has %u inputs", in.count);
-  const uint32_t most = th_op_get(o->op)->max_out ? (uint32_t)th_op_get(o->op)->max_out : 1;
-  if (out.count < 1 || out.count > most)
-    return th_tfl_fail(r, o, "has %u outputs, expected %s%u", out.count, most > 1 ? "1 to " : "", most);
   for (uint32_t i = 0; i < in.count; ++i) {
-    o->in[o->n_in++] = th_fb_vec_s32(in, i);
-    if (o->in[i] < -1 || o->in[i] >= r->n_tensors)
-      return th_tfl_fail(r, o, "input %u names tensor %d, which does not exist", i, o->in[i]);
+    char role[24];
+    snprintf(role, sizeof role, "input %u", i);
+    const int id = th_fb_vec_s32(in, i);
+    o->in[o->n_in++] = -1;
+    if (id != -1) TH_TRY(read_id(r, o, id, role, &o->in[i]));
   }
-  for (uint32_t i = 0; i < out.count; ++i) {
-    const int id = o->outs[o->n_out++] = th_fb_vec_s32(out, i);
-    if (id < 0 || id >= r->n_tensors) return th_tfl_fail(r, o, "its output names tensor %d, which does not exist", id);
-    if (r->g->tensors[id].data) return th_tfl_fail(r, o, "its output %s is a constant", r->g->tensors[id].name);
-  }
-  o->out = o->outs[0];
-  return TH_OK;
+  return read_outputs(r, o, out);
 }
 
 /* Operators of constants alone are computed at once: others want the results as constants (shapes, sizes, weights). */
@@ -232,7 +262,7 @@ static th_status read_operator(tfl_reader *r, th_fb_vec codes, th_fb_table entry
     return th_tfl_fail(r, &o, "its options are of type %d, expected %d", type, row->options);
   }
   TH_TRY(th_fb_status(&r->fb));
-  if (o.n_in < 1 || o.in[0] < 0) return th_tfl_fail(r, &o, "has no input");
+  if ((o.n_in < 1 || o.in[0] < 0) && !is_on_variables(&o)) return th_tfl_fail(r, &o, "has no input");
   const int first = r->g->n_nodes;
   TH_TRY(row->read(r, &o));
   return fold(r, first);
@@ -252,6 +282,8 @@ static th_status read_borders(tfl_reader *r, th_fb_table sub, int field, const c
     int id = (*ids)[i] = th_fb_vec_s32(v, (uint32_t)i);
     if (id < 0 || id >= r->n_tensors)
       return th_fail(TH_ERR_INPUT, "%s: %s %d names tensor %d, which does not exist", r->fb.what, role, i, id);
+    if (r->handle[id] != TFL_NO_HANDLE)
+      return th_fail(TH_ERR_INPUT, "%s: %s %d is a handle of a variable", r->fb.what, role, i);
   }
   return TH_OK;
 }
@@ -273,16 +305,19 @@ static th_status check_shapes(tfl_reader *r) {
   return TH_OK;
 }
 
-static th_status read_subgraph(tfl_reader *r, th_fb_table model, th_fb_table sub) {
+/* Tensors and operators of a subgraph; its tensors come behind those the graph has. */
+static th_status read_content(tfl_reader *r, th_fb_table sub) {
   th_fb_vec tensors = th_fb_vector(sub, TFL_SUBGRAPH_TENSORS, 4);
   th_fb_vec operators = th_fb_vector(sub, TFL_SUBGRAPH_OPERATORS, 4);
-  th_fb_vec codes = th_fb_vector(model, TFL_MODEL_OPERATOR_CODES, 4);
-  r->buffers = th_fb_vector(model, TFL_MODEL_BUFFERS, 4);
+  th_fb_vec codes = th_fb_vector(r->model, TFL_MODEL_OPERATOR_CODES, 4);
   TH_TRY(th_fb_status(&r->fb));
   if (tensors.count > MAX_TENSORS || operators.count > MAX_TENSORS)
     return th_fail(TH_ERR_INPUT, "%s: has %u tensors and %u operators, at most %d are supported", r->fb.what,
                    tensors.count, operators.count, MAX_TENSORS);
+  r->base = r->g->n_tensors;
   r->n_tensors = (int)tensors.count;
+  r->handle = TH_ARRAY(r->scratch, int, tensors.count + 1);
+  if (!r->handle) return TH_ERR_RESOURCE;
   for (uint32_t i = 0; i < tensors.count; ++i) {
     th_fb_table t = th_fb_vec_table(tensors, i);
     TH_TRY(th_fb_status(&r->fb));
@@ -293,7 +328,38 @@ static th_status read_subgraph(tfl_reader *r, th_fb_table model, th_fb_table sub
     TH_TRY(th_fb_status(&r->fb));
     TH_TRY(read_operator(r, codes, entry, (int)i));
   }
-  TH_TRY(th_fb_status(&r->fb));
+  return th_fb_status(&r->fb);
+}
+
+static th_status read_init(tfl_reader *r, th_fb_table sub) {
+  const int first = r->g->n_nodes;
+  TH_TRY(read_content(r, sub));
+  for (int i = first; i < r->g->n_nodes; ++i)
+    if (!r->g->nodes[i].dead)
+      return th_fail(TH_ERR_INPUT, "%s: initialization: %s (%s) is not computed from constants", r->fb.what,
+                     r->g->nodes[i].name, th_op_name(r->g->nodes[i].op));
+  return TH_OK;
+}
+
+th_status th_tfl_read_init(tfl_reader *r, const tfl_op *o, int index) {
+  if (index < 1 || index >= r->n_subgraphs)
+    return th_tfl_fail(r, o, "calls subgraph %d, expected 1 to %d", index, r->n_subgraphs - 1);
+  if (r->called[index]) return TH_OK;
+  r->called[index] = true;
+  const int base = r->base, n_tensors = r->n_tensors;
+  int *handle = r->handle;
+  r->in_init = true;
+  TH_TRY(read_init(r, th_fb_vec_table(th_fb_vector(r->model, TFL_MODEL_SUBGRAPHS, 4), (uint32_t)index)));
+  r->in_init = false;
+  r->base = base;
+  r->n_tensors = n_tensors;
+  r->handle = handle;
+  return TH_OK;
+}
+
+static th_status read_main(tfl_reader *r, th_fb_table sub) {
+  TH_TRY(read_content(r, sub));
+  TH_TRY(th_tfl_assign_variables(r));
   int *ids, n;
   TH_TRY(read_borders(r, sub, TFL_SUBGRAPH_INPUTS, "input", &ids, &n));
   TH_TRY(th_graph_set_inputs(r->g, ids, n));
@@ -308,18 +374,32 @@ static th_status read_subgraph(tfl_reader *r, th_fb_table model, th_fb_table sub
   return th_graph_compact(r->g);
 }
 
+static th_status check_subgraphs(const tfl_reader *r) {
+  for (int i = 1; i < r->n_subgraphs; ++i)
+    if (!r->called[i])
+      return th_fail(TH_ERR_INPUT,
+                     "%s: has %d subgraphs (control flow or several signatures), expected 1, and those that CALL_ONCE "
+                     "calls to initialize variables",
+                     r->fb.what, r->n_subgraphs);
+  return TH_OK;
+}
+
 static th_status read_model(tfl_reader *r) {
-  th_fb_table model = th_fb_root(&r->fb, TFL_IDENTIFIER);
-  uint32_t version = th_fb_u32(model, TFL_MODEL_VERSION, 0);
-  th_fb_vec subgraphs = th_fb_vector(model, TFL_MODEL_SUBGRAPHS, 4);
+  r->model = th_fb_root(&r->fb, TFL_IDENTIFIER);
+  uint32_t version = th_fb_u32(r->model, TFL_MODEL_VERSION, 0);
+  th_fb_vec subgraphs = th_fb_vector(r->model, TFL_MODEL_SUBGRAPHS, 4);
+  r->buffers = th_fb_vector(r->model, TFL_MODEL_BUFFERS, 4);
   th_fb_table sub = th_fb_vec_table(subgraphs, 0);
   TH_TRY(th_fb_status(&r->fb));
   if (version != TFL_VERSION)
     return th_fail(TH_ERR_INPUT, "%s: schema version %u, expected %d", r->fb.what, version, TFL_VERSION);
-  if (subgraphs.count != 1)
-    return th_fail(TH_ERR_INPUT, "%s: has %u subgraphs (control flow or several signatures), expected 1", r->fb.what,
-                   subgraphs.count);
-  return read_subgraph(r, model, sub);
+  if (subgraphs.count < 1 || subgraphs.count > MAX_SUBGRAPHS)
+    return th_fail(TH_ERR_INPUT, "%s: has %u subgraphs, expected 1 to %d", r->fb.what, subgraphs.count, MAX_SUBGRAPHS);
+  r->n_subgraphs = (int)subgraphs.count;
+  r->called = TH_ARRAY(r->scratch, bool, subgraphs.count + 1);
+  if (!r->called) return TH_ERR_RESOURCE;
+  TH_TRY(read_main(r, sub));
+  return check_subgraphs(r);
 }
 
 bool th_read_tflite_probe(const uint8_t *data, size_t size) {

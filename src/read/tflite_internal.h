@@ -1,17 +1,35 @@
-/* Shared by tflite.c (the file: tensors, constants, wiring) and tflite_ops.c (one function per kind of operator).
- * SPDX-License-Identifier: Apache-2.0 */
+/* Shared by tflite.c (the file: tensors, constants, wiring), tflite_ops.c and others (one function per kind of
+ * operator). SPDX-License-Identifier: Apache-2.0 */
 #ifndef TH_READ_TFLITE_INTERNAL_H
 #define TH_READ_TFLITE_INTERNAL_H
 
 #include "format/flatbuf.h"
 #include "ir/graph.h"
 
+typedef struct tfl_variable { /* tflite_variables.c */
+  const char *container, *name;
+  int tensor;  /* of the graph; -1 before the first read or assignment */
+  int now;     /* the value assigned last; -1: still the old one */
+  int initial; /* a constant, when has_initial */
+  int assigned_by;
+  bool has_initial, is_read;
+} tfl_variable;
+#define TFL_NO_HANDLE (-2)
+#define TFL_UNBOUND_HANDLE (-1)
+
 typedef struct tfl_reader {
   th_fb fb;
-  th_graph *g; /* its tensor ids are the file's tensor indices; tensors made here come behind */
+  th_fb_table model;
+  th_graph *g; /* its tensor ids are the file's tensor indices + base; tensors made here come behind */
   th_arena *scratch;
   th_fb_vec buffers;
-  int n_tensors;        /* of the file */
+  int base, n_tensors; /* tensors of the subgraph being read */
+  int *handle;         /* per tensor of it: number of the variable, or TFL_NO_HANDLE, TFL_UNBOUND_HANDLE */
+  tfl_variable *variables;
+  int n_variables;
+  bool in_init; /* the subgraph is that of a CALL_ONCE */
+  bool *called; /* per subgraph: has been read as that */
+  int n_subgraphs;
   uint64_t dense_bytes; /* of sparse constants so far */
 } tfl_reader;
 
@@ -59,6 +77,12 @@ th_status th_tfl_make_float(tfl_reader *r, const tfl_op *o, int tensor);
 /* Writes out a sparse constant: *dense gets th_tensor_bytes() bytes from the scratch arena (tflite_sparse.c). */
 th_status th_tfl_densify(tfl_reader *r, th_fb_table sparsity, int tensor, const uint8_t *data, uint64_t bytes,
                          const uint8_t **dense);
+/* Reads subgraph `index` as the initialization that operator `o` calls: it gives variables what they begin with. */
+th_status th_tfl_read_init(tfl_reader *r, const tfl_op *o, int index);
+/* After all operators: the variables get their new values (tflite_variables.c). */
+th_status th_tfl_assign_variables(tfl_reader *r);
+/* A name as the graph's text form has them; "t<index>" for none. From the scratch arena. */
+const char *th_tfl_clean_name(tfl_reader *r, const char *name, int index);
 /* Uint8 activations to int8, once the graph is complete (tflite_uint8.c). */
 th_status th_tfl_from_uint8(tfl_reader *r);
 

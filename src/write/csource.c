@@ -273,13 +273,23 @@ static bool has_states(const th_program *p) {
   return false;
 }
 
+static void print_initial(printer *x, const th_value *v) {
+  const uint8_t *bytes = v->initial;
+  th_buf_printf(x->c, "  {\n    static const unsigned char initial[%lu] = {", (unsigned long)v->bytes);
+  for (uint32_t i = 0; i < v->bytes; i++) th_buf_printf(x->c, "%s%u", i == 0 ? "" : i % 24 ? "," : ",\n    ", bytes[i]);
+  th_buf_printf(x->c, "};\n    memcpy((unsigned char *)arena + %lu, initial, %lu);\n  }\n", (unsigned long)v->offset,
+                (unsigned long)v->bytes);
+}
+
 static void print_reset(printer *x) {
   const bool any = has_states(x->p);
   th_buf_printf(x->c, "void %s_reset(void *arena) {\n", x->lower);
   if (!any) th_buf_printf(x->c, "  (void)arena;\n");
   for (int i = 0; i < x->p->n_values; i++) {
     const th_value *v = &x->p->values[i];
-    if (v->state)
+    if (v->state && v->initial)
+      print_initial(x, v);
+    else if (v->state)
       th_buf_printf(x->c, "  memset((unsigned char *)arena + %lu, %u, %lu);\n", (unsigned long)v->offset, v->fill,
                     (unsigned long)v->bytes);
   }

@@ -74,8 +74,11 @@ static void put_states(writer *w) {
     const th_value *v = &w->program->values[i];
     if (!v->state) continue;
     th_thim_put_varint(w->out, v->offset);
-    th_thim_put_varint(w->out, v->bytes << 1);
-    th_buf_u8(w->out, v->fill);
+    th_thim_put_varint(w->out, v->bytes << 1 | (v->initial != NULL));
+    if (v->initial)
+      th_buf_append(w->out, v->initial, v->bytes);
+    else
+      th_buf_u8(w->out, v->fill);
   }
 }
 

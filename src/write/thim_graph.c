@@ -7,10 +7,15 @@
 #include "write/thim.h"
 #include "write/thim_parts.h"
 
+/* What a file keeps of a tensor: the values of a constant, or those a variable begins with. */
+static const void *kept_data(const th_tensor *t) {
+  return t->dead ? NULL : t->data ? t->data : t->initial;
+}
+
 /* The first constant with this hash before `tensor`, or -1. */
 static int find_hash(const uint64_t *hash, const th_graph *g, int tensor) {
   for (int i = 0; i < tensor; i++)
-    if (g->tensors[i].data && !g->tensors[i].dead && hash[i] == hash[tensor]) return i;
+    if (kept_data(&g->tensors[i]) && hash[i] == hash[tensor]) return i;
   return -1;
 }
 
@@ -21,18 +26,19 @@ static th_status put_constants(const th_graph *g, uint64_t *hash, th_buf *out) {
   th_buf_u32(out, 0);
   for (int i = 0; i < g->n_tensors; i++) {
     const th_tensor *t = &g->tensors[i];
-    if (!t->data || t->dead) continue;
+    const void *data = kept_data(t);
+    if (!data) continue;
     const size_t bytes = th_tensor_bytes(t);
-    hash[i] = th_hash64(t->data, bytes);
+    hash[i] = th_hash64(data, bytes);
     const int twin = find_hash(hash, g, i);
     const th_tensor *o = twin < 0 ? NULL : &g->tensors[twin];
-    if (o && (th_tensor_bytes(o) != bytes || memcmp(o->data, t->data, bytes) != 0))
+    if (o && (th_tensor_bytes(o) != bytes || memcmp(kept_data(o), data, bytes) != 0))
       return th_fail(TH_ERR_INPUT, "%s and %s differ but have the same hash; a .thim file cannot hold both", o->name,
                      t->name);
     if (o) continue;
     th_buf_u64(out, hash[i]);
     th_buf_u64(out, bytes);
-    th_buf_append(out, t->data, bytes);
+    th_buf_append(out, data, bytes);
     count++;
   }
   TH_TRY(th_buf_status(out));

@@ -294,6 +294,39 @@ static void reshape_is_another_name(void **state) {
   release(l);
 }
 
+/* A read is free unless the value itself leaves the graph or goes into a variable: then it is copied first. */
+static void variables_are_copied_only_when_they_must(void **state) {
+  static const char head[] =
+      "graph g\ninput %x s8 1x2 q(0.5,1)\nstate %u s8 1x2 q(0.5,1) = {3 3}\nstate %v s8 1x2 q(0.5,1) = {3 -4}\n"
+      "node r = read_variable(%u) -> %a s8 1x2 q(0.5,1)\nnode q = read_variable(%v) -> %b s8 1x2 q(0.5,1)\n"
+      "node y = add(%a %b) -> %sum s8 1x2 q(0.5,1)\n";
+  static const struct {
+    const char *tail;
+    int steps;
+  } cases[] = {
+      {"node s = assign_variable(%x) -> %u\noutput %sum\n", 2},
+      {"node s = assign_variable(%x) -> %u\nnode t = assign_variable(%a) -> %v\noutput %sum\n", 4},
+      {"node s = assign_variable(%x) -> %u\noutput %sum\noutput %a\n", 3},
+      {"node o = reshape(%b) -> %c s8 2 q(0.5,1)\noutput %sum\noutput %c\n", 2},
+  };
+  char text[1000];
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    snprintf(text, sizeof text, "%s%s", head, cases[i].tail);
+    lowered l = lower_text(text);
+    assert_int_equal(l.p->n_steps, cases[i].steps);
+    int states = 0;
+    for (int v = 0; v < l.p->n_values; v++) {
+      if (!l.p->values[v].state) continue;
+      states++;
+      assert_int_equal(l.p->values[v].last_step, l.p->n_steps);
+      if (!strcmp(l.p->values[v].name, "u")) assert_true(l.p->values[v].fill == 3 && !l.p->values[v].initial);
+      if (!strcmp(l.p->values[v].name, "v")) assert_memory_equal(l.p->values[v].initial, "\3\374", 2);
+    }
+    assert_int_equal(states, 2);
+    release(l);
+  }
+}
+
 static void concat_copies_its_parts(void **state) {
   lowered l = lower_text(
       "input %a s8 1x2x3 q(0.1,1)\ninput %b s8 1x2x2 q(0.1,1)\n"
@@ -389,6 +422,7 @@ int main(void) {
       cmocka_unit_test(leaky_relu_has_two_multipliers),
       cmocka_unit_test(mean_carries_the_division),
       cmocka_unit_test(reshape_is_another_name),
+      cmocka_unit_test(variables_are_copied_only_when_they_must),
       cmocka_unit_test(concat_copies_its_parts),
       cmocka_unit_test(refuses_and_says_why),
       cmocka_unit_test(quantizes_half_away_from_zero),

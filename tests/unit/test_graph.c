@@ -40,6 +40,51 @@ static void prints_what_it_parsed(void **state) {
   th_graph_destroy(copy);
 }
 
+static const char streaming[] =
+    "graph streaming\n"
+    "input  %x s8 1x2 q(0.5,1)\n"
+    "state  %old s8 1x2 q(0.5,1) = {3 -4}\n"
+    "state  %plain f32 1x3\n"
+    "node   r = read_variable(%old) -> %v s8 1x2 q(0.5,1)\n"
+    "node   y = add(%v %x) -> %sum s8 1x2 q(0.5,1)\n"
+    "node   p = read_variable(%plain) -> %w f32 1x3\n"
+    "node   a = assign_variable(%x) -> %old\n"
+    "output %sum\n"
+    "output %w\n";
+
+static void variables_have_what_they_begin_with(void **state) {
+  th_graph *g = parse(streaming), *copy;
+  if (!g) fail_msg("%s", th_error_message());
+  const int8_t *initial = g->tensors[th_graph_find_tensor(g, "old")].initial;
+  assert_true(initial[0] == 3 && initial[1] == -4);
+  assert_null(g->tensors[th_graph_find_tensor(g, "plain")].initial);
+  assert_int_equal(th_graph_clone(g, &copy), TH_OK);
+  th_graph_destroy(g);
+  th_buf text = {0};
+  assert_int_equal(th_graph_print(copy, 100, &text), TH_OK);
+  assert_string_equal(th_buf_cstr(&text), streaming);
+  th_buf_free(&text);
+  th_graph_destroy(copy);
+}
+
+/* An assignment that stands first goes behind all who read the old value, and nothing else moves. */
+static void assignments_wait_for_readers(void **state) {
+  static const char *const order[] = {"r", "y", "p", "a"};
+  th_graph *g = parse(streaming);
+  assert_non_null(g);
+  const th_node assign = g->nodes[3];
+  memmove(g->nodes + 1, g->nodes, 3 * sizeof *g->nodes);
+  g->nodes[0] = assign;
+  assert_int_equal(th_graph_verify(g), TH_ERR_INPUT);
+  assert_non_null(
+      strstr(th_error_message(), "r (read_variable): variable old is read after a value is assigned to it"));
+  th_error_clear();
+  assert_int_equal(th_graph_sort(g), TH_OK);
+  for (int i = 0; i < 4; i++) assert_string_equal(g->nodes[i].name, order[i]);
+  assert_int_equal(th_graph_verify(g), TH_OK);
+  th_graph_destroy(g);
+}
+
 static void names_the_bad_line(void **state) {
   static const struct {
     const char *text, *message;
@@ -54,6 +99,14 @@ static void names_the_bad_line(void **state) {
       {"const %x f32 3 = #12\n", "text:1: the values of %x (#12, 12 bytes) are missing"},
       {"const %x f32 60000x60000x9 = {1}\n", "text:1: %x is too large"},
       {"input %x f32 2\nnode n = add(%x) -> %y f32 2\n", "n (add): 1 inputs, 2 to 2 are possible"},
+      {"input %x f32 2\nstate %v f32 2\noutput %v\n", "output 0 is produced by nothing"},
+      {"input %x f32 2\nstate %v f32 2\nnode a = assign_variable(%x) -> %v\noutput %v\n", "output v is a variable"},
+      {"input %x f32 2\nstate %v f32 2\nnode a = assign_variable(%x) -> %v\nnode b = assign_variable(%x) -> %v\n",
+       "b (assign_variable): output v has another source too"},
+      {"input %x f32 2\nnode n = relu(%x) -> %y f32 2\nnode a = assign_variable(%x) -> %y\n",
+       "output y has another source"},
+      {"input %x f32 2\nnode a = assign_variable(%x) -> %v\n", "text:2: tensor %v is not defined"},
+      {"state %v f32 2 = {1}\n", "text:1: a number expected"},
       {"input %x f32 2 q(-1,0)\n", "tensor x: scale -1"},
       {"input %x f32 2 q[0](1,0 1,0 1,0)\n", "tensor x: 3 scales along dimension 0 of shape 2"},
   };
@@ -124,6 +177,8 @@ static void survives_every_failed_allocation(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(prints_what_it_parsed),
+      cmocka_unit_test(variables_have_what_they_begin_with),
+      cmocka_unit_test(assignments_wait_for_readers),
       cmocka_unit_test(names_the_bad_line),
       cmocka_unit_test(truncated_text_never_crashes),
       cmocka_unit_test(sorts_and_compacts),

@@ -1,0 +1,18 @@
+/* assign_variable: what the variable, its output, has when the next run begins. All reads of the old value come before.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "op/common.h"
+
+static th_status infer(th_graph *g, th_node *n) {
+  const th_tensor *x = th_node_in(g, n, 0), *y = th_node_out(g, n, 0);
+  if (!y->is_variable) return th_op_fail(n, "%s is not a variable", y->name);
+  if (x->dtype != y->dtype || th_shape_elems(&x->shape) != th_shape_elems(&y->shape))
+    return th_op_fail(n, "value %s and variable %s differ in type or size", x->name, y->name);
+  return TH_OK;
+}
+
+static void forward(const th_op_run *r) {
+  th_op_copy(r->out[0], r->in[0], th_op_elems_out(r->graph, r->node), r, false);
+}
+
+const th_op th_op_assign_variable = {
+    .name = "assign_variable", .attrs = th_op_no_attrs, .infer = infer, .forward = forward, .cost = th_op_cost_none};
