@@ -25,6 +25,7 @@ typedef struct job {
   th_measure measure;
   int compared;
   int64_t bytes, tflite_bytes;
+  const char *tflite_skipped; /* why there is no .tflite; NULL: there is one */
   uint64_t seed;
   th_result *result;
 } job;
@@ -58,6 +59,19 @@ static th_status verify_and_write(job *j, const char *path) {
   return status;
 }
 
+/* Some models have no form as .tflite (those of uint8, for one); they lose nothing but that file. */
+static th_status write_tflite(job *j, const char *path, th_json *outputs) {
+  const th_status status = th_model_save(j->after, path);
+  if (status == TH_ERR_INPUT) {
+    j->tflite_skipped = th_arena_strdup(j->result->arena, th_error_message());
+    th_error_clear();
+    return j->tflite_skipped ? TH_OK : TH_ERR_RESOURCE;
+  }
+  TH_TRY(status);
+  th_json_add_string(outputs, "model.tflite", path);
+  return file_size(j, path, &j->tflite_bytes);
+}
+
 static th_status write_outputs(job *j) {
   const char *blob, *tflite, *firmware;
   th_json *outputs = th_json_add_object(j->result->json, "outputs");
@@ -65,12 +79,10 @@ static th_status write_outputs(job *j) {
   TH_TRY(path_in(j, "model.tflite", &tflite));
   TH_TRY(path_in(j, "firmware", &firmware));
   TH_TRY(verify_and_write(j, blob));
-  TH_TRY(th_model_save(j->after, tflite));
-  TH_TRY(file_size(j, tflite, &j->tflite_bytes));
   TH_TRY(th_csource_write_folder(j->run.deployed.program, th_settings_text(j->compile, "name"),
                                  th_settings_text(j->compile, "target"), firmware));
   th_json_add_string(outputs, "model.thim", blob);
-  th_json_add_string(outputs, "model.tflite", tflite);
+  TH_TRY(write_tflite(j, tflite, outputs));
   th_json_add_string(outputs, "firmware", firmware);
   return TH_OK;
 }
@@ -106,24 +118,35 @@ static void write_row(const job *j, const th_lossless_row *r, th_json *stages, t
   th_table_cell(t, "%.2f", r->seconds);
 }
 
+static void write_summary(const job *j) {
+  th_buf *text = &j->result->text;
+  char a[32], b[32];
+  th_buf_printf(text, "file %s bytes; ", th_thousands(a, (long long)j->original->file_bytes));
+  if (!j->tflite_skipped) th_buf_printf(text, "as .tflite now %s; ", th_thousands(b, j->tflite_bytes));
+  th_buf_printf(text, "every output byte equal on %d samples\n", j->compared);
+  if (j->tflite_skipped) th_buf_printf(text, "note: model.tflite is not written: %s\n", j->tflite_skipped);
+  th_buf_printf(text, "\nwritten to %s: model.thim, %sfirmware/, report.json\n", j->dir,
+                j->tflite_skipped ? "" : "model.tflite, ");
+}
+
 static th_status write_report(job *j) {
   th_result *r = j->result;
   const char *path;
-  char a[32], b[32];
   th_json *stages = th_json_add_array(r->json, "stages");
   th_table *t = th_table_create(r->arena, "<stage|bytes|MACs|parameters|zeros|bits/weight|seconds");
   for (int i = 0; i < j->run.n; i++) write_row(j, &j->run.row[i], stages, t);
   th_table_print(t, &r->text);
   th_json_add_int(r->json, "file_bytes", (int64_t)j->original->file_bytes);
   th_json_add_int(r->json, "bytes", j->bytes);
-  th_json_add_int(r->json, "tflite_bytes", j->tflite_bytes);
+  if (j->tflite_skipped)
+    th_json_add_string(r->json, "tflite_skipped", j->tflite_skipped);
+  else
+    th_json_add_int(r->json, "tflite_bytes", j->tflite_bytes);
   th_json_add_int(r->json, "macs", j->run.row[j->run.n - 1].f.macs);
   th_json_add_int(r->json, "verified_samples", j->compared);
   th_json_add_int(r->json, "seed", (int64_t)j->seed);
   th_buf_printf(&r->text, "bytes: the .thim program, its weights raw, in the last row coded\n");
-  th_buf_printf(&r->text, "file %s bytes; as .tflite now %s; every output byte equal on %d samples\n",
-                th_thousands(a, (long long)j->original->file_bytes), th_thousands(b, j->tflite_bytes), j->compared);
-  th_buf_printf(&r->text, "\nwritten to %s: model.thim, model.tflite, firmware/, report.json\n", j->dir);
+  write_summary(j);
   TH_TRY(path_in(j, "report.json", &path));
   TH_TRY(th_result_finish(r));
   const char *json = th_result_json(r);

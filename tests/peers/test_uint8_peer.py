@@ -7,6 +7,7 @@ SPDX-License-Identifier: Apache-2.0
     test_uint8_peer.py BUILD_DIR
 """
 import collections
+import json
 import math
 import os
 import random
@@ -257,6 +258,14 @@ def check_network(build, folder, number):
     need(blob, f"{stem}: compile has written no .thim")
     peer.thimble_must(build, "run", blob[0], "--input", stem + ".0.bin", "-o", stem + ".thim.bin")
     need(numpy.fromfile(stem + ".thim.bin", "u1").tobytes() == want.tobytes(), f"{stem}: the .thim gives other bytes")
+    out = stem + "_lossless"
+    peer.thimble_must(build, "shrink", "--lossless", stem + ".tflite", "-o", out)  # such a model has no form as .tflite
+    with open(out + "/report.json", encoding="utf-8") as f:
+        report = json.load(f)
+    need("is u8" in report["tflite_skipped"] and "model.tflite" not in report["outputs"], f"{stem}: {report}")
+    need(not os.path.exists(out + "/model.tflite"), f"{stem}: a .tflite is there")
+    peer.thimble_must(build, "run", out + "/model.thim", "--input", stem + ".0.bin", "-o", stem + ".thim.bin")
+    need(numpy.fromfile(stem + ".thim.bin", "u1").tobytes() == want.tobytes(), f"{stem}: shrinking changed bytes")
     return collections.Counter(want.reshape(SAMPLES, -1).argmax(1).tolist())
 
 

@@ -235,7 +235,8 @@ def check(build, folder, maker, dtype, initial, number):
     programs = [f"{base}/model.tflite"]
     if entry.type != FLOAT32:
         command(f"{build}/thimble", "compile", programs[0], "-o", f"{base}/out")
-        programs.append(f"{base}/out/model.thim")
+        command(f"{build}/thimble", "shrink", "--lossless", programs[0], "-o", f"{base}/lossless")
+        programs += [f"{base}/out/model.thim", f"{base}/lossless/model.thim"]
     command(f"{build}/thimble", "convert", programs[0], f"{base}/graph.thim")
     programs.append(f"{base}/graph.thim")
     for stream in (True, False):
