@@ -7,7 +7,7 @@
 #include "fuzz/guard.h"
 #include "read/thim.h"
 
-enum { MOST_ARENA = 1 << 16, MOST_WORK = 1 << 20 };
+enum { MOST_ARENA = 1 << 16, MOST_WORK = 1 << 21 };
 
 /* An upper bound of the inner loop's turns, from the sizes that thr_open has found to fit the arena. */
 static uint64_t work_of(const thr_step *step, uint64_t arena_bytes) {
@@ -36,6 +36,7 @@ static int is_quick(const thr_model *m) {
 static void run(const thr_model *m) {
   guarded arena = guard_end(m->arena_bytes, 4);
   for (uint16_t i = 0; i < m->inputs; i++) memset(thr_input(m, arena.data, i), 77, thr_input_info(m, i).bytes);
+  thr_reset(m, arena.data);
   thr_run(m, arena.data);
   guard_free(&arena);
 }

@@ -208,10 +208,11 @@ static void dump_weights(FILE *out, thr_parsed_step *parsed, const int8_t *weigh
   }
   fprintf(out, "\nbias");
   for (uint32_t i = 0; i < rows; i++) {
-    int32_t v = 0;
+    int64_t v = 0;
     memcpy(&v, bias->data + i * bias->width, bias->width); /* little-endian test machine */
-    const int unused = bias->width ? 32 - 8 * bias->width : 0;
-    fprintf(out, " %d", ((int32_t)((uint32_t)v << unused) >> unused) * (1 << bias->shift));
+    const int unused = bias->width ? 64 - 8 * bias->width : 0;
+    v = (int64_t)((uint64_t)v << unused) >> unused;
+    fprintf(out, " %lld", (long long)v * (1ll << bias->shift));
   }
   fprintf(out, "\nrequant");
   const thr_params_id params = thr_kernel_params(parsed->step.kernel);

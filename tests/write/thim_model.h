@@ -1,6 +1,6 @@
-/* A quantized network that uses every kernel of the runtime, for tests of the .thim format: text with constants that
- * are made up when asked for. Also a runner that is as plain as can be: every value in a buffer of its own, weights as
- * they are. SPDX-License-Identifier: Apache-2.0 */
+/* A quantized network that uses every kernel of the runtime but those of old uint8 models, for tests of the .thim
+ * format: text with constants that are made up when asked for. Also a runner that is as plain as can be: every value in
+ * a buffer of its own, weights as they are. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_WRITE_THIM_MODEL_H
 #define TESTS_WRITE_THIM_MODEL_H
 
@@ -73,8 +73,66 @@ static const char model_text[] =
     "node up = transpose_conv2d(%s2 %w7) -> %s3 s8 1x6x4x4 q(0.1,3) {stride_y=2 stride_x=2}\n"
     "node every = strided_slice(%s3 %odd) -> %s4 s8 1x3x4x4 q(0.1,3)\n"
     "node products = batch_matmul(%s4 %s0) -> %s5 s8 1x3x4x4 q(0.04,-128) {adj_y=1}\n"
+    "node wider = quantize(%y18) -> %h0 s16 1x48 q(0.0002,0)\n"
+    "node box = reshape(%h0) -> %h1 s16 1x4x3x4 q(0.0002,0)\n"
+    "const %w8 s8 4x3x3x4 q(0.01,0) = #12\nconst %b8 s64 4 = {100 -9000000000 7 0}\n"
+    "node conv16 = conv2d(%h1 %w8 %b8) -> %h2 s16 1x4x3x4 q(0.0004,0) {pad_top=1 pad_bottom=1 pad_left=1 pad_right=1}\n"
+    "const %w9 s8 1x3x3x4 q(0.02,0) = #13\nconst %b9 s32 4 = {500 -600 70000 8}\n"
+    "node depthwise16 = depthwise_conv2d(%h2 %w9 %b9) -> %h3 s16 1x4x3x4 q(0.0003,0) {pad_top=1 pad_bottom=1 "
+    "pad_left=1 pad_right=1}\n"
+    "const %w10 s8 4x2x2x4 q(0.02,0) = #14\n"
+    "node up16 = transpose_conv2d(%h3 %w10) -> %h4 s16 1x5x4x4 q(0.0004,0)\n"
+    "node max16 = max_pool2d(%h4) -> %h5 s16 1x4x3x4 q(0.0004,0) {kernel_y=2 kernel_x=2}\n"
+    "node pad16 = pad(%h5 %edges) -> %h6 s16 1x6x4x4 q(0.0004,0)\n"
+    "node avg16 = avg_pool2d(%h6) -> %h7 s16 1x4x3x4 q(0.0004,0) {kernel_y=3 kernel_x=2}\n"
+    "node add16 = add(%h7 %h1) -> %h8 s16 1x4x3x4 q(0.0005,0)\n"
+    "node mul16 = mul(%h8 %h1) -> %h9 s16 1x4x3x4 q(0.0006,0)\n"
+    "node sub16 = sub(%h9 %h7) -> %h10 s16 1x4x3x4 q(0.0006,0)\n"
+    "node largest16 = maximum(%h10 %h9) -> %h11 s16 1x4x3x4 q(0.0006,0)\n"
+    "node least16 = minimum(%h11 %h10) -> %h12 s16 1x4x3x4 q(0.0006,0)\n"
+    "node square16 = squared_difference(%h12 %h9) -> %h13 s16 1x4x3x4 q(0.001,0)\n"
+    "node root16 = rsqrt(%h13) -> %h14 s16 1x4x3x4 q(0.001,0)\n"
+    "node size16 = abs(%h12) -> %h15 s16 1x4x3x4 q(0.0005,0)\n"
+    "node unit16 = mul(%h14 %h15) -> %h16 s16 1x4x3x4 q(0.01,0)\n"
+    "node relu16 = relu(%h16) -> %h17 s16 1x4x3x4 q(0.004,0)\n"
+    "node leaky16 = leaky_relu(%h17) -> %h18 s16 1x4x3x4 q(0.003,0) {alpha=0.3}\n"
+    "node products16 = batch_matmul(%h18 %h12) -> %h19 s16 1x4x3x3 q(0.001,0) {adj_y=1}\n"
+    "node softmax16 = softmax(%h19) -> %h20 s16 1x4x3x3 q(0.000030517578125,0)\n"
+    "node mixed16 = batch_matmul(%h20 %h12) -> %h21 s16 1x4x3x4 q(0.0004,0)\n"
+    "node sigmoid16 = sigmoid(%h21) -> %h22 s16 1x4x3x4 q(0.000030517578125,0)\n"
+    "node tanh16 = tanh(%h21) -> %h23 s16 1x4x3x4 q(0.000030517578125,0)\n"
+    "node gate16 = mul(%h22 %h23) -> %h24 s16 1x4x3x4 q(0.00003,0)\n"
+    "node mean16 = mean(%h24) -> %h25 s16 1x1x1x4 q(0.00003,0) {axes_mask=6 keep_dims=1}\n"
+    "node centred16 = sub(%h24 %h25) -> %h26 s16 1x4x3x4 q(0.00004,0)\n"
+    "node float16 = dequantize(%h26) -> %hf f32 1x4x3x4\n"
+    "node again16 = quantize(%hf) -> %h27 s16 1x4x3x4 q(0.00004,0)\n"
+    "node flat16 = reshape(%h27) -> %h28 s16 1x48 q(0.00004,0)\n"
+    "const %w11 s8 48x48 q(0.01,0) = #15\n"
+    "node dense16 = fully_connected(%h28 %w11) -> %h29 s16 1x48 q(0.0002,0)\n"
+    "node narrower = quantize(%h29) -> %v0 s8 1x48 q(0.05,-3)\n"
+    "node odds = softmax(%v0) -> %v1 s16 1x48 q(0.0000152587890625,-32768)\n"
+    "node odds8 = quantize(%v1) -> %v2 s8 1x48 q(0.001,-128)\n"
+    "node both = add(%v2 %v0) -> %v3 s8 1x48 q(0.05,1)\n"
+    "const %f8 s8 32x48 q(0.01,0) = #16\nconst %t8 s8 32x3 q(0.02,0) = #17\nstate %m8 s8 1x96 q(0.05,-5)\n"
+    "node memory8 = svdf(%v3 %f8 %t8 %m8) -> %v4 s8 1x16 q(0.05,2) {rank=2}\n"
+    "const %f16 s8 24x16 q(0.01,0) = #18\nconst %t16 s16 24x4 q(0.0002,0) = #19\nstate %m16 s16 1x96 q(0.0002,0)\n"
+    "node memory16 = svdf(%v4 %f16 %t16 %m16) -> %v5 s8 1x24 q(0.05,2) {rank=1}\n"
+    "node series = reshape(%v5) -> %v6 s8 1x4x6 q(0.05,2)\n"
+    "const %lw0 s8 12x6 q(0.02,0) = #20\nconst %lu0 s8 12x12 q(0.02,0) = #24\nconst %lb0 s32 12 = {1 200 -300 40 5 6 "
+    "700 8 9 -1000 11 12}\n"
+    "const %lw1 s8 12x6 q(0.02,0) = #21\nconst %lu1 s8 12x12 q(0.02,0) = #25\nconst %lb1 s32 12 = {1 200 -300 40 5 6 "
+    "700 8 9 -1000 11 12}\n"
+    "const %lw2 s8 12x6 q(0.02,0) = #22\nconst %lu2 s8 12x12 q(0.02,0) = #26\nconst %lb2 s32 12 = {1 200 -300 40 5 6 "
+    "700 8 9 -1000 11 12}\n"
+    "const %lw3 s8 12x6 q(0.02,0) = #23\nconst %lu3 s8 12x12 q(0.02,0) = #27\nconst %lb3 s32 12 = {1 200 -300 40 5 6 "
+    "700 8 9 -1000 11 12}\n"
+    "state %hidden s8 1x12 q(0.0078125,3)\nstate %cell s16 1x12 q(0.00048828125,0)\n"
+    "node lstm = lstm(%v6 %lw0 %lw1 %lw2 %lw3 %lu0 %lu1 %lu2 %lu3 %lb0 %lb1 %lb2 %lb3 %hidden %cell) -> %v7 s8 1x4x12 "
+    "q(0.0078125,3) {clip=10 activation=tanh}\n"
+    "node told = reshape(%v7) -> %v8 s8 1x48 q(0.0078125,3)\n"
+    "node more = add(%v8 %v3) -> %v9 s8 1x48 q(0.05,0)\n"
     "node line = reshape(%s5) -> %z13 s8 1x48 q(0.04,-128)\n"
-    "node blend = add(%z13 %y18) -> %y19 s8 1x48 q(0.02,-128)\n"
+    "node blend = add(%z13 %v9) -> %y19 s8 1x48 q(0.02,-128)\n"
     "const %w5 s8 600x48 q(0.02,0) = #7\n"
     "node wide = fully_connected(%y19 %w5) -> %y20 s8 1x600 q(0.05,0)\n"
     "const %w6 s8 10x600 q(0.02,0) = #8\n"
@@ -145,17 +203,19 @@ static void fixture_close(fixture *f) {
   th_arena_destroy(f->arena);
 }
 
-/* Runs an unplanned program, each value in a block of its own from `arena`; returns the values. */
+/* Runs an unplanned program as after a reset, each value in a block of its own from `arena`; returns the values. */
 static void **run_plain(const th_program *p, th_arena *arena, const void *const *inputs) {
   void **value = TH_ARRAY(arena, void *, p->n_values);
   for (int i = 0; i < p->n_values; i++)
     value[i] = p->values[i].data ? (void *)p->values[i].data : th_arena_alloc(arena, p->values[i].bytes);
+  for (int i = 0; i < p->n_values; i++)
+    if (p->values[i].state) memset(value[i], p->values[i].fill, p->values[i].bytes);
   for (int i = 0; i < p->n_inputs; i++) memcpy(value[p->inputs[i]], inputs[i], p->values[p->inputs[i]].bytes);
   for (int i = 0; i < p->n_steps; i++) {
     const th_program_step *s = &p->steps[i];
     const void *in[THR_STEP_INPUTS] = {NULL};
     for (int k = 0; k < s->n_in; k++) in[k] = value[s->in[k]];
-    thr_step_run(&s->step, in, value[s->out], NULL);
+    thr_step_run(&s->step, in, value[s->out], th_arena_alloc(arena, thr_step_scratch_bytes(&s->step) + 1));
   }
   return value;
 }
