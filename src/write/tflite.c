@@ -29,6 +29,7 @@ th_status th_tfl_place(tfl_writer *w, int graph_tensor, int *index) {
     bool named = th_graph_is_input(w->g, graph_tensor) || th_graph_is_output(w->g, graph_tensor);
     tfl_tensor made = {
         .name = named ? t->name : NULL, .dtype = t->dtype, .shape = t->shape, .quant = t->quant, .data = t->data};
+    made.is_variable = t->is_variable;
     if (!th_dtype_is_int(t->dtype)) made.quant = (th_quant){.axis = -1}; /* a plan for float values is not for files */
     TH_TRY(th_tfl_add_tensor(w, &made, &w->place[graph_tensor]));
   }
@@ -64,16 +65,17 @@ static void write_quant(th_fb_builder *b, size_t slot, const th_quant *q) {
 }
 
 static th_status write_tensor(th_fb_builder *b, const tfl_tensor *t, size_t slot, uint32_t buffer) {
-  int code = th_tfl_type_code(t->dtype), n = 0;
+  int code = t->is_handle ? TFL_TYPE_RESOURCE : th_tfl_type_code(t->dtype), n = 0;
   if (code < 0)
     return th_fail(TH_ERR_INPUT, "tensor %s: type %s has no counterpart in .tflite", t->name ? t->name : "?",
                    th_dtype_name(t->dtype));
-  th_fb_field fields[5];
+  th_fb_field fields[6];
   fields[n++] = th_fb_ref(TFL_TENSOR_SHAPE);
   if (code) fields[n++] = th_fb_field_u8(TFL_TENSOR_TYPE, (unsigned)code);
   if (buffer) fields[n++] = th_fb_field_s32(TFL_TENSOR_BUFFER, (int32_t)buffer);
   if (t->name) fields[n++] = th_fb_ref(TFL_TENSOR_NAME);
   if (t->quant.count) fields[n++] = th_fb_ref(TFL_TENSOR_QUANTIZATION);
+  if (t->is_variable) fields[n++] = th_fb_field_u8(TFL_TENSOR_IS_VARIABLE, 1);
   size_t table = th_fb_table_write(b, fields, n);
   th_fb_link(b, slot, table);
   th_fb_hold(b, th_fb_slot(b, table, TFL_TENSOR_SHAPE), t->shape.dim, (uint32_t)t->shape.rank, 4, 4);
@@ -165,8 +167,10 @@ static void write_operators(const tfl_writer *w, th_fb_builder *b, size_t slot, 
     th_fb_link(b, refs + 4 + 4 * (size_t)i, table);
     th_fb_hold(b, th_fb_slot(b, table, TFL_OPERATOR_INPUTS), op->in, (uint32_t)op->n_in, 4, 4);
     th_fb_hold(b, th_fb_slot(b, table, TFL_OPERATOR_OUTPUTS), op->out, (uint32_t)op->n_out, 4, 4);
-    if (op->options_type)
-      th_fb_link(b, th_fb_slot(b, table, TFL_OPERATOR_OPTIONS), th_fb_table_write(b, op->options, op->n_options));
+    if (!op->options_type) continue;
+    const size_t options = th_fb_table_write(b, op->options, op->n_options);
+    th_fb_link(b, th_fb_slot(b, table, TFL_OPERATOR_OPTIONS), options);
+    if (op->name) th_fb_hold_string(b, th_fb_slot(b, options, TFL_VAR_HANDLE_NAME), op->name);
   }
 }
 

@@ -13,7 +13,8 @@ typedef struct tfl_tensor {
   th_dtype dtype;
   th_shape shape;
   th_quant quant;
-  const void *data; /* NULL: an activation */
+  const void *data;            /* NULL: an activation */
+  bool is_variable, is_handle; /* a state of SVDF or LSTM; what VAR_HANDLE gives, whose dtype does not matter */
 } tfl_tensor;
 
 typedef struct tfl_operator {
@@ -21,6 +22,7 @@ typedef struct tfl_operator {
   int in[TH_MAX_INPUTS], n_in, out[TH_MAX_OUTPUTS], n_out;
   th_fb_field options[TFL_MAX_OPTIONS];
   int n_options;
+  const char *name; /* of the variable of a VAR_HANDLE, whose option is a reference to it; else NULL */
 } tfl_operator;
 
 typedef struct tfl_writer {
@@ -49,6 +51,8 @@ typedef struct tfl_out_row {
 #define TFL_NODE_FAIL(n, text) th_fail(TH_ERR_INPUT, "%s (%s): " text, (n)->name, th_op_name((n)->op))
 /* An operator with the node's first `n_in` inputs and its outputs. */
 th_status th_tfl_begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, int n_in, tfl_operator **op);
+/* The same without inputs and outputs. */
+th_status th_tfl_add_operator(tfl_writer *w, const th_node *n, const tfl_out_row *row, tfl_operator **op);
 void th_tfl_option(tfl_operator *op, th_fb_field field);
 th_status th_tfl_put_activation(const th_node *n, tfl_operator *op, int field);
 th_status th_tfl_put_numbers(tfl_writer *w, const int32_t *values, th_shape shape, int *index); /* a new s32 constant */

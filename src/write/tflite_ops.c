@@ -7,7 +7,7 @@
 #include "op/op.h"
 #include "write/tflite_internal.h"
 
-static th_status add_operator(tfl_writer *w, const th_node *n, const tfl_out_row *row, tfl_operator **op) {
+th_status th_tfl_add_operator(tfl_writer *w, const th_node *n, const tfl_out_row *row, tfl_operator **op) {
   if (w->n_ops == w->op_capacity) {
     int more = w->op_capacity ? 2 * w->op_capacity : 64;
     tfl_operator *p = TH_ARRAY(w->scratch, tfl_operator, more);
@@ -30,7 +30,7 @@ th_status th_tfl_begin(tfl_writer *w, const th_node *n, const tfl_out_row *row, 
     if (n->in[i] != TH_NO_TENSOR) TH_TRY(th_tfl_place(w, n->in[i], &in[i]));
   }
   for (int i = 0; i < n->n_out; ++i) TH_TRY(th_tfl_place(w, n->out[i], &out[i]));
-  TH_TRY(add_operator(w, n, row, op));
+  TH_TRY(th_tfl_add_operator(w, n, row, op));
   memcpy((*op)->in, in, (size_t)n_in * sizeof in[0]);
   (*op)->n_in = n_in;
   memcpy((*op)->out, out, (size_t)n->n_out * sizeof out[0]);
@@ -107,7 +107,7 @@ static th_status pad_before(tfl_writer *w, const th_node *n, int *index) {
   t.shape.dim[2] += table[4] + table[5];
   TH_TRY(th_tfl_add_tensor(w, &t, index));
   tfl_operator *op;
-  TH_TRY(add_operator(w, n, &row, &op));
+  TH_TRY(th_tfl_add_operator(w, n, &row, &op));
   memcpy(op->in, in, sizeof in);
   op->n_in = 2;
   op->out[0] = *index;
@@ -273,7 +273,8 @@ static th_status check_types(const tfl_writer *w, const th_node *n) {
   if (th_op_get(n->op)->typed) return TH_OK;
   for (int i = 0; i < n->n_in; ++i) {
     const th_tensor *t = th_node_in(w->g, n, i);
-    if (!t || t->data) continue;
+    if (!t || t->data || t->is_variable || n->op == TH_OP_ASSIGN_VARIABLE) continue;
+    if (n->op == TH_OP_QUANTIZE && t->dtype == TH_DTYPE_S16) continue;
     if (t->dtype != TH_DTYPE_F32 && t->dtype != TH_DTYPE_S8)
       return th_fail(TH_ERR_INPUT, "%s (%s): its input %s is %s; .tflite is written for f32 and s8", n->name,
                      th_op_name(n->op), t->name, th_dtype_name(t->dtype));

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Streaming models with resource variables (CALL_ONCE, VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE) and with SVDF, on 20 samples in a
 row without reset and on 20 with one before each: `thimble run` must give TFLite Micro's bytes (float: within 1e-5), from the .tflite,
-from the program compiled from it and from the graph saved from it; what is not supported is named. Skips where the peers cannot be had.
+from the programs compiled and shrunk from it and from what is saved of it, which TFLite Micro must run alike; what is not supported is
+named. Skips where the peers cannot be had.
 SPDX-License-Identifier: Apache-2.0
 
     test_variables_peer.py BUILD_DIR
@@ -222,6 +223,21 @@ def compare(got, want, what):
             need((a == b).all(), f"{what}: {int((a != b).sum())} of {a.size} values differ")
 
 
+def check_written(build, base, data, x, maker, dtype, initial):
+    """The .tflite that is written, run by TFLite Micro; what has no form is refused by name."""
+    written = f"{base}/written.tflite"
+    if initial or dtype == INT16:
+        text = command(f"{build}/thimble", "convert", f"{base}/model.tflite", written, code=3)
+        need(("does not begin as zero" if initial else ".tflite is written for f32 and s8") in text, f"{base}: {text}")
+        return
+    command(f"{build}/thimble", "convert", f"{base}/model.tflite", written)
+    with open(written, "rb") as f:
+        again = f.read()
+    outputs = 3 if maker is exchange else 1
+    compare(by_tflm(again, x, outputs, True), by_tflm(data, x, outputs, True), written)
+    compare(by_thimble(build, written, x, by_tflm(data, x, outputs, True), True), by_tflm(data, x, outputs, True), written)
+
+
 def check(build, folder, maker, dtype, initial, number):
     r = random.Random(f"{maker.__name__} {dtype} {initial} {number}")
     model = maker(r, dtype, initial)
@@ -239,6 +255,7 @@ def check(build, folder, maker, dtype, initial, number):
         programs += [f"{base}/out/model.thim", f"{base}/lossless/model.thim"]
     command(f"{build}/thimble", "convert", programs[0], f"{base}/graph.thim")
     programs.append(f"{base}/graph.thim")
+    check_written(build, base, data, x, maker, entry.type, initial)
     for stream in (True, False):
         want = by_tflm(data, x, len(g.outputs), stream)
         for program in programs:
