@@ -60,9 +60,9 @@ static inline int32_t thr_sub_of(const thr_elementwise_params *p, int32_t a, int
 
 /* (scale(a * 2^L, m0) - scale(b * 2^L, m1))^2, scaled by m2 */
 static inline int32_t thr_squared_difference_of(const thr_elementwise_params *p, int32_t a, int32_t b) {
-  const int32_t scaled_a = thr_scale(thr_wrap_shl(a, p->left_shift), p->mult[0], p->shift[0]);
-  const int32_t scaled_b = thr_scale(thr_wrap_shl(b, p->left_shift), p->mult[1], p->shift[1]);
-  const int32_t d = thr_wrap_sub(scaled_a, scaled_b);
+  const int32_t on_a = thr_scale(thr_wrap_shl(a, p->left_shift), p->mult[0], p->shift[0]);
+  const int32_t on_b = thr_scale(thr_wrap_shl(b, p->left_shift), p->mult[1], p->shift[1]);
+  const int32_t d = thr_wrap_sub(on_a, on_b);
   return thr_finish_binary(p, thr_scale(thr_wrap_mul(d, d), p->mult[2], p->shift[2]));
 }
 
