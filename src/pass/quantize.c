@@ -26,7 +26,7 @@ static th_status check_node(const th_node *n) {
   if (n->op == TH_OP_QUANTIZE || n->op == TH_OP_DEQUANTIZE) return TH_OK;
   if (n->op == TH_OP_POW || n->op == TH_OP_REDUCE_PROD || n->op == TH_OP_CAST)
     return th_fail(TH_ERR_INPUT, "%s (%s): has no int8 form", n->name, th_op_name(n->op));
-  if (n->op == TH_OP_LSTM || n->op == TH_OP_SVDF)
+  if (n->op == TH_OP_LSTM || n->op == TH_OP_SVDF || n->op == TH_OP_READ_VARIABLE || n->op == TH_OP_ASSIGN_VARIABLE)
     return th_fail(TH_ERR_INPUT,
                    "%s (%s): has a state, which cannot be quantized here; an int8 .tflite with this layer is read and "
                    "compiled as it is",
