@@ -89,8 +89,9 @@ static th_status verify_with(const th_graph *g, bool *produced) {
   for (int i = 0; i < g->n_inputs; i++) {
     if (g->inputs[i] < 0 || g->inputs[i] >= g->n_tensors)
       return th_fail(TH_ERR_INPUT, "graph %s: input %d does not exist", g->name, i);
-    if (g->tensors[g->inputs[i]].data)
-      return th_fail(TH_ERR_INPUT, "graph %s: input %s is a constant", g->name, g->tensors[g->inputs[i]].name);
+    const th_tensor *t = &g->tensors[g->inputs[i]];
+    if (t->data || t->is_variable)
+      return th_fail(TH_ERR_INPUT, "graph %s: input %s is a %s", g->name, t->name, t->data ? "constant" : "variable");
     produced[g->inputs[i]] = true;
   }
   for (int i = 0; i < g->n_tensors; i++)
