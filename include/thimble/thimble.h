@@ -60,6 +60,9 @@ int th_model_inputs(const th_model *model);
 int th_model_outputs(const th_model *model);
 th_port th_model_input(const th_model *model, int i);
 th_port th_model_output(const th_model *model, int i);
+/* Whether an array of `rank` dimensions that holds `samples` samples of the port, samples first, lies as it wants: in
+ * its shape apart from dimensions of size 1, or flat. Arrays of one dimension always do. */
+bool th_port_takes(const th_port *port, int samples, int rank, const int64_t *dim);
 /* Runs `samples` samples; raw bytes of the model's own types, sample after sample. */
 /* From now on the samples of all runs are one stream: variables (of streaming models) keep their values from sample to
  * sample. Without it each sample begins with their initial values. */

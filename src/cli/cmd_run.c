@@ -1,8 +1,10 @@
 /* run MODEL --input FILE: raw .bin files hold the model's own types, sample after sample; .npy files say their type.
  * Any whole number of samples may be in a file, the same in each. SPDX-License-Identifier: Apache-2.0 */
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -62,10 +64,43 @@ static th_status quantize(cli *c, const npy_view *view, const th_port *port, con
   return TH_OK;
 }
 
+/* NumPy's default: as float32. */
+static th_status narrow(cli *c, const char *path, npy_view *view) {
+  size_t n = view->bytes / sizeof(double);
+  float *narrowed = TH_ARRAY(c->arena, float, n);
+  if (!narrowed) return th_error_status();
+  for (size_t i = 0; i < n; i++) {
+    double x;
+    memcpy(&x, view->data + i * sizeof x, sizeof x);
+    if (isfinite(x) && fabs(x) > (double)FLT_MAX)
+      return th_fail(TH_ERR_INPUT, "%s: value %zu is %g, which is too large for float32", path, i, x);
+    narrowed[i] = (float)x;
+  }
+  view->data = (const uint8_t *)narrowed;
+  view->bytes = n * sizeof(float);
+  strcpy(view->dtype, "f32");
+  return TH_OK;
+}
+
+static th_status check_shape(const char *path, const npy_view *view, const th_port *port) {
+  size_t each = port->bytes / value_bytes(port), elems = 1;
+  for (int i = 0; i < view->rank; i++) elems *= (size_t)view->dim[i];
+  if (elems == 0 || elems % each == 0)
+    if (elems / each > INT_MAX || th_port_takes(port, (int)(elems / each), view->rank, view->dim)) return TH_OK;
+  char shape[24 * NPY_RANK] = "";
+  for (int i = 0; i < view->rank; i++)
+    snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%s%lld", i ? "x" : "", (long long)view->dim[i]);
+  return th_fail(
+      TH_ERR_INPUT, "%s: an array of %s; input '%s' wants %s, or N such samples with N as the first dimension%s", path,
+      shape, port->name, port->shape, view->rank == 4 && elems % each == 0 ? " (pictures are fed channels last)" : "");
+}
+
 static th_status load_npy(cli *c, const char *path, const uint8_t *file, size_t size, const th_port *port,
                           const void **data, size_t *bytes) {
   npy_view view;
   TH_TRY(npy_read(file, size, path, &view));
+  TH_TRY(check_shape(path, &view, port));
+  if (th_str_eq(view.dtype, "f64")) TH_TRY(narrow(c, path, &view));
   *data = view.data;
   *bytes = view.bytes;
   if (th_str_eq(view.dtype, port->dtype)) return TH_OK;

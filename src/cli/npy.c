@@ -14,7 +14,8 @@
 static const struct {
   const char *numpy, *dtype;
   size_t bytes;
-} types[] = {{"<f4", "f32", 4}, {"|i1", "s8", 1}, {"|u1", "u8", 1}, {"<i2", "s16", 2}, {"<i4", "s32", 4}};
+} types[] = {{"<f4", "f32", 4}, {"|i1", "s8", 1},  {"|u1", "u8", 1},
+             {"<i2", "s16", 2}, {"<i4", "s32", 4}, {"<f8", "f64", 8}};
 #define N_TYPES ((int)(sizeof types / sizeof types[0]))
 
 /* Text behind "'key':" of the header, or NULL. */
@@ -25,17 +26,33 @@ static const char *value_of(const char *header, const char *key) {
   return p ? p + 1 + strspn(p + 1, " ") : NULL;
 }
 
-/* Elements of a shape such as "(3, 28, 28)"; false when it overflows or is no shape. */
-static bool count_elems(const char *shape, size_t *elems) {
+/* A shape such as "(3, 28, 28)" and its elements; false when they overflow, or it is no shape. */
+static bool read_shape(const char *shape, npy_view *view, size_t *elems) {
   *elems = 1;
+  view->rank = 0;
   if (*shape != '(') return false;
   for (const char *p = shape + 1; *p != ')';) {
     char *end;
+    if (*p < '0' || *p > '9' || view->rank == NPY_RANK) return false;
     unsigned long v = strtoul(p, &end, 10);
-    if (end == p || __builtin_mul_overflow(*elems, (size_t)v, elems)) return false;
+    if (v > INT64_MAX || __builtin_mul_overflow(*elems, (size_t)v, elems)) return false;
+    view->dim[view->rank++] = (int64_t)v;
     p = end + strspn(end, ", ");
   }
   return true;
+}
+
+/* "'<f4', ..." without its quotes; structured types are lists. */
+static const char *read_type(const char *descr, char type[16]) {
+  size_t n = *descr == '\'' ? strcspn(descr + 1, "'") : 0;
+  const char *text = n ? descr + 1 : "of a structure";
+  if (!n) n = strlen(text);
+  if (n > 15) n = 15;
+  memcpy(type, text, n);
+  type[n] = 0;
+  for (char *p = type; *p; p++)
+    if (*p < ' ' || *p > '~') *p = '?';
+  return type;
 }
 
 static th_status read_header(th_reader *r, char header[HEADER_LIMIT + 1]) {
@@ -61,11 +78,14 @@ th_status npy_read(const uint8_t *file, size_t size, const char *what, npy_view 
   const char *descr = value_of(header, "'descr'"), *order = value_of(header, "'fortran_order'");
   const char *shape = value_of(header, "'shape'");
   size_t elems;
-  if (!descr || !order || !shape || !count_elems(shape, &elems))
+  char type[16];
+  if (!descr || !order || !shape || !read_shape(shape, view, &elems))
     return th_fail(TH_ERR_INPUT, "%s: the .npy header cannot be understood: %.80s", what, header);
-  if (th_str_starts(order, "True")) return th_fail(TH_ERR_INPUT, "%s: Fortran order is not supported", what);
+  if (th_str_starts(order, "True"))
+    return th_fail(TH_ERR_INPUT, "%s: Fortran order is not supported; numpy.ascontiguousarray() changes it", what);
+  read_type(descr, type);
   for (int i = 0; i < N_TYPES; i++) {
-    if (strncmp(descr + 1, types[i].numpy, strlen(types[i].numpy)) != 0) continue;
+    if (!th_str_eq(type, types[i].numpy)) continue;
     view->bytes = th_reader_left(&r);
     if (elems != view->bytes / types[i].bytes || view->bytes % types[i].bytes)
       return th_fail(TH_ERR_INPUT, "%s: holds %zu bytes of data, its shape says %zu elements of %zu bytes", what,
@@ -74,8 +94,8 @@ th_status npy_read(const uint8_t *file, size_t size, const char *what, npy_view 
     strcpy(view->dtype, types[i].dtype);
     return TH_OK;
   }
-  return th_fail(TH_ERR_INPUT, "%s: element type %.8s is not supported (float32, int8, uint8, int16, int32 are)", what,
-                 descr);
+  return th_fail(TH_ERR_INPUT, "%s: element type %s is not supported (float32, float64, int8, uint8, int16, int32 are)",
+                 what, type);
 }
 
 static const char *numpy_type(const char *dtype) {

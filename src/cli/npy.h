@@ -9,10 +9,14 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
+enum { NPY_RANK = 8 };
+
 typedef struct npy_view { /* points into the file's bytes */
   const uint8_t *data;
   size_t bytes;
-  char dtype[8]; /* the library's names: "f32", "s8", "u8", "s16", "s32" */
+  char dtype[8]; /* the library's names: "f32", "s8", "u8", "s16", "s32"; and "f64" */
+  int rank;
+  int64_t dim[NPY_RANK];
 } npy_view;
 
 th_status npy_read(const uint8_t *file, size_t size, const char *what, npy_view *view);

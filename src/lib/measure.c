@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "lib/data.h"
+#include "lib/layout.h"
 
 #define BATCH 256
 #define MOST_SCORES ((size_t)1 << 28)
@@ -42,6 +43,7 @@ th_status th_measure_check(const th_model *m, th_dataset *set, int *outputs) {
   if (wanted != got)
     return th_fail(TH_ERR_INPUT, "%s: input %s has shape %s, samples of %s have %s", m->path, in.name, in.shape,
                    set->name, th_shape_text(&set->shape, shape));
+  TH_TRY(th_layout_check(m, set));
   *outputs = (int)th_model_port_elems(&out);
   bool is_binary = *outputs == 1 && set->classes == 2;
   if (*outputs < set->classes && *outputs != got && !is_binary)

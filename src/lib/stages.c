@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "lib/data.h"
 #include "lib/fit.h"
+#include "lib/layout.h"
 #include "op/op.h"
 #include "pass/calibrate.h"
 #include "pass/pass.h"
@@ -344,7 +345,7 @@ static th_status check_data(const th_model *m, const th_data *data) {
   if (!data->set->split[TH_SPLIT_TRAIN].count)
     return th_fail(TH_ERR_INPUT, "%s: has no training samples; test=0.2 keeps a part for tests and trains on the rest",
                    data->set->name);
-  if (th_shape_elems(&t->shape) == th_dataset_sample_elems(data->set)) return TH_OK;
+  if (th_shape_elems(&t->shape) == th_dataset_sample_elems(data->set)) return th_layout_check(m, data->set);
   char shape[TH_SHAPE_TEXT];
   return th_fail(TH_ERR_INPUT, "%s: input %s is %s, samples of %s are %s", m->path, in.name, in.shape, data->set->name,
                  th_shape_text(&data->set->shape, shape));
