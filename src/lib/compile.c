@@ -153,6 +153,6 @@ th_status th_compile(const th_model *model, const th_settings *settings, const c
   TH_TRY(need_integer(model));
   th_result *r;
   TH_TRY(th_result_create(&r));
-  th_status status = compile_into(model, settings, dir, r);
+  th_status status = th_name_file(compile_into(model, settings, dir, r), model->path);
   return th_result_give(status, r, result);
 }

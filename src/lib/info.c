@@ -163,5 +163,5 @@ th_status th_model_info(const th_model *model, th_result **result) {
   th_deployed d = {0};
   th_status status = info_of_graph(model, &d, r);
   th_deployed_free(&d);
-  return th_result_give(status, r, result);
+  return th_result_give(th_name_file(status, model->path), r, result);
 }

@@ -71,6 +71,10 @@ th_status th_model_clone(const th_model *m, th_model **copy) {
   return TH_OK;
 }
 
+th_status th_name_file(th_status status, const char *path) {
+  return status != TH_ERR_INPUT || strstr(th_error_message(), path) ? status : th_fail_in(status, "%s", path);
+}
+
 /* --- reading --- */
 
 static th_status unknown_format(const char *path) {
@@ -114,6 +118,7 @@ th_status th_model_open(const char *path, th_model **model) {
   if (status == TH_OK) status = th_file_read(arena, path, TH_FILE_LIMIT, &data, &size);
   if (status == TH_OK) status = read_any(m, path, data, size);
   if (status == TH_OK && m->graph) status = th_op_infer_all(m->graph);
+  status = th_name_file(status, path);
   th_arena_destroy(arena);
   if (status == TH_OK)
     *model = m;
@@ -154,7 +159,7 @@ th_status th_model_save(const th_model *m, const char *path) {
   if (status == TH_OK) status = th_buf_status(&out);
   if (status == TH_OK) status = th_file_write(path, out.data, out.size);
   th_buf_free(&out);
-  return status;
+  return th_name_file(status, path);
 }
 
 /* --- asking --- */

@@ -20,6 +20,9 @@ struct th_model {
 };
 
 th_status th_model_from_graph(th_graph *graph, const char *format, th_model **model); /* takes the graph */
+/* Readers, passes and the like know tensors and operators, not the file: puts its name before the message of a
+ * TH_ERR_INPUT that does not have it. Returns the status. */
+th_status th_name_file(th_status status, const char *path);
 void th_model_replace_graph(th_model *model, th_graph *graph); /* takes the graph, destroys the old one */
 /* Refuses a program, in words that tell what is needed instead: "prune needs ...". */
 th_status th_model_need_graph(const th_model *model, const char *who);

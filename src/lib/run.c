@@ -9,7 +9,7 @@
 
 static th_status open_eval(th_model *m) {
   if (m->eval) return TH_OK;
-  TH_TRY(th_eval_open(m->graph, false, &m->eval));
+  TH_TRY(th_name_file(th_eval_open(m->graph, false, &m->eval), m->path));
   return m->stream ? th_eval_stream(m->eval) : TH_OK;
 }
 

@@ -59,6 +59,8 @@ th_status th_tfl_put_numbers(tfl_writer *w, const int32_t *values, th_shape shap
 /* Layers: their weights and bias are as files want them; the bias with its scale. */
 th_status th_tfl_check_weights(const tfl_writer *w, const th_node *n);
 th_status th_tfl_place_bias(tfl_writer *w, const th_node *n, int *index); /* -1: none */
+/* For conv2d and depthwise_conv2d, which LiteRT refuses without a bias: one of zeros where there is none. */
+th_status th_tfl_place_needed_bias(tfl_writer *w, const th_node *n, int *index);
 /* Operators that only move or select values: TFLite's kernels demand the same scale and zero on both sides. */
 th_status th_tfl_same_grid(const tfl_writer *w, const th_node *n, int inputs);
 int th_tfl_type_code(th_dtype t); /* -1 when files have none */

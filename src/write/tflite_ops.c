@@ -121,20 +121,54 @@ static void window_options(const th_node *n, padding p, tfl_operator *op) {
   th_tfl_option(op, th_fb_field_s32(TFL_WINDOW_STRIDE_Y, n->attr[TH_ATTR_STRIDE_Y].i));
 }
 
-/* The bias of an integer layer: its scale is by definition that of input times weights. */
-th_status th_tfl_place_bias(tfl_writer *w, const th_node *n, int *index) {
-  *index = -1;
-  if (n->n_in < 3 || n->in[2] == TH_NO_TENSOR) return TH_OK;
-  const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1), *bias = th_node_in(w->g, n, 2);
-  if (!th_dtype_is_int(x->dtype) || bias->quant.count) return th_tfl_place(w, n->in[2], index);
-  tfl_tensor t = {.dtype = bias->dtype, .shape = bias->shape, .data = bias->data};
+/* The scale of an integer layer's bias is by definition that of input times weights. */
+static th_status bias_grid(tfl_writer *w, const th_node *n, th_quant *q) {
+  const th_tensor *x = th_node_in(w->g, n, 0), *weights = th_node_in(w->g, n, 1);
   int count = weights->quant.count;
   float *scale = TH_ARRAY(w->scratch, float, count);
   int32_t *zero = TH_ARRAY(w->scratch, int32_t, count);
   if (!scale || !zero) return TH_ERR_RESOURCE;
-  for (int i = 0; i < count; ++i) scale[i] = x->quant.scale[0] * weights->quant.scale[i];
-  t.quant = (th_quant){.count = count, .axis = count > 1 ? 0 : -1, .scale = scale, .zero = zero};
+  for (int i = 0; i < count; ++i) scale[i] = x->quant.scale[0] * weights->quant.scale[i], zero[i] = 0;
+  *q = (th_quant){.count = count, .axis = count > 1 ? 0 : -1, .scale = scale, .zero = zero};
+  return TH_OK;
+}
+
+th_status th_tfl_place_bias(tfl_writer *w, const th_node *n, int *index) {
+  *index = -1;
+  if (n->n_in < 3 || n->in[2] == TH_NO_TENSOR) return TH_OK;
+  const th_tensor *x = th_node_in(w->g, n, 0), *bias = th_node_in(w->g, n, 2);
+  if (!th_dtype_is_int(x->dtype) || bias->quant.count) return th_tfl_place(w, n->in[2], index);
+  tfl_tensor t = {.dtype = bias->dtype, .shape = bias->shape, .data = bias->data};
+  TH_TRY(bias_grid(w, n, &t.quant));
   return th_tfl_add_tensor(w, &t, index);
+}
+
+th_status th_tfl_place_needed_bias(tfl_writer *w, const th_node *n, int *index) {
+  TH_TRY(th_tfl_place_bias(w, n, index));
+  if (*index >= 0) return TH_OK;
+  const th_shape *y = &th_node_out(w->g, n, 0)->shape;
+  const th_dtype type = th_node_in(w->g, n, 0)->dtype;
+  const int32_t channels = y->dim[y->rank - 1];
+  tfl_tensor t = {.dtype = type, .shape = th_shape_make(1, channels), .quant = {.axis = -1}};
+  if (th_dtype_is_int(type)) {
+    t.dtype = type == TH_DTYPE_S16 ? TH_DTYPE_S64 : TH_DTYPE_S32;
+    TH_TRY(bias_grid(w, n, &t.quant));
+  }
+  int64_t *zeros = TH_ARRAY(w->scratch, int64_t, channels); /* of the widest type */
+  if (!zeros) return TH_ERR_RESOURCE;
+  memset(zeros, 0, (size_t)channels * sizeof *zeros);
+  t.data = zeros;
+  return th_tfl_add_tensor(w, &t, index);
+}
+
+/* Of LiteRT and TFLite Micro, only fully connected subtracts one from int8 weights, and then one for all. */
+static th_status check_weight_zeros(const th_node *n, const th_tensor *weights) {
+  if (!th_dtype_is_int(weights->dtype) || (n->op == TH_OP_FULLY_CONNECTED && weights->quant.count == 1)) return TH_OK;
+  for (int i = 0; i < weights->quant.count; ++i)
+    if (weights->quant.zero[i])
+      return th_fail(TH_ERR_INPUT, "%s (%s): its weights %s have the zero point %d; in .tflite it must be 0", n->name,
+                     th_op_name(n->op), weights->name, (int)weights->quant.zero[i]);
+  return TH_OK;
 }
 
 th_status th_tfl_check_weights(const tfl_writer *w, const th_node *n) {
@@ -145,7 +179,7 @@ th_status th_tfl_check_weights(const tfl_writer *w, const th_node *n) {
   if (bias && th_dtype_is_int(x->dtype) && bias->dtype != TH_DTYPE_S32) return TFL_NODE_FAIL(n, "its bias must be s32");
   if (th_dtype_is_int(x->dtype) && (!x->quant.count || !weights->quant.count))
     return TFL_NODE_FAIL(n, "input or weights have no scale");
-  return TH_OK;
+  return check_weight_zeros(n, weights);
 }
 
 th_status th_tfl_write_conv(tfl_writer *w, const th_node *n, const tfl_out_row *row) {
@@ -155,10 +189,10 @@ th_status th_tfl_write_conv(tfl_writer *w, const th_node *n, const tfl_out_row *
   tfl_operator *op;
   TH_TRY(th_tfl_check_weights(w, n));
   if (p == PADDING_OTHER) TH_TRY(pad_before(w, n, &padded));
-  TH_TRY(th_tfl_place_bias(w, n, &bias));
+  TH_TRY(th_tfl_place_needed_bias(w, n, &bias));
   TH_TRY(th_tfl_begin(w, n, row, 2, &op));
   if (padded >= 0) op->in[0] = padded;
-  if (bias >= 0) op->in[op->n_in++] = bias; /* absent: left out; TFLite Micro crashes on an input of -1 */
+  op->in[op->n_in++] = bias;
   window_options(n, p, op);
   if (depthwise) {
     int channels = th_node_in(w->g, n, 0)->shape.dim[3];

@@ -136,6 +136,40 @@ static void odd_padding(void **state) {
   th_graph_destroy(again);
 }
 
+/* LiteRT refuses convolutions without a bias. */
+static void absent_bias(void **state) {
+  (void)state;
+  th_graph *g = parse(
+      "graph bare\n"
+      "input %x s8 1x5x5x2 q(0.5,-3)\n"
+      "input %f f32 1x5x5x2\n"
+      "const %w s8 3x1x1x2 q[0](0.25,0 0.5,0 2,0) = {1 2 3 4 5 6}\n"
+      "const %d s8 1x1x1x2 q(0.125,0) = {1 2}\n"
+      "const %v f32 3x1x1x2 = {1 2 3 4 5 6}\n"
+      "node c = conv2d(%x %w -) -> %y s8 1x5x5x3 q(1,4) {kernel_y=1 kernel_x=1}\n"
+      "node d = depthwise_conv2d(%x %d) -> %z s8 1x5x5x2 q(1,4) {kernel_y=1 kernel_x=1}\n"
+      "node f = conv2d(%f %v) -> %e f32 1x5x5x3 {kernel_y=1 kernel_x=1}\n"
+      "output %y\n"
+      "output %z\n"
+      "output %e\n");
+  static const float scales[2][3] = {{0.125f, 0.25f, 1}, {0.0625f}};
+  static const char zeros[12] = {0};
+  th_graph *again = write_and_read(g, NULL);
+  assert_int_equal(again->n_nodes, 3);
+  for (int i = 0; i < 3; ++i) {
+    const th_tensor *bias = th_node_in(again, &again->nodes[i], 2);
+    const size_t channels = i == 1 ? 2 : 3;
+    assert_non_null(bias);
+    assert_int_equal(bias->dtype, i == 2 ? TH_DTYPE_F32 : TH_DTYPE_S32);
+    assert_int_equal(th_tensor_bytes(bias), 4 * channels);
+    assert_memory_equal(bias->data, zeros, 4 * channels);
+    assert_int_equal(bias->quant.count, i == 0 ? 3 : i == 1 ? 1 : 0);
+    for (int k = 0; k < bias->quant.count; ++k) assert_true(bias->quant.scale[k] == scales[i][k]);
+  }
+  th_graph_destroy(g);
+  th_graph_destroy(again);
+}
+
 static void every_operator(void **state) {
   (void)state;
   th_graph *g = parse(
@@ -200,14 +234,16 @@ static void refusals(void **state) {
           "its input x is s16");
   refused("graph a\ninput %x s8 1x2 q(1,0)\nnode c = concat(%x %x) -> %y s8 1x4 q(2,0) {axis=1}\noutput %y\n",
           "c (concat): input x must have the scale and zero of its output y");
+  refused(
+      "graph a\ninput %x s8 1x1x1x2 q(1,0)\nconst %w s8 1x1x1x2 q(1,7) = {1 1}\n"
+      "node c = conv2d(%x %w) -> %y s8 1x1x1x1 q(2,0) {kernel_y=1 kernel_x=1}\noutput %y\n",
+      "c (conv2d): its weights w have the zero point 7; in .tflite it must be 0");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(models_survive),
-      cmocka_unit_test(odd_padding),
-      cmocka_unit_test(every_operator),
-      cmocka_unit_test(refusals),
+      cmocka_unit_test(models_survive), cmocka_unit_test(odd_padding), cmocka_unit_test(absent_bias),
+      cmocka_unit_test(every_operator), cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
