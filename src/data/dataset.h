@@ -38,6 +38,7 @@ typedef struct th_dataset {
   th_shape shape;           /* of one sample without batch: (y, x, c) or (n) */
   int classes;              /* 0: no labels */
   const char **class_names; /* NULL: numbers */
+  bool told_few;            /* th_layout_tell_few() was heard */
   int positive;             /* class of the positive answer, for AUC; -1: not known */
   int target_elems;         /* numbers to predict for each sample, 0: none; labels and targets exclude each other */
   th_store store[2];

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "lib/data.h"
+#include "lib/layout.h"
 #include "lib/measure.h"
 #include "report/result.h"
 #include "report/table.h"
@@ -247,6 +248,7 @@ static th_status compare_into(comparison *c, th_dataset *set, int limit, const t
   int count = set->split[TH_SPLIT_TEST].count;
   if (limit > 0 && limit < count) count = limit;
   TH_TRY(check_both(c, set));
+  th_layout_tell_few(ctx, set, c->classes);
   for (int m = 0; m < 2; m++) TH_TRY(th_eval_open(c->model[m]->graph, true, &c->eval[m]));
   th_port a = th_model_output(c->model[0], 0), b = th_model_output(c->model[1], 0);
   c->classes = (int)th_model_port_elems(&a);

@@ -3,7 +3,13 @@
  * See layout.h and thimble/thimble.h. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/layout.h"
 
-#include "lib/data.h"
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "lib/metric.h"
+
+enum { NAMES_SHOWN = 8 };
 
 /* The next dimension that is not 1, from *at on; 0 behind the last. */
 static int64_t next_dim(const int64_t *dim, int rank, int *at) {
@@ -60,4 +66,18 @@ th_status th_layout_check(const th_model *m, const th_dataset *set) {
   return th_fail(TH_ERR_INPUT, "%s: samples are %s, input %s of %s wants %s%s", set->name,
                  th_shape_text(&set->shape, found), in.name, m->path, th_shape_text(&shape, expected),
                  is_channels_first(&set->shape, &shape) ? " (pictures are fed channels last)" : "");
+}
+
+void th_layout_tell_few(const th_context *ctx, th_dataset *set, int outputs) {
+  if (!set->class_names || set->classes >= outputs || th_is_autoencoder(set, outputs) || set->told_few) return;
+  char names[40 * NAMES_SHOWN] = "";
+  for (int i = 0; i < set->classes && i <= NAMES_SHOWN; i++) {
+    const char *name = i < NAMES_SHOWN ? set->class_names[i] : "...";
+    size_t at = strlen(names);
+    snprintf(names + at, sizeof names - at, "%s%.30s", i ? ", " : "", name);
+  }
+  set->told_few = true;
+  th_log(ctx, TH_LOG_WARN,
+         "data set %s has %d named classes (%s), the model %d outputs: classes are numbered by their sorted names",
+         set->name, set->classes, names, outputs);
 }

@@ -10,4 +10,8 @@
  * different in more than dimensions of size 1. */
 th_status th_layout_check(const th_model *model, const th_dataset *set);
 
+/* Warns, once for a set, when it has fewer named classes than the model has outputs: names are numbered as they are
+ * sorted, so a class that does not occur moves all behind it. */
+void th_layout_tell_few(const th_context *ctx, th_dataset *set, int outputs);
+
 #endif

@@ -201,6 +201,7 @@ th_status th_measure_run(th_model *model, const th_data *data, th_split_name nam
   TH_TRY(th_measure_check(model, set, &t.outputs));
   th_status status = th_metric_choose(set, t.outputs, measure->metric, &measure->metric);
   if (status != TH_OK) return th_fail_in(status, "%s", model->path);
+  th_layout_tell_few(ctx, set, t.outputs);
   measure->samples = count;
   measure->accuracy = measure->mse = measure->mae = measure->auc = NAN;
   th_arena *arena = th_arena_create();

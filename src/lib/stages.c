@@ -365,6 +365,8 @@ th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *s
   TH_TRY(th_model_need_float(model, name));
   TH_TRY(check_trained(model, settings));
   TH_TRY(check_data(model, data));
+  const th_port out = th_model_output(model, 0);
+  th_layout_tell_few(ctx, data->set, (int)th_model_port_elems(&out));
   job *j = th_alloc(sizeof *j);
   if (!j) return TH_ERR_RESOURCE;
   *j = (job){.data = data, .s = settings, .ctx = ctx};
