@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/str.h"
+
 void th_log(const th_context *ctx, th_log_level level, const char *fmt, ...) {
   if (!ctx || !ctx->log) return;
   char text[1024];
@@ -13,6 +15,7 @@ void th_log(const th_context *ctx, th_log_level level, const char *fmt, ...) {
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  th_str_clean(text);
   ctx->log(ctx->user, level, text);
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
+
 typedef struct record {
   th_status status;
   char text[1024];
@@ -19,6 +21,7 @@ th_status th_fail(th_status status, const char *fmt, ...) {
   va_start(args, fmt);
   vsnprintf(current.text, sizeof current.text, fmt, args);
   va_end(args);
+  th_str_clean(current.text);
   current.status = status;
   return status;
 }
@@ -32,6 +35,7 @@ th_status th_fail_in(th_status status, const char *fmt, ...) {
   if (n < 0 || (size_t)n >= sizeof joined) n = (int)sizeof joined - 1;
   size_t room = sizeof joined - (size_t)n;
   snprintf(joined + n, room, ": %.*s", (int)room, current.text);
+  th_str_clean(joined);
   memcpy(current.text, joined, sizeof joined);
   if (current.status == TH_OK) current.status = status;
   return current.status;

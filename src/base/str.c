@@ -94,3 +94,25 @@ uint64_t th_hash64(const void *data, size_t bytes) {
   for (size_t i = 0; i < bytes; i++) h = (h ^ p[i]) * 0x100000001b3u;
   return h;
 }
+
+/* Bytes of the printable character at `s`, 0: there is none. */
+static int character_bytes(const char *s) {
+  const uint8_t *p = (const uint8_t *)s;
+  if (*p < 0x80) return (*p >= ' ' && *p != 0x7f) || *p == '\n' || *p == '\t';
+  const int n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+  if (*p < 0xc2 || *p > 0xf4) return 0;
+  for (int i = 1; i < n; i++)
+    if ((p[i] & 0xc0) != 0x80) return 0; /* a NUL too */
+  const bool is_control = p[0] == 0xc2 && p[1] < 0xa0;
+  const bool is_overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+  const bool is_outside = (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f);
+  return is_control || is_overlong || is_outside ? 0 : n;
+}
+
+void th_str_clean(char *s) {
+  while (*s) {
+    const int n = character_bytes(s);
+    if (!n) *s = '?';
+    s += n ? n : 1;
+  }
+}

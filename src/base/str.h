@@ -15,6 +15,8 @@ bool th_str_double(const char *s, double *value);  /* whole string, finite, '.' 
 bool th_str_size(const char *s, long long *bytes); /* "64K", "1M", "500": K = 1024 */
 /* The candidate within two edits of `s` (optimal string alignment), or NULL: for "did you mean". */
 const char *th_str_closest(const char *s, const char *const *candidates, int count);
+/* In place: what is neither printable UTF-8 nor a line end or tab becomes '?'. For messages that quote files. */
+void th_str_clean(char *s);
 uint64_t th_hash64(const void *data, size_t bytes); /* FNV-1a */
 
 #endif

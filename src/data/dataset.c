@@ -55,10 +55,15 @@ static th_status not_found(th_arena *arena, const char *source, const char *cons
 
 static th_status locate(th_arena *arena, const char *source, const char *const *dirs, int n_dirs, const char **path) {
   static const char *const standard[] = {"data", "/usr/share/datasets"};
-  int n_all = n_dirs + 2;
-  const char **all = TH_ARRAY(arena, const char *, n_all);
+  int n_all = 0;
+  const char **all = TH_ARRAY(arena, const char *, n_dirs + 2);
   if (!all) return TH_ERR_RESOURCE;
-  for (int i = 0; i < n_all; ++i) all[i] = i < n_dirs ? dirs[i] : standard[i - n_dirs];
+  for (int i = 0; i < n_dirs + 2; ++i) {
+    const char *dir = i < n_dirs ? dirs[i] : standard[i - n_dirs];
+    bool is_new = true;
+    for (int k = 0; k < n_all; ++k) is_new &= !th_str_eq(all[k], dir);
+    if (is_new) all[n_all++] = dir;
+  }
   bool is_name = !strchr(source, '/');
   for (int i = 0; is_name && i < n_all; ++i) {
     *path = th_path_join(arena, all[i], source);

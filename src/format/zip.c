@@ -24,7 +24,9 @@ static th_status open_source(th_zip *z, const uint8_t *data, size_t size) {
   if (!source) return th_fail(TH_ERR_RESOURCE, "%s: out of memory while opening the zip archive", z->what);
   z->archive = zip_open_from_source(source, ZIP_RDONLY, &error);
   if (z->archive) return TH_OK;
-  th_status status = th_fail(TH_ERR_INPUT, "%s: not a readable zip archive: %s", z->what, zip_error_strerror(&error));
+  const bool says_more = zip_error_code_zip(&error) != ZIP_ER_NOZIP; /* "Not a zip archive" */
+  th_status status = th_fail(TH_ERR_INPUT, "%s: not a readable zip archive%s%s", z->what, says_more ? ": " : "",
+                             says_more ? zip_error_strerror(&error) : "");
   zip_source_free(source);
   zip_error_fini(&error);
   return status;

@@ -88,6 +88,14 @@ static th_status unknown_format(const char *path) {
   return status;
 }
 
+/* Text in a file of such a name is a page of a server or a pointer to the file, not an architecture. */
+static bool has_binary_name(const char *path) {
+  static const char *const names[] = {".tflite", ".onnx", ".h5", ".hdf5", ".keras", ".thim"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (th_str_eq(th_path_extension(path), names[i])) return true;
+  return false;
+}
+
 /* Converters leave much behind that computes nothing; results do not change by a bit. */
 static th_status tidy(th_graph *g, const char *path) {
   const th_pass_options o = {.verify = true};
@@ -102,9 +110,9 @@ static th_status read_any(th_model *m, const char *path, const uint8_t *data, si
     return th_read_thim(data, size, path, &m->graph, &m->program);
   }
   const th_model_reader *reader = th_model_reader_find(data, size);
-  if (!reader) return unknown_format(path);
+  m->untrained = reader && reader->read == th_read_arch_bytes;
+  if (!reader || (m->untrained && has_binary_name(path))) return unknown_format(path);
   m->format = reader->format;
-  m->untrained = reader->read == th_read_arch_bytes;
   TH_TRY(reader->read(data, size, path, &m->graph));
   return m->untrained ? TH_OK : tidy(m->graph, path);
 }

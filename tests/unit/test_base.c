@@ -25,6 +25,9 @@ static void first_error_wins(void **state) {
   assert_string_equal(th_error_message(), "file.bin: first 1");
   th_error_clear();
   assert_string_equal(th_error_message(), "");
+  th_fail(TH_ERR_INPUT, "%s", "a\x89\x1b[0m\tz\xc3\xa4 \xe2\x82\xac\xf0\x9f\x98\x80 \xc2\x9b \xe2\x82");
+  assert_string_equal(th_error_message(), "a??[0m\tz\xc3\xa4 \xe2\x82\xac\xf0\x9f\x98\x80 ?? ??");
+  th_error_clear();
 }
 
 static void arena_releases_and_limits(void **state) {
