@@ -95,10 +95,13 @@ static bool has_binary_name(const char *path) {
     if (th_str_eq(th_path_extension(path), names[i])) return true;
   return false;
 }
+enum { NODES_MOST = 4096 }; /* networks for microcontrollers have hundreds; passes look at all nodes for each node */
 
 /* Converters leave much behind that computes nothing; results do not change by a bit. */
 static th_status tidy(th_graph *g, const char *path) {
   const th_pass_options o = {.verify = true};
+  if (g->n_nodes > NODES_MOST)
+    return th_fail(TH_ERR_INPUT, "%s: has %d operators, at most %d are supported", path, g->n_nodes, NODES_MOST);
   const th_status status = th_pass_run(g, "fold_constants,push_transpose,drop_identity", &o);
   return status == TH_OK ? TH_OK : th_fail_in(status, "%s", path);
 }

@@ -14,6 +14,8 @@ typedef struct classes {
   int32_t **of; /* per tensor: the first channel that equals this one; NULL: nothing known, all differ */
 } classes;
 
+enum { CHANNELS_MOST = 4096 }; /* each is compared with each; what has more is taken to have no equal ones */
+
 static int32_t last_dim(const th_tensor *t) {
   return t->shape.rank > 0 ? t->shape.dim[t->shape.rank - 1] : 1;
 }
@@ -119,7 +121,7 @@ static th_status classify(classes *k, th_arena *arena, const th_node *n) {
   const bool weighted = th_op_weight_input(n->op) == 1 && rows_of(k, n, &r), through = hands_on(k, n);
   const bool flat = n->op == TH_OP_RESHAPE || n->op == TH_OP_FLATTEN;
   const int32_t in_dim = last_dim(th_node_in(k->g, n, 0));
-  if (!weighted && !through && !(flat && dim % in_dim == 0)) return TH_OK;
+  if ((!weighted && !through && !(flat && dim % in_dim == 0)) || dim > CHANNELS_MOST) return TH_OK;
   int32_t *of = TH_ARRAY(arena, int32_t, dim);
   if (!of) return TH_ERR_RESOURCE;
   for (int32_t c = 0; c < dim; c++) {

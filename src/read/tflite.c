@@ -13,7 +13,7 @@
 #include "op/op.h"
 #include "read/tflite_internal.h"
 
-enum { MAX_TENSORS = 100000, MAX_SUBGRAPHS = 64 };
+enum { MAX_TENSORS = 100000, MAX_OPERATORS = 4096, MAX_SUBGRAPHS = 64 };
 
 th_status th_tfl_fail(const tfl_reader *r, const tfl_op *o, const char *fmt, ...) {
   char text[400];
@@ -311,9 +311,9 @@ static th_status read_content(tfl_reader *r, th_fb_table sub) {
   th_fb_vec operators = th_fb_vector(sub, TFL_SUBGRAPH_OPERATORS, 4);
   th_fb_vec codes = th_fb_vector(r->model, TFL_MODEL_OPERATOR_CODES, 4);
   TH_TRY(th_fb_status(&r->fb));
-  if (tensors.count > MAX_TENSORS || operators.count > MAX_TENSORS)
-    return th_fail(TH_ERR_INPUT, "%s: has %u tensors and %u operators, at most %d are supported", r->fb.what,
-                   tensors.count, operators.count, MAX_TENSORS);
+  if (tensors.count > MAX_TENSORS || operators.count > MAX_OPERATORS)
+    return th_fail(TH_ERR_INPUT, "%s: has %u tensors and %u operators, at most %d and %d are supported", r->fb.what,
+                   tensors.count, operators.count, MAX_TENSORS, MAX_OPERATORS);
   r->base = r->g->n_tensors;
   r->n_tensors = (int)tensors.count;
   r->handle = TH_ARRAY(r->scratch, int, tensors.count + 1);

@@ -14,6 +14,17 @@ static th_status with_limits(tfl_reader *r, const tfl_op *o, float lo, float hi)
   return TH_OK;
 }
 
+/* TFLite clamps the integers of the input and copies them, whatever grid the output claims. */
+th_status th_tfl_read_relu6(tfl_reader *r, const tfl_op *o) {
+  TH_TRY(th_tfl_need_inputs(r, o, 1, 1));
+  const th_tensor *x = &r->g->tensors[o->in[0]], *y = &r->g->tensors[o->out];
+  if (x->quant.count == 1 && y->quant.count == 1 &&
+      (x->quant.scale[0] != y->quant.scale[0] || x->quant.zero[0] != y->quant.zero[0]))
+    return th_tfl_fail(r, o, "%s and %s differ in scale or zero point, which TFLite does not obey here", x->name,
+                       y->name);
+  return th_tfl_read_unary(r, o);
+}
+
 th_status th_tfl_read_relu_n1_to_1(tfl_reader *r, const tfl_op *o) {
   return with_limits(r, o, -1, 1);
 }
