@@ -35,7 +35,13 @@ typedef struct reader {
   role *roles;    /* by column */
   int *target_at; /* by column */
   int features, targets;
-  bool texts; /* labels are texts */
+  int n_odd; /* labels that are no whole numbers from 0: then all are texts */
+  struct {   /* the first one */
+    const table *part;
+    const char *text;
+    int line;
+    bool is_number;
+  } odd;
 } reader;
 
 bool th_source_probe_csv(const th_source_place *place) {
@@ -184,7 +190,10 @@ static th_status keep_label(reader *r, table *t, const th_csv *c, int i) {
   double v;
   const char *kept = th_arena_strdup(r->d->arena, th_csv_text(c, &r->fields[i], text, sizeof text));
   if (!kept) return TH_ERR_RESOURCE;
-  if (!th_csv_number(c, &r->fields[i], &v) || v != floor(v) || v < 0 || v >= TH_MAX_CLASSES) r->texts = true;
+  const bool is_number = th_csv_number(c, &r->fields[i], &v);
+  if (!is_number || v != floor(v) || v < 0 || v >= TH_MAX_CLASSES) {
+    if (r->n_odd++ == 0) r->odd.part = t, r->odd.text = kept, r->odd.line = c->line, r->odd.is_number = is_number;
+  }
   t->label[t->n_labels++] = kept;
   return TH_OK;
 }
@@ -234,7 +243,7 @@ static th_status sort_classes(reader *r) {
 
 static int32_t label_of(const reader *r, const char *text) {
   double v = 0;
-  if (!r->texts) {
+  if (!r->n_odd) {
     th_str_double(text, &v);
     return (int32_t)v;
   }
@@ -242,9 +251,21 @@ static int32_t label_of(const reader *r, const char *text) {
   return (int32_t)(found - r->d->class_names);
 }
 
+/* A few labels that are no class numbers among many that are: faults, not names. Classes -1, 0 and 1, or ten digits and
+ * "other", are taken as names, which is what the limits are chosen for. */
+static th_status check_odd(const reader *r) {
+  const int64_t all = (int64_t)r->part[0].n_labels + r->part[1].n_labels, most = r->odd.is_number ? 4 : 20;
+  if (!r->n_odd || r->n_odd * most > all) return TH_OK;
+  return th_fail(TH_ERR_INPUT,
+                 "%s: line %d: column %s: '%.40s' is no class; %lld of %lld labels are whole numbers from 0 to %d",
+                 r->odd.part->path, r->odd.line, r->spec->label, r->odd.text, (long long)(all - r->n_odd),
+                 (long long)all, TH_MAX_CLASSES - 1);
+}
+
 static th_status set_labels(reader *r) {
   if (!r->spec->label) return TH_OK;
-  if (r->texts) TH_TRY(sort_classes(r));
+  TH_TRY(check_odd(r));
+  if (r->n_odd) TH_TRY(sort_classes(r));
   for (int p = 0; p < 2; p++) {
     table *t = &r->part[p];
     int32_t *labels = TH_ARRAY(r->d->arena, int32_t, t->n_labels);

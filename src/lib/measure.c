@@ -33,6 +33,16 @@ static th_status adopt(const th_model *m, th_dataset *set, const th_port *in) {
   return TH_OK;
 }
 
+/* Names the first sample that no output stands for. */
+static th_status too_many_classes(const th_model *m, const th_dataset *set, int outputs) {
+  for (int part = 1; part >= 0; part--)
+    for (int i = 0; set->store[part].labels && i < set->store[part].count; i++)
+      if (set->store[part].labels[i] >= outputs)
+        return th_fail(TH_ERR_INPUT, "%s: %d outputs, %s has %d classes: %ssample %d (from 0) is of class %d", m->path,
+                       outputs, set->name, set->classes, part ? "test " : "", i, set->store[part].labels[i]);
+  return th_fail(TH_ERR_INPUT, "%s: %d outputs, %s has %d classes", m->path, outputs, set->name, set->classes);
+}
+
 th_status th_measure_check(const th_model *m, th_dataset *set, int *outputs) {
   if (th_model_inputs(m) != 1 || th_model_outputs(m) != 1)
     return th_fail(TH_ERR_INPUT, "%s: %d inputs and %d outputs; evaluation needs one of each", m->path,
@@ -46,8 +56,7 @@ th_status th_measure_check(const th_model *m, th_dataset *set, int *outputs) {
   TH_TRY(th_layout_check(m, set));
   *outputs = (int)th_model_port_elems(&out);
   bool is_binary = *outputs == 1 && set->classes == 2;
-  if (*outputs < set->classes && *outputs != got && !is_binary)
-    return th_fail(TH_ERR_INPUT, "%s: %d outputs, %s has %d classes", m->path, *outputs, set->name, set->classes);
+  if (*outputs < set->classes && *outputs != got && !is_binary) return too_many_classes(m, set, *outputs);
   return adopt(m, set, &in);
 }
 

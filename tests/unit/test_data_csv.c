@@ -95,9 +95,38 @@ static void faults(void **state) {
   fx_refused("f.csv,channels=1", TH_ERR_USAGE, "channels= has no meaning for a table of text");
 }
 
+/* -1 and 0.5 among class numbers are faults; where they are many they are names. */
+static void labels_that_are_no_classes(void **state) {
+  (void)state;
+  char rows[600] = "x,y\n";
+  fx_save_text("l.csv", "x,y\n1,0\n2,1\n3,-1\n4,2\n");
+  fx_refused("l.csv,label=y", TH_ERR_INPUT, "l.csv: line 4: column y: '-1' is no class; 3 of 4 labels");
+  fx_save_text("l.csv", "x,y\n1,0\n2,1\n3,1\n4,2\n5,0.5\n");
+  fx_refused("l.csv,label=y", TH_ERR_INPUT, "l.csv: line 6: column y: '0.5' is no class");
+  fx_save_text("l.csv", "x,y\n1,0\n2,1\n3,1\n4,70000\n");
+  fx_refused("l.csv,label=y", TH_ERR_INPUT, "l.csv: line 5: column y: '70000' is no class");
+  for (int i = 0; i < 20; i++) strcat(rows, i == 7 ? "1,o\n" : "1,0\n");
+  fx_save_text("l.csv", rows);
+  fx_refused("l.csv,label=y", TH_ERR_INPUT, "l.csv: line 9: column y: 'o' is no class; 19 of 20 labels");
+  fx_save_text("l.csv", "x,y\n1,-1\n2,0\n3,1\n");
+  th_dataset *d = fx_open("l.csv,label=y");
+  assert_true(d->classes == 3 && d->class_names);
+  assert_string_equal(d->class_names[0], "-1");
+  th_dataset_close(d);
+  strcpy(rows, "x,y\n1,other\n");
+  for (int i = 0; i < 10; i++) snprintf(rows + strlen(rows), 20, "1,%d\n", i);
+  fx_save_text("l.csv", rows);
+  d = fx_open("l.csv,label=y");
+  assert_true(d->classes == 11 && d->class_names);
+  th_dataset_close(d);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(header_and_text_classes), cmocka_unit_test(no_header),
-                                     cmocka_unit_test(targets_and_parts), cmocka_unit_test(missing_values),
-                                     cmocka_unit_test(faults)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(header_and_text_classes),
+                                     cmocka_unit_test(no_header),
+                                     cmocka_unit_test(targets_and_parts),
+                                     cmocka_unit_test(missing_values),
+                                     cmocka_unit_test(faults),
+                                     cmocka_unit_test(labels_that_are_no_classes)};
   return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
 }
