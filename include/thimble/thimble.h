@@ -136,7 +136,8 @@ th_status th_bench_host(th_model *model, int samples, th_result **result);
 /* --- the whole chain --- */
 
 /* Runs a recipe (NULL: the default one) and writes model.thim, model.tflite, firmware/, report.json and recipe.yaml to
- * `dir`. Running the written recipe again gives the same bytes. */
+ * `dir`. Running the written recipe again gives the same bytes. A model without a form as .tflite gets no model.tflite
+ * (one that is there becomes model.tflite.old); "tflite_skipped" in the report says why. */
 typedef struct th_shrink_options {
   const char *recipe; /* path of a YAML file, or NULL */
   uint64_t seed;

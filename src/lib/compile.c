@@ -56,18 +56,14 @@ th_encode_options th_compile_coders(const th_settings *compile) {
   return (th_encode_options){.coders = chosen, .code_channels = chosen == TH_CODERS_ALL};
 }
 
-th_status th_compile_blob(const th_model *model, const th_settings *compile, const char *path, int64_t *bytes) {
+th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
   TH_TRY(need_integer(model));
   th_encode_options o = th_compile_coders(compile);
   th_deployed d;
   TH_TRY(th_deploy(model->graph, &o, &d));
-  th_buf blob = {0};
-  th_status status = th_write_thim_program(d.program, d.program->arena, &blob, NULL);
-  if (status == TH_OK) status = th_file_write(path, blob.data, blob.size);
-  *bytes = (int64_t)blob.size;
-  th_buf_free(&blob);
+  th_status status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
   th_deployed_free(&d);
-  return status;
+  return status == TH_OK ? th_buf_status(blob) : status;
 }
 
 th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir) {
@@ -131,16 +127,20 @@ static th_status describe(const th_model *model, const th_settings *compile, int
 }
 
 static th_status compile_into(const th_model *model, const th_settings *s, const char *dir, th_result *r) {
-  TH_TRY(th_dir_create(dir));
   const char *name = th_settings_text(s, "name");
   const char *blob = th_arena_printf(r->arena, "%s/%s.thim", dir, name),
              *tflite = th_arena_printf(r->arena, "%s/%s.tflite", dir, name);
   if (!blob || !tflite) return TH_ERR_RESOURCE;
-  int64_t bytes = 0;
   const char *as = th_settings_text(s, "as");
-  TH_TRY(th_compile_blob(model, s, blob, &bytes));
-  if (th_str_eq(as, "c")) TH_TRY(th_compile_firmware(model, s, dir));
-  if (th_str_eq(as, "tflite")) TH_TRY(th_model_save(model, tflite));
+  th_buf program = {0};
+  th_status status = th_compile_blob(model, s, &program);
+  const int64_t bytes = (int64_t)program.size;
+  if (status == TH_OK) status = th_dir_create(dir);
+  if (status == TH_OK && th_str_eq(as, "c")) status = th_compile_firmware(model, s, dir);
+  if (status == TH_OK && th_str_eq(as, "tflite")) status = th_model_save(model, tflite);
+  if (status == TH_OK) status = th_file_write(blob, program.data, program.size);
+  th_buf_free(&program);
+  TH_TRY(status);
   th_json_add_string(r->json, "output", dir);
   TH_TRY(describe(model, s, bytes, r));
   th_buf_printf(&r->text, "written to %s\n", dir);

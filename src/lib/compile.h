@@ -10,9 +10,10 @@
 th_encode_options th_compile_coders(const th_settings *compile);
 /* TH_ERR_USAGE unless `name` is an identifier that no other file of the project folder bears. */
 th_status th_compile_check_name(const th_settings *compile);
-/* The .thim program; `bytes` gets its size. */
-th_status th_compile_blob(const th_model *model, const th_settings *compile, const char *path, int64_t *bytes);
-/* The firmware folder: C sources, runtime, example, CMake project. */
+/* Appends the .thim program. */
+th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob);
+/* The firmware folder: C sources, runtime, example, CMake project. What can fail on the model's content comes before
+ * the first file. */
 th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir);
 
 #endif

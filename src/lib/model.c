@@ -155,6 +155,22 @@ static th_status to_thim(const th_model *m, th_buf *out) {
   return th_write_thim_graph(m->graph, out);
 }
 
+th_status th_beside_make(const th_model *m, th_arena *arena, th_beside *b) {
+  const th_status status = to_tflite(m, &b->file);
+  if (status != TH_ERR_INPUT) return status == TH_OK ? th_buf_status(&b->file) : status;
+  b->skipped = th_arena_strdup(arena, th_error_message());
+  th_error_clear();
+  return b->skipped ? TH_OK : TH_ERR_RESOURCE;
+}
+
+th_status th_beside_write(const th_beside *b, th_arena *arena, const char *path) {
+  if (!b->skipped) return th_file_write(path, b->file.data, b->file.size);
+  if (!th_file_exists(path)) return TH_OK;
+  const char *aside = th_arena_printf(arena, "%s.old", path);
+  if (!aside) return TH_ERR_RESOURCE;
+  return rename(path, aside) == 0 ? TH_OK : th_fail(TH_ERR_RESOURCE, "%s: cannot be renamed to %s", path, aside);
+}
+
 th_status th_model_save(const th_model *m, const char *path) {
   TH_TRY(th_model_need_graph(m, "saving"));
   TH_TRY(th_model_need_trained(m, "saving"));

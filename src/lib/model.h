@@ -30,6 +30,17 @@ th_status th_model_need_graph(const th_model *model, const char *who);
 th_status th_model_need_trained(const th_model *model, const char *who);
 /* Refuses an integer graph where a float one is needed. */
 th_status th_model_need_float(const th_model *model, const char *who);
+
+/* A .tflite that is written beside other files. Some models have no form as one (those of uint8, for one): they lose
+ * nothing but that file. */
+typedef struct th_beside {
+  th_buf file;         /* the caller frees it */
+  const char *skipped; /* why there is none, in the arena; NULL: there is one */
+} th_beside;
+th_status th_beside_make(const th_model *model, th_arena *arena, th_beside *b);
+/* An older file that has no successor is renamed to PATH.old: the others would not be those of the same model. */
+th_status th_beside_write(const th_beside *b, th_arena *arena, const char *path);
+
 int64_t th_model_port_elems(const th_port *port);
 const char *th_model_arithmetic(const th_model *model); /* "int8", "float32" or "mixed" */
 /* Runs with float at the borders, whatever the model's own types are. */

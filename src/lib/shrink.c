@@ -27,6 +27,7 @@ typedef struct chain {
   th_model *model; /* as it is after the last stage */
   th_graph *self;  /* what teacher=self means: the network as it came in, or as its first training left it */
   th_stage_rows rows;
+  th_beside tflite;
   th_result *result;
 } chain;
 
@@ -159,40 +160,46 @@ static th_status write_text(chain *c, const char *name, const void *text, size_t
   return TH_OK;
 }
 
-static th_status write_model(chain *c, const char *name, th_json *outputs) {
-  const char *path = th_path_join(c->arena, c->dir, name);
+/* What can fail on the model's content comes before the first file: a folder with an older result keeps that whole. */
+static th_status write_deployed(chain *c, const th_settings *compile, th_json *outputs, th_buf *blob) {
+  const char *tflite = th_path_join(c->arena, c->dir, "model.tflite"),
+             *firmware = th_path_join(c->arena, c->dir, "firmware");
+  if (!tflite || !firmware) return TH_ERR_RESOURCE;
+  th_footprint f;
+  th_encode_options coders = th_compile_coders(compile);
+  double begin = th_clock_seconds();
+  TH_TRY(th_compile_blob(c->model, compile, blob));
+  TH_TRY(th_footprint_of(c->model->graph, &coders, &f));
+  TH_TRY(th_beside_make(c->model, c->arena, &c->tflite));
+  TH_TRY(th_compile_firmware(c->model, compile, firmware));
+  TH_TRY(write_text(c, "model.thim", blob->data, blob->size, outputs));
+  TH_TRY(th_beside_write(&c->tflite, c->arena, tflite));
+  if (!c->tflite.skipped) th_json_add_string(outputs, "model.tflite", tflite);
+  th_json_add_string(outputs, "firmware", firmware);
+  th_rows_repeat(&c->rows, "encode", (int64_t)blob->size, th_clock_seconds() - begin);
+  c->rows.row[c->rows.n - 1].bits_per_weight = f.weights ? (double)f.weight_bits / (double)f.weights : 0;
+  return TH_OK;
+}
+
+static th_status write_graph(chain *c, th_json *outputs) {
+  const char *path = th_path_join(c->arena, c->dir, "model.thim");
   if (!path) return TH_ERR_RESOURCE;
   TH_TRY(th_model_save(c->model, path));
-  th_json_add_string(outputs, name, path);
+  th_json_add_string(outputs, "model.thim", path);
   return TH_OK;
 }
 
 /* The deployed blob is model.thim: a program once the graph is integer. */
 static th_status write_outputs(chain *c, const th_settings *compile) {
-  double begin = th_clock_seconds();
   th_json *outputs = th_json_add_object(c->result->json, "outputs");
-  const char *blob = th_path_join(c->arena, c->dir, "model.thim"),
-             *firmware = th_path_join(c->arena, c->dir, "firmware");
-  if (!blob || !firmware) return TH_ERR_RESOURCE;
-  int64_t bytes = 0;
-  if (compile) {
-    TH_TRY(th_compile_blob(c->model, compile, blob, &bytes));
-    th_json_add_string(outputs, "model.thim", blob);
-    TH_TRY(write_model(c, "model.tflite", outputs));
-    TH_TRY(th_compile_firmware(c->model, compile, firmware));
-    th_json_add_string(outputs, "firmware", firmware);
-    th_rows_repeat(&c->rows, "encode", bytes, th_clock_seconds() - begin);
-    th_stage_row *row = &c->rows.row[c->rows.n - 1];
-    th_footprint f;
-    th_encode_options coders = th_compile_coders(compile);
-    TH_TRY(th_footprint_of(c->model->graph, &coders, &f));
-    row->bits_per_weight = f.weights ? (double)f.weight_bits / (double)f.weights : 0;
-  } else {
-    TH_TRY(write_model(c, "model.thim", outputs));
-  }
+  th_buf blob = {0};
+  th_status status = compile ? write_deployed(c, compile, outputs, &blob) : write_graph(c, outputs);
+  th_buf_free(&blob);
+  TH_TRY(status);
+  if (c->tflite.skipped) th_json_add_string(c->result->json, "tflite_skipped", c->tflite.skipped);
   th_buf recipe = {0};
   th_recipe_print(&c->recipe, &recipe);
-  th_status status = th_buf_status(&recipe);
+  status = th_buf_status(&recipe);
   if (status == TH_OK) status = write_text(c, "recipe.yaml", recipe.data, recipe.size, outputs);
   th_buf_free(&recipe);
   return status;
@@ -216,8 +223,10 @@ static th_status write_report(chain *c) {
   const char *json = th_result_json(c->result), *path = th_path_join(c->arena, c->dir, "report.json");
   if (!path) return TH_ERR_RESOURCE;
   bool deployed = th_json_get(th_json_get(c->result->json, "outputs"), "firmware") != NULL;
-  th_buf_printf(&c->result->text, "\nwritten to %s: model.thim, %sreport.json, recipe.yaml\n", c->dir,
-                deployed ? "model.tflite, firmware/, " : "");
+  if (c->tflite.skipped)
+    th_buf_printf(&c->result->text, "\nnote: model.tflite is not written: %s\n", c->tflite.skipped);
+  th_buf_printf(&c->result->text, "\nwritten to %s: model.thim, %s%sreport.json, recipe.yaml\n", c->dir,
+                deployed && !c->tflite.skipped ? "model.tflite, " : "", deployed ? "firmware/, " : "");
   warn_of_loss(c);
   return th_file_write(path, json, strlen(json));
 }
@@ -257,6 +266,7 @@ th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_
   th_status status = c->arena ? th_result_create(&c->result) : TH_ERR_RESOURCE;
   if (status == TH_OK) status = run_chain(c);
   th_recipe_free(&c->recipe);
+  th_buf_free(&c->tflite.file);
   th_model_close(c->model);
   th_graph_destroy(c->self);
   th_arena_destroy(c->arena);

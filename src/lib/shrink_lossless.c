@@ -24,8 +24,8 @@ typedef struct job {
   th_settings *compile;
   th_measure measure;
   int compared;
-  int64_t bytes, tflite_bytes;
-  const char *tflite_skipped; /* why there is no .tflite; NULL: there is one */
+  int64_t bytes;
+  th_beside tflite;
   uint64_t seed;
   th_result *result;
 } job;
@@ -37,54 +37,40 @@ static th_status path_in(job *j, const char *name, const char **path) {
   return *path ? TH_OK : TH_ERR_RESOURCE;
 }
 
-static th_status file_size(job *j, const char *path, int64_t *bytes) {
-  uint8_t *data;
-  size_t size;
-  TH_TRY(th_file_read(j->result->arena, path, TH_FILE_LIMIT, &data, &size));
-  *bytes = (int64_t)size;
-  return TH_OK;
-}
-
-/* Nothing gets into the folder that has not been verified. */
-static th_status verify_and_write(job *j, const char *path) {
+/* Nothing gets into the folder that has not been verified, nor anything before all that can fail on the model. */
+static th_status make_outputs(job *j, th_buf *blob) {
   const th_program *program = j->run.deployed.program;
-  th_buf blob = {0};
-  th_status status = th_write_thim_program(program, program->arena, &blob, NULL);
-  j->bytes = (int64_t)blob.size;
-  if (status == TH_OK)
-    status =
-        th_lossless_verify(j->before, blob.data, blob.size, VERIFY_SAMPLES, j->seed, j->data, j->ctx, &j->compared);
-  if (status == TH_OK) status = th_file_write(path, blob.data, blob.size);
-  th_buf_free(&blob);
-  return status;
+  TH_TRY(th_write_thim_program(program, program->arena, blob, NULL));
+  TH_TRY(th_buf_status(blob));
+  TH_TRY(th_lossless_verify(j->before, blob->data, blob->size, VERIFY_SAMPLES, j->seed, j->data, j->ctx, &j->compared));
+  TH_TRY(th_beside_make(j->after, j->result->arena, &j->tflite));
+  return j->data ? th_measure_run(j->after, j->data, TH_ON_TEST, 0, j->ctx, &j->measure) : TH_OK;
 }
 
-/* Some models have no form as .tflite (those of uint8, for one); they lose nothing but that file. */
-static th_status write_tflite(job *j, const char *path, th_json *outputs) {
-  const th_status status = th_model_save(j->after, path);
-  if (status == TH_ERR_INPUT) {
-    j->tflite_skipped = th_arena_strdup(j->result->arena, th_error_message());
-    th_error_clear();
-    return j->tflite_skipped ? TH_OK : TH_ERR_RESOURCE;
-  }
-  TH_TRY(status);
-  th_json_add_string(outputs, "model.tflite", path);
-  return file_size(j, path, &j->tflite_bytes);
-}
-
-static th_status write_outputs(job *j) {
-  const char *blob, *tflite, *firmware;
+static th_status write_outputs(job *j, const th_buf *blob) {
+  const char *thim, *tflite, *firmware;
   th_json *outputs = th_json_add_object(j->result->json, "outputs");
-  TH_TRY(path_in(j, "model.thim", &blob));
+  TH_TRY(path_in(j, "model.thim", &thim));
   TH_TRY(path_in(j, "model.tflite", &tflite));
   TH_TRY(path_in(j, "firmware", &firmware));
-  TH_TRY(verify_and_write(j, blob));
+  TH_TRY(th_dir_create(j->dir));
   TH_TRY(th_csource_write_folder(j->run.deployed.program, th_settings_text(j->compile, "name"),
                                  th_settings_text(j->compile, "target"), firmware));
-  th_json_add_string(outputs, "model.thim", blob);
-  TH_TRY(write_tflite(j, tflite, outputs));
+  TH_TRY(th_file_write(thim, blob->data, blob->size));
+  TH_TRY(th_beside_write(&j->tflite, j->result->arena, tflite));
+  j->bytes = (int64_t)blob->size;
+  th_json_add_string(outputs, "model.thim", thim);
+  if (!j->tflite.skipped) th_json_add_string(outputs, "model.tflite", tflite);
   th_json_add_string(outputs, "firmware", firmware);
   return TH_OK;
+}
+
+static th_status put_outputs(job *j) {
+  th_buf blob = {0};
+  th_status status = make_outputs(j, &blob);
+  if (status == TH_OK) status = write_outputs(j, &blob);
+  th_buf_free(&blob);
+  return status;
 }
 
 /* --- the report --- */
@@ -122,11 +108,11 @@ static void write_summary(const job *j) {
   th_buf *text = &j->result->text;
   char a[32], b[32];
   th_buf_printf(text, "file %s bytes; ", th_thousands(a, (long long)j->original->file_bytes));
-  if (!j->tflite_skipped) th_buf_printf(text, "as .tflite now %s; ", th_thousands(b, j->tflite_bytes));
+  if (!j->tflite.skipped) th_buf_printf(text, "as .tflite now %s; ", th_thousands(b, (long long)j->tflite.file.size));
   th_buf_printf(text, "every output byte equal on %d samples\n", j->compared);
-  if (j->tflite_skipped) th_buf_printf(text, "note: model.tflite is not written: %s\n", j->tflite_skipped);
+  if (j->tflite.skipped) th_buf_printf(text, "note: model.tflite is not written: %s\n", j->tflite.skipped);
   th_buf_printf(text, "\nwritten to %s: model.thim, %sfirmware/, report.json\n", j->dir,
-                j->tflite_skipped ? "" : "model.tflite, ");
+                j->tflite.skipped ? "" : "model.tflite, ");
 }
 
 static th_status write_report(job *j) {
@@ -138,10 +124,10 @@ static th_status write_report(job *j) {
   th_table_print(t, &r->text);
   th_json_add_int(r->json, "file_bytes", (int64_t)j->original->file_bytes);
   th_json_add_int(r->json, "bytes", j->bytes);
-  if (j->tflite_skipped)
-    th_json_add_string(r->json, "tflite_skipped", j->tflite_skipped);
+  if (j->tflite.skipped)
+    th_json_add_string(r->json, "tflite_skipped", j->tflite.skipped);
   else
-    th_json_add_int(r->json, "tflite_bytes", j->tflite_bytes);
+    th_json_add_int(r->json, "tflite_bytes", (int64_t)j->tflite.file.size);
   th_json_add_int(r->json, "macs", j->run.row[j->run.n - 1].f.macs);
   th_json_add_int(r->json, "verified_samples", j->compared);
   th_json_add_int(r->json, "seed", (int64_t)j->seed);
@@ -165,9 +151,7 @@ static th_status run_job(job *j) {
   TH_TRY(th_model_clone(j->original, &j->before));
   TH_TRY(th_settings_create("compile", &j->compile));
   if (j->options->target) TH_TRY(th_settings_set(j->compile, "target", j->options->target));
-  TH_TRY(th_dir_create(j->dir));
-  TH_TRY(write_outputs(j));
-  if (j->data) TH_TRY(th_measure_run(j->after, j->data, TH_ON_TEST, 0, j->ctx, &j->measure));
+  TH_TRY(put_outputs(j));
   return write_report(j);
 }
 
@@ -176,6 +160,7 @@ th_status th_shrink_lossless(const th_model *model, const th_data *data, const t
   job j = {.original = model, .data = data, .options = options, .ctx = ctx, .dir = dir};
   th_status status = th_result_create(&j.result);
   if (status == TH_OK) status = run_job(&j);
+  th_buf_free(&j.tflite.file);
   th_settings_free(j.compile);
   th_lossless_free(&j.run);
   th_model_close(j.before);

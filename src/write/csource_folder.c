@@ -191,8 +191,7 @@ static th_status put_firmware(const folder *f) {
 }
 
 static th_status write_folder(folder *f) {
-  TH_TRY(th_dir_create(f->dir));
-  TH_TRY(put_model(f));
+  TH_TRY(put_model(f)); /* first: it can fail on what the program holds, and then nothing has been written */
   TH_TRY(put_runtime(f));
   return *f->target->prefix ? put_firmware(f) : put_host_program(f);
 }
