@@ -148,7 +148,7 @@ static th_status bench_into(th_model *m, const th_data *data, const th_settings 
   if (!th_firmware_available(target, true, &why)) return th_fail(TH_ERR_RESOURCE, "bench: %s is not installed", why);
   TH_TRY(data ? fetch_inputs(&t, m, data, r->arena) : draw_inputs(&t, m, r->arena));
   TH_TRY(th_compile_firmware(m, s, dir));
-  TH_TRY(th_firmware_build(dir, target, &f));
+  TH_TRY(th_firmware_build(dir, target, TH_FIRMWARE_PLAIN, &f));
   TH_TRY(th_firmware_run(dir, target, t.samples, t.inputs, t.in_bytes, t.device, t.out_bytes, true, ctx, &f));
   const void *in[] = {t.inputs};
   void *out[] = {t.host};

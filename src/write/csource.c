@@ -262,7 +262,7 @@ static void print_call(printer *x, int i) {
     th_buf_printf(x->c, ", a + %lu", (unsigned long)s->scratch_offset);
   else if (scratch)
     th_buf_printf(x->c, ", 0");
-  th_buf_printf(x->c, ");\n");
+  th_buf_printf(x->c, "); AFTER(%d);\n", i);
 }
 
 /* --- variables --- */
@@ -352,7 +352,12 @@ static void print_header(printer *x) {
   th_buf_printf(x->h, "\n");
   print_access(x, "input", "INPUT", x->p->n_inputs);
   print_access(x, "output", "OUTPUT", x->p->n_outputs);
-  th_buf_printf(x->h, "\nvoid %s_reset(void *arena);\nvoid %s_run(void *arena);\n\n#endif\n", x->lower, x->lower);
+  th_buf_printf(x->h, "\nvoid %s_reset(void *arena);\nvoid %s_run(void *arena);\n\n", x->lower, x->lower);
+  th_buf_printf(
+      x->h,
+      "#define %s_LAYERS %d\n#ifdef THIMBLE_PROFILE\n"
+      "void %s_after(unsigned layer); /* yours: called after each layer, to measure it */\n#endif\n\n#endif\n",
+      x->upper, x->p->n_steps, x->lower);
 }
 
 static th_status name_steps(printer *x, th_arena *arena) {
@@ -377,6 +382,10 @@ static th_status print_all(printer *x, th_arena *arena) {
                 "/* Written by Thimble: the model's constants and its run, one kernel call per layer. */\n"
                 "#include \"%s.h\"\n\n%s#include \"kernel/select.h\"\n\n",
                 x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "");
+  th_buf_printf(x->c,
+                "#ifdef THIMBLE_PROFILE\n#define AFTER(layer) %s_after(layer)\n#else\n"
+                "#define AFTER(layer) ((void)0)\n#endif\n\n",
+                x->lower);
   TH_TRY(th_tables_print(&x->tables, x->p, x->step_name, arena, x->c));
   for (int i = 0; i < x->p->n_steps; i++) print_params(x, i);
   print_reset(x);

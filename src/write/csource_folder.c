@@ -1,9 +1,9 @@
 /* The project folder of a compiled model: generated sources, the runtime files they need, and from templates a main
- * program and a build description. Placeholders of the templates: @lower@ @UPPER@ (the model's name), @target@,
- * @flags@,
- * @prefix@, @executable@, @toolchain_option@.
+ * program and a build description. Placeholders of the templates: @lower@ @UPPER@ (the model's name), those of `own`
+ * in put_template(), @executable@, @toolchain_option@.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../rt/core/parse.h"
@@ -13,7 +13,7 @@
 #include "write/embedded.h"
 #include "write/targets.h"
 
-enum { IDENTIFIER = 64 };
+enum { IDENTIFIER = 64, TEMPLATE_FOLDERS = 100 };
 
 typedef struct folder {
   const th_program *p;
@@ -22,29 +22,6 @@ typedef struct folder {
   const th_target *target;
   char lower[IDENTIFIER], upper[IDENTIFIER];
 } folder;
-
-static const th_target TARGETS[] = {
-#define TH_TARGET(name, what, prefix, flags, machine, tick) {name, what, prefix, flags, machine, tick},
-#include "write/targets.def"
-#undef TH_TARGET
-};
-enum { TARGET_COUNT = sizeof TARGETS / sizeof *TARGETS };
-
-const th_target *th_target_list(int i) {
-  return i >= 0 && i < TARGET_COUNT ? &TARGETS[i] : NULL;
-}
-
-const th_target *th_target_find(const char *name) {
-  const char *known[TARGET_COUNT];
-  for (int i = 0; i < TARGET_COUNT; i++) {
-    if (th_str_eq(TARGETS[i].name, name)) return &TARGETS[i];
-    known[i] = TARGETS[i].name;
-  }
-  const char *near = th_str_closest(name, known, TARGET_COUNT);
-  th_fail(TH_ERR_USAGE, "unknown target \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
-          near ? "\"?" : "");
-  return NULL;
-}
 
 /* --- files --- */
 
@@ -70,13 +47,18 @@ typedef struct placeholder {
 } placeholder;
 
 /* Copies a template to the folder with its placeholders replaced; unknown @...@ stays as it is. */
-static th_status put_template(const folder *f, const char *template, const char *name, const placeholder *more) {
-  const char *path = th_arena_printf(f->arena, "src/write/templates/%s.in", template);
-  const th_embedded_file *file = path ? embedded(path) : NULL;
-  if (!file) return th_fail(TH_ERR_INTERNAL, "template %s is not part of this build", template);
-  const placeholder own[] = {{"@lower@", f->lower},           {"@UPPER@", f->upper},
-                             {"@target@", f->target->name},   {"@flags@", f->target->flags},
-                             {"@prefix@", f->target->prefix}, {NULL, NULL}};
+static th_status put_template(const folder *f, const th_embedded_file *file, const placeholder *more) {
+  const th_target *t = f->target;
+  const th_family *family = th_target_family(t);
+  const placeholder own[] = {{"@lower@", f->lower},
+                             {"@UPPER@", f->upper},
+                             {"@target@", t->name},
+                             {"@flags@", th_arena_printf(f->arena, TH_TARGET_LEVEL " %s", t->flags)},
+                             {"@flash@", t->flash},
+                             {"@ram@", t->ram},
+                             {"@compiler@", family->compiler},
+                             {NULL, NULL}};
+  if (!own[3].value) return TH_ERR_RESOURCE;
   const placeholder *const lists[] = {own, more};
   th_buf text = {0};
   for (unsigned long i = 0; i < file->bytes;) {
@@ -90,10 +72,23 @@ static th_status put_template(const folder *f, const char *template, const char 
       th_buf_append(&text, file->data + i, 1);
     i += hit ? strlen(hit->name) : 1;
   }
-  th_status status = th_buf_status(&text);
+  const char *base = th_path_base(file->path); /* without ".in" */
+  const char *name = th_arena_printf(f->arena, "%.*s", (int)strlen(base) - 3, base);
+  th_status status = name ? th_buf_status(&text) : TH_ERR_RESOURCE;
   if (status == TH_OK) status = put(f, name, text.data, text.size);
   th_buf_free(&text);
   return status;
+}
+
+/* All templates of a folder; "" holds those of every project. */
+static th_status put_templates(const folder *f, const char *name, const placeholder *more) {
+  const char *path = th_arena_printf(f->arena, "src/write/templates/%s%s", name, *name ? "/" : "");
+  if (!path) return TH_ERR_RESOURCE;
+  for (int i = 0; i < th_embedded_count; i++) {
+    const th_embedded_file *e = &th_embedded_files[i];
+    if (th_str_starts(e->path, path) && !strchr(e->path + strlen(path), '/')) TH_TRY(put_template(f, e, more));
+  }
+  return TH_OK;
 }
 
 /* --- the runtime files a program needs --- */
@@ -158,42 +153,51 @@ static th_status put_model(const folder *f) {
   return status;
 }
 
-static th_status put_host_program(const folder *f) {
-  const char *executable = th_arena_printf(f->arena,
-                                           "add_executable(%s_run main.c)\n"
-                                           "target_link_libraries(%s_run PRIVATE %s)",
-                                           f->lower, f->lower, f->lower);
-  if (!executable) return TH_ERR_RESOURCE;
-  const placeholder more[] = {{"@executable@", executable}, {"@toolchain_option@", ""}, {NULL, NULL}};
-  TH_TRY(put_template(f, "main_host.c", "main.c", NULL));
-  return put_template(f, "CMakeLists.txt", "CMakeLists.txt", more);
+/* What CMakeLists.txt says of the program beside the model. */
+static const char *executable_text(const folder *f) {
+  const th_family *family = th_target_family(f->target);
+  if (th_target_is_host(f->target))
+    return th_arena_printf(f->arena,
+                           "add_executable(%s_run main.c)\n"
+                           "target_link_libraries(%s_run PRIVATE %s)",
+                           f->lower, f->lower, f->lower);
+  const char *command = th_target_command(f->target, "build/firmware.elf", false, f->arena);
+  if (!command) return NULL;
+  return th_arena_printf(f->arena,
+                         "file(GLOB EXAMPLE main.c startup.c)\n"
+                         "add_executable(firmware.elf ${EXAMPLE})\n"
+                         "target_link_libraries(firmware.elf PRIVATE %s)\n"
+                         "separate_arguments(LINK_FLAGS UNIX_COMMAND \"%s\")\n"
+                         "target_link_options(firmware.elf PRIVATE ${FLAGS} ${LINK_FLAGS} -L${CMAKE_SOURCE_DIR})\n"
+                         "# Run it: input.bin in the current folder -> output.bin, report.txt\n"
+                         "#   %s",
+                         f->lower, family->link_flags, command);
 }
 
-static th_status put_firmware(const folder *f) {
-  const char *executable =
-      th_arena_printf(f->arena,
-                      "add_executable(firmware.elf main.c startup.c)\n"
-                      "target_link_libraries(firmware.elf PRIVATE %s)\n"
-                      "target_link_options(firmware.elf PRIVATE ${FLAGS} " TH_FIRMWARE_LINK_FLAGS
-                      " -T${CMAKE_SOURCE_DIR}/link.ld)\n"
-                      "# Run it: input.bin in the current folder -> output.bin, report.txt\n"
-                      "#   qemu-system-arm -M %s -nographic -semihosting -kernel build/firmware.elf",
-                      f->lower, f->target->machine);
-  if (!executable) return TH_ERR_RESOURCE;
-  const placeholder more[] = {
-      {"@executable@", executable}, {"@toolchain_option@", " -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"}, {NULL, NULL}};
-  TH_TRY(put_template(f, "main_cortex-m.c", "main.c", NULL));
-  TH_TRY(put_template(f, "semihost.h", "semihost.h", NULL));
-  TH_TRY(put_template(f, "startup.c", "startup.c", NULL));
-  TH_TRY(put_template(f, "link.ld", "link.ld", NULL));
-  TH_TRY(put_template(f, "toolchain.cmake", "toolchain.cmake", NULL));
-  return put_template(f, "CMakeLists.txt", "CMakeLists.txt", more);
+static th_status put_project(const folder *f) {
+  const bool host = th_target_is_host(f->target);
+  const placeholder more[] = {{"@executable@", executable_text(f)},
+                              {"@toolchain_option@", host ? "" : " -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"},
+                              {NULL, NULL}};
+  if (!more[0].value) return TH_ERR_RESOURCE;
+  TH_TRY(put_templates(f, "", more));
+  if (!host) TH_TRY(put_templates(f, "cross", more));
+  char folders[TEMPLATE_FOLDERS], *rest = folders;
+  snprintf(folders, sizeof folders, "%s", th_target_family(f->target)->folders);
+  while (*rest) {
+    char *end = rest + strcspn(rest, " ");
+    const bool last = !*end;
+    *end = 0;
+    TH_TRY(put_templates(f, rest, more));
+    rest = last ? end : end + 1;
+  }
+  return TH_OK;
 }
 
 static th_status write_folder(folder *f) {
   TH_TRY(put_model(f)); /* first: it can fail on what the program holds, and then nothing has been written */
   TH_TRY(put_runtime(f));
-  return *f->target->prefix ? put_firmware(f) : put_host_program(f);
+  return put_project(f);
 }
 
 th_status th_csource_write_folder(const th_program *program, const char *name, const char *target, const char *dir) {

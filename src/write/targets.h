@@ -3,17 +3,33 @@
 #ifndef TH_WRITE_TARGETS_H
 #define TH_WRITE_TARGETS_H
 
+#include <stdbool.h>
+
+#include "base/arena.h"
+
+typedef struct th_family { /* lists are separated by single spaces */
+  const char *name, *compiler, *link_flags;
+  const char *folders; /* "cross" and these of src/write/templates; all their files are copied */
+  const char *emulator, *arguments, *counting; /* "": the target is this machine */
+  const char *no_compiler, *no_emulator;       /* what to say where one is missing, with its Debian packages */
+} th_family;
+
 typedef struct th_target {
-  const char *name, *what;
-  const char *prefix;  /* of the cross compiler; "" = the host's cc */
-  const char *flags;   /* separated by single spaces */
-  const char *machine; /* of QEMU; "" = none */
-  int tick_ns;         /* one SysTick tick there; with -icount shift=0 also the instructions of a tick */
+  const char *name, *what, *family;
+  const char *flags;       /* of the compiler, for the processor; separated by single spaces */
+  const char *machine;     /* of the emulator */
+  int hertz;               /* of the counter there: a tick is 1e9 / hertz instructions when counting */
+  const char *flash, *ram; /* "ORIGIN = ..., LENGTH = ..." */
 } th_target;
+
+#define TH_TARGET_LEVEL "-Os" /* what is asked of the optimizer */
 
 const th_target *th_target_list(int i);            /* NULL past the last */
 const th_target *th_target_find(const char *name); /* NULL, with the error recorded, when unknown */
-
-#define TH_FIRMWARE_LINK_FLAGS "--specs=nano.specs -nostartfiles -Wl,--gc-sections"
+const th_family *th_target_family(const th_target *target);
+bool th_target_is_host(const th_target *target);
+/* What runs the linked file `firmware` under emulation, as words with single spaces between; NULL: no memory. count:
+ * so that the board's counter counts instructions. */
+const char *th_target_command(const th_target *target, const char *firmware, bool count, th_arena *arena);
 
 #endif

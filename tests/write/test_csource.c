@@ -166,20 +166,20 @@ static void close_network(fixture *f) {
   th_graph_destroy(f->g);
 }
 
-static void run_on(const char *target) {
+static void run_on(const char *target, uint64_t networks) {
   const char *why;
   if (!th_firmware_available(target, true, &why)) {
     th_error_clear();
     print_message("skipped: %s\n", why);
     skip();
   }
-  for (uint64_t seed = 1; seed <= 3; seed++) {
+  for (uint64_t seed = 1; seed <= networks; seed++) {
     fixture f;
     th_firmware_result r;
     open_network(&f, seed, target);
     evaluate(&f);
     must(th_csource_write_folder(f.p, "Net 1", target, f.dir));
-    must(th_firmware_build(f.dir, target, &r));
+    must(th_firmware_build(f.dir, target, TH_FIRMWARE_PLAIN, &r));
     must(th_firmware_run(f.dir, target, SAMPLES, f.in, f.in_bytes, f.got, f.out_bytes, true, NULL, &r));
     assert_memory_equal(f.got, f.want, sizeof f.want);
     if (r.flash_bytes > 0) { /* measured on a microcontroller: all plausible, RAM holds the arena */
@@ -194,11 +194,31 @@ static void run_on(const char *target) {
 }
 
 static void host_gives_the_same_bytes(void **state) {
-  run_on("host");
+  run_on("host", 3);
+}
+
+static void cortex_m0plus_gives_the_same_bytes(void **state) {
+  run_on("cortex-m0plus", 1);
 }
 
 static void cortex_m4_gives_the_same_bytes(void **state) {
-  run_on("cortex-m4");
+  run_on("cortex-m4", 3);
+}
+
+static void cortex_m7_gives_the_same_bytes(void **state) {
+  run_on("cortex-m7", 1);
+}
+
+static void cortex_m33_gives_the_same_bytes(void **state) {
+  run_on("cortex-m33", 1);
+}
+
+static void cortex_m55_gives_the_same_bytes(void **state) {
+  run_on("cortex-m55", 1);
+}
+
+static void rv32imc_gives_the_same_bytes(void **state) {
+  run_on("rv32imc", 1);
 }
 
 static void compiles_without_a_warning(void **state) {
@@ -278,7 +298,7 @@ static void float_borders_give_the_same_bytes(void **state) {
     if (!th_firmware_available(targets[i], true, NULL)) continue;
     snprintf(dir, sizeof dir, "%s/test_csource/float-%s", THIMBLE_BINARY_DIR, targets[i]);
     must(th_csource_write_folder(p, "g", targets[i], dir));
-    must(th_firmware_build(dir, targets[i], &r));
+    must(th_firmware_build(dir, targets[i], TH_FIRMWARE_PLAIN, &r));
     must(th_firmware_run(dir, targets[i], SAMPLES, in, 28, got, 28, false, NULL, &r));
     assert_memory_equal(got, want, sizeof want);
   }
@@ -307,20 +327,19 @@ static void refusals_say_why(void **state) {
   assert_string_equal(th_error_message(), "unknown target \"cortex-m5\"; did you mean \"cortex-m4\"?");
   th_error_clear();
   th_firmware_result r;
-  th_status status = th_firmware_build(THIMBLE_BINARY_DIR "/test_csource/none", "host", &r);
+  th_status status = th_firmware_build(THIMBLE_BINARY_DIR "/test_csource/none", "host", TH_FIRMWARE_PLAIN, &r);
   assert_int_not_equal(status, TH_OK);
   th_error_clear();
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(host_gives_the_same_bytes),
-      cmocka_unit_test(cortex_m4_gives_the_same_bytes),
-      cmocka_unit_test(compiles_without_a_warning),
-      cmocka_unit_test(copies_only_what_is_needed),
-      cmocka_unit_test(float_borders_give_the_same_bytes),
-      cmocka_unit_test(names_become_identifiers),
-      cmocka_unit_test(refusals_say_why),
+      cmocka_unit_test(host_gives_the_same_bytes),       cmocka_unit_test(cortex_m0plus_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m4_gives_the_same_bytes),  cmocka_unit_test(cortex_m7_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m33_gives_the_same_bytes), cmocka_unit_test(cortex_m55_gives_the_same_bytes),
+      cmocka_unit_test(rv32imc_gives_the_same_bytes),    cmocka_unit_test(compiles_without_a_warning),
+      cmocka_unit_test(copies_only_what_is_needed),      cmocka_unit_test(float_borders_give_the_same_bytes),
+      cmocka_unit_test(names_become_identifiers),        cmocka_unit_test(refusals_say_why),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
