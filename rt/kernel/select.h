@@ -6,9 +6,23 @@
 
 #include "thr_kernels.h"
 
+/* Microcontrollers without SIMD: Armv6-M, Armv8-M Baseline, Cortex-M3, RISC-V of 32 bits, AVR. */
+#if (defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && !defined(__ARM_FEATURE_DSP)) || \
+    (defined(__riscv_xlen) && __riscv_xlen == 32) || defined(__AVR__)
+#define THR_SELECT_SMALL 1
+#else
+#define THR_SELECT_SMALL 0
+#endif
+
+#if THR_SELECT_SMALL
+#define thr_conv2d_s8 thr_conv2d_s8_small
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_small
+#define thr_fully_connected_s8 thr_fully_connected_s8_small
+#else
 #define thr_conv2d_s8 thr_conv2d_s8_ref
 #define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_ref
 #define thr_fully_connected_s8 thr_fully_connected_s8_ref
+#endif
 #define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
 #define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
 #define thr_add_s8 thr_add_s8_ref

@@ -2,7 +2,7 @@
 # rt/ and src/write/templates/ becomes a C array (cmake/embed.cmake). SPDX-License-Identifier: Apache-2.0
 file(GLOB EMBEDDED_FILES CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
   rt/include/*.h rt/core/*.c rt/core/*.h rt/core/*.def rt/decode/*.c rt/decode/*.h rt/decode/*.def
-  rt/kernel/*.h rt/kernel/*.def rt/kernel/ref/*.c rt/kernel/ref/*.h LICENSE src/write/templates/*.in
+  rt/kernel/*.h rt/kernel/*.def rt/kernel/ref/*.c rt/kernel/ref/*.h rt/kernel/small/*.c rt/kernel/small/*.h LICENSE src/write/templates/*.in
   src/write/templates/*/*.in)
 list(SORT EMBEDDED_FILES)
 list(TRANSFORM EMBEDDED_FILES PREPEND ${CMAKE_SOURCE_DIR}/ OUTPUT_VARIABLE EMBEDDED_PATHS)
