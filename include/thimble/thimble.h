@@ -126,10 +126,14 @@ th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, c
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *context,
                      th_result **result);
 /* Builds the firmware of a folder that th_compile wrote, runs it under emulation on `samples` samples of the test
- * split, and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions,
- * accuracy. `data` may be NULL: random samples, no accuracy. */
-th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, int samples, const char *dir,
-                   const th_context *context, th_result **result);
+ * split, and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions, in
+ * all and per layer, accuracy. `data` may be NULL: random samples, no accuracy. */
+typedef struct th_bench_options {
+  int samples;
+  bool lossless; /* compile what the lossless passes make of the model; outputs are compared with the model's own */
+} th_bench_options;
+th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, const th_bench_options *options,
+                   const char *dir, const th_context *context, th_result **result);
 /* Time per inference on this machine with random inputs: single samples, batches of `samples`, and by layer. */
 th_status th_bench_host(th_model *model, int samples, th_result **result);
 

@@ -413,3 +413,13 @@ int th_program_value(const th_program *program, int tensor) {
 void th_program_destroy(th_program *program) {
   if (program) th_arena_destroy(program->arena);
 }
+
+const char *th_kernel_name(thr_kernel_id kernel) {
+  static const char *const names[THR_KERNEL_COUNT] = {
+      "float",
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) #name,
+#include "../../rt/kernel/kernels.def"
+#undef THR_KERNEL
+  };
+  return names[kernel];
+}

@@ -63,6 +63,7 @@ uint8_t th_runtime_dtype(th_dtype dtype);
 /* The value that holds a graph tensor: itself, what it is another shape of, or a constant; -1 when none does. */
 int th_program_value(const th_program *program, int tensor);
 void th_program_destroy(th_program *program);
+const char *th_kernel_name(thr_kernel_id kernel); /* "conv2d_s8"; "float" for those that only the evaluator runs */
 
 /* round-half-away multiplier of TFLite: docs/numerics.md. */
 void th_quantize_multiplier(double real, int32_t *mult, int8_t *shift);

@@ -1,15 +1,16 @@
-/* th_bench: the linked firmware, run under emulation, byte against byte with the host. See thimble/thimble.h.
+/* th_bench: the linked firmware, run under emulation, byte against byte with the host, as a whole and built again to
+ * count each layer. See bench.h and thimble/thimble.h.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/bench.h"
+
 #include <string.h>
 
 #include "base/rng.h"
 #include "eval/eval.h"
 #include "lib/compile.h"
 #include "lib/data.h"
+#include "lib/lossless.h"
 #include "lib/measure.h"
-#include "report/result.h"
-#include "report/table.h"
-#include "write/firmware.h"
 
 #define MOST_BYTES ((size_t)1 << 30) /* of all samples */
 
@@ -111,59 +112,70 @@ static int64_t count_different(const trial *t) {
   return n;
 }
 
-static void write_bench(const trial *t, const th_firmware_result *f, const char *target, th_result *r) {
-  char a[32], b[32];
-  int64_t different = count_different(t), bytes = (int64_t)t->samples * (int64_t)t->out_bytes;
-  th_json_add_string(r->json, "target", target);
-  th_json_add_int(r->json, "samples", t->samples);
-  th_json_add_int(r->json, "output_bytes", bytes);
-  th_json_add_int(r->json, "different_bytes", different);
-  th_buf_printf(&r->text, "%s: %d %s samples, %s output bytes, %s differ from the host's\n", target, t->samples,
-                t->labels ? "test" : "random", th_thousands(a, bytes), different ? th_thousands(b, different) : "none");
-  if (t->labels) {
-    double accuracy = (double)count_right(t) / t->samples;
-    th_json_add_number(r->json, "accuracy", accuracy);
-    th_buf_printf(&r->text, "accuracy on the target %.2f %%\n", 100 * accuracy);
-  }
-  const struct {
-    const char *key, *label;
-    int64_t value;
-  } rows[] = {{"flash_bytes", "flash (linked: code, constants, weights)", f->flash_bytes},
-              {"ram_bytes", "RAM (linked: arena and the example's buffers)", f->ram_bytes},
-              {"arena_bytes", "arena (tensors and scratch)", f->arena_bytes},
-              {"stack_bytes", "stack of one inference", f->stack_bytes},
-              {"instructions", "instructions of one inference", (int64_t)f->instructions}};
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (!rows[i].value) continue; /* the host has no linked sizes */
-    th_json_add_int(r->json, rows[i].key, rows[i].value);
-    th_buf_printf(&r->text, "%12s  %s\n", th_thousands(a, rows[i].value), rows[i].label);
-  }
+/* --- the firmware --- */
+
+static th_status count_layers(th_bench_run *b, const trial *t, const char *dir, const th_context *ctx,
+                              th_arena *arena) {
+  th_firmware_result unused;
+  const int layers = b->deployed.program->n_steps;
+  if (!b->firmware.instructions) return TH_OK; /* no counter there */
+  b->layer_instructions = TH_ARRAY(arena, uint64_t, layers);
+  if (!b->layer_instructions) return TH_ERR_RESOURCE;
+  TH_TRY(th_firmware_build(dir, b->target, TH_FIRMWARE_PROFILE, &unused));
+  return th_firmware_profile(dir, b->target, t->inputs, t->in_bytes, t->out_bytes, layers, b->layer_instructions, ctx);
 }
 
-static th_status bench_into(th_model *m, const th_data *data, const th_settings *s, int samples, const char *dir,
-                            const th_context *ctx, th_result *r) {
-  const char *target = th_settings_text(s, "target"), *why;
-  trial t = {.samples = samples};
-  th_firmware_result f = {0};
-  if (!th_firmware_available(target, true, &why)) return th_fail(TH_ERR_RESOURCE, "bench: %s is not installed", why);
-  TH_TRY(data ? fetch_inputs(&t, m, data, r->arena) : draw_inputs(&t, m, r->arena));
+static th_status run_firmware(th_bench_run *b, const th_model *m, const th_settings *s, trial *t, const char *dir,
+                              const th_context *ctx, th_arena *arena) {
+  const th_encode_options coders = th_compile_coders(s);
   TH_TRY(th_compile_firmware(m, s, dir));
-  TH_TRY(th_firmware_build(dir, target, TH_FIRMWARE_PLAIN, &f));
-  TH_TRY(th_firmware_run(dir, target, t.samples, t.inputs, t.in_bytes, t.device, t.out_bytes, true, ctx, &f));
-  const void *in[] = {t.inputs};
-  void *out[] = {t.host};
-  TH_TRY(th_model_run(m, t.samples, in, out));
-  write_bench(&t, &f, target, r);
-  TH_TRY(th_result_finish(r));
-  if (count_different(&t)) return th_fail(TH_ERR_CHECK, "%s", th_result_text(r));
-  return TH_OK;
+  TH_TRY(th_deploy(m->graph, &coders, &b->deployed));
+  TH_TRY(th_firmware_build(dir, b->target, TH_FIRMWARE_PLAIN, &b->firmware));
+  TH_TRY(th_firmware_run(dir, b->target, t->samples, t->inputs, t->in_bytes, t->device, t->out_bytes, true, ctx,
+                         &b->firmware));
+  return count_layers(b, t, dir, ctx, arena);
 }
 
-th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, int samples, const char *dir,
-                   const th_context *ctx, th_result **result) {
-  TH_TRY(th_model_need_graph(model, "bench"));
+/* What is compiled: the model, or what the lossless passes make of it. Outputs are compared with those of the model. */
+static th_status make_model(const th_model *m, bool lossless, th_model **compiled) {
+  th_lossless l;
+  if (!lossless) return th_model_clone(m, compiled);
+  TH_TRY(th_lossless_run(m, &th_raw_only, &l));
+  th_graph *g = l.graph;
+  l.graph = NULL;
+  th_lossless_free(&l);
+  return th_model_from_graph(g, m->format, compiled);
+}
+
+static th_status bench_into(th_model *m, const th_model *compiled, const th_data *data, const th_settings *s,
+                            int samples, const char *dir, const th_context *ctx, th_bench_run *b, th_result *r) {
+  const char *why;
+  trial t = {.samples = samples};
+  b->target = th_settings_text(s, "target");
+  if (!th_firmware_available(b->target, true, &why)) return th_fail(TH_ERR_RESOURCE, "bench: %s is not installed", why);
+  TH_TRY(data ? fetch_inputs(&t, m, data, r->arena) : draw_inputs(&t, m, r->arena));
+  TH_TRY(run_firmware(b, compiled, s, &t, dir, ctx, r->arena));
+  TH_TRY(th_model_run(m, t.samples, (const void *[]){t.inputs}, (void *[]){t.host}));
+  b->samples = t.samples;
+  b->bytes = (int64_t)t.samples * (int64_t)t.out_bytes;
+  b->different = count_different(&t);
+  b->labelled = t.labels ? t.samples : 0;
+  b->right = t.labels ? count_right(&t) : 0;
+  th_bench_write(b, r);
+  TH_TRY(th_result_finish(r));
+  return b->different ? th_fail(TH_ERR_CHECK, "%s", th_result_text(r)) : TH_OK;
+}
+
+th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, const th_bench_options *options,
+                   const char *dir, const th_context *ctx, th_result **result) {
+  th_bench_run b = {0};
+  th_model *compiled = NULL;
   th_result *r;
+  TH_TRY(th_model_need_graph(model, "bench"));
   TH_TRY(th_result_create(&r));
-  th_status status = bench_into(model, data, settings, samples, dir, ctx, r);
+  th_status status = make_model(model, options->lossless, &compiled);
+  if (status == TH_OK) status = bench_into(model, compiled, data, settings, options->samples, dir, ctx, &b, r);
+  th_deployed_free(&b.deployed);
+  th_model_close(compiled);
   return th_result_give(status, r, result);
 }

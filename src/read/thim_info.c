@@ -2,14 +2,8 @@
 #include <string.h>
 
 #include "../../rt/core/fields.h"
+#include "eval/lower.h"
 #include "read/thim_parts.h"
-
-static const char *const kernel_names[THR_KERNEL_COUNT] = {
-    "none",
-#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) #name,
-#include "../../rt/kernel/kernels.def"
-#undef THR_KERNEL
-};
 
 static const char *const coder_names[THR_CODER_COUNT] = {
 #define THR_CODER(id, name, decode) #name,
@@ -45,7 +39,7 @@ int th_thim_steps(const th_thim *p) {
 th_thim_step th_thim_step_info(const th_thim *p, int step) {
   thr_parsed_step parsed;
   th_thim_step info = {.bytes = find_step(p, step, &parsed)};
-  info.kernel = kernel_names[parsed.step.kernel];
+  info.kernel = th_kernel_name(parsed.step.kernel);
   info.scratch_bytes = thr_step_scratch_bytes(&parsed.step);
   thr_step_weight_rows(&parsed.step, &info.rows, &info.row_elems);
   if (!parsed.weighted) return info;

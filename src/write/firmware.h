@@ -34,9 +34,9 @@ typedef struct th_firmware_result {
   uint32_t flash_bytes; /* code, constants, initial values of data */
   uint32_t model_bytes; /* the part of it that is the model's: weights, their tables, biases, scales, parameters */
   uint32_t ram_bytes;   /* data + bss with the arena, without the stack */
-  uint32_t arena_bytes;
-  uint32_t stack_bytes;  /* high-water mark of one run; 0 on the host */
-  uint64_t instructions; /* of one inference (the first sample); 0 when not counted */
+  uint32_t arena_bytes, touched_bytes; /* touched: up to the last word that a run changes */
+  uint32_t stack_bytes;                /* high-water mark of one run; 0 on the host */
+  uint64_t instructions;               /* of one inference (the first sample); 0 when not counted */
   int samples;
 } th_firmware_result;
 

@@ -102,20 +102,25 @@ static uint64_t instructions_of(const th_target *t, uint64_t ticks) {
 static th_status read_report(job *j) {
   uint8_t *text;
   size_t size;
-  uint64_t arena, stack, first;
+  uint64_t arena, touched, outside, stack, first;
   th_firmware_result *result = j->r->result;
   TH_TRY(th_file_read(j->arena, j->report, 1 << 16, &text, &size));
   TH_TRY(report_value((const char *)text, "arena", &arena));
+  TH_TRY(report_value((const char *)text, "touched", &touched));
+  TH_TRY(report_value((const char *)text, "outside", &outside));
   TH_TRY(report_value((const char *)text, "stack", &stack));
   TH_TRY(report_value((const char *)text, "first", &first));
+  if (outside) return th_fail(TH_ERR_CHECK, "the firmware in %s writes outside its arena", j->r->dir);
   result->arena_bytes = (uint32_t)arena;
+  result->touched_bytes = (uint32_t)touched;
   result->stack_bytes = (uint32_t)stack;
   if (j->count) result->instructions = instructions_of(j->r->t, first);
-  for (int i = 0; j->count && i < j->r->layers; i++) {
-    char name[24];
-    snprintf(name, sizeof name, "layer%04x", (unsigned)i + 1);
-    TH_TRY(report_value((const char *)text, name, &first));
+  const char *at = (const char *)text;
+  for (int i = 0; j->count && i < j->r->layers; i++) { /* one line each, in order */
+    at = strstr(at, "layer");
+    TH_TRY(report_value(at ? at : "", "layer", &first));
     j->r->layer_instructions[i] = instructions_of(j->r->t, first);
+    at += strlen("layer");
   }
   return TH_OK;
 }

@@ -243,6 +243,33 @@ static void compiles_without_a_warning(void **state) {
   close_network(&f);
 }
 
+/* The counts of the layers make up the whole, but for the calls between them. */
+static void layers_are_counted(void **state) {
+  static const char *const targets[] = {"cortex-m4", "rv32imc"};
+  for (int i = 0; i < 2; i++) {
+    if (!th_firmware_available(targets[i], true, NULL)) {
+      th_error_clear();
+      continue;
+    }
+    fixture f;
+    th_firmware_result r, unused;
+    uint64_t layer[100], sum = 0;
+    open_network(&f, 1, "layers");
+    assert_true(f.p->n_steps < 100);
+    must(th_csource_write_folder(f.p, "net", targets[i], f.dir));
+    must(th_firmware_build(f.dir, targets[i], TH_FIRMWARE_PLAIN, &r));
+    must(th_firmware_run(f.dir, targets[i], 1, f.in, f.in_bytes, f.got, f.out_bytes, true, NULL, &r));
+    must(th_firmware_build(f.dir, targets[i], TH_FIRMWARE_PROFILE, &unused));
+    must(th_firmware_profile(f.dir, targets[i], f.in, f.in_bytes, f.out_bytes, f.p->n_steps, layer, NULL));
+    for (int k = 0; k < f.p->n_steps; k++) sum += layer[k];
+    assert_true(sum > r.instructions * 9 / 10 && sum < r.instructions * 11 / 10);
+    assert_true(layer[0] > 0 && layer[1] > 10000);
+    assert_true(r.model_bytes > 1000 && r.model_bytes < r.flash_bytes);
+    assert_true(r.touched_bytes > 400 && r.touched_bytes <= r.arena_bytes + 3);
+    close_network(&f);
+  }
+}
+
 /* The folder holds the kernels that the model names and no other. */
 static void copies_only_what_is_needed(void **state) {
   static const char text[] =
@@ -334,12 +361,19 @@ static void refusals_say_why(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(host_gives_the_same_bytes),       cmocka_unit_test(cortex_m0plus_gives_the_same_bytes),
-      cmocka_unit_test(cortex_m4_gives_the_same_bytes),  cmocka_unit_test(cortex_m7_gives_the_same_bytes),
-      cmocka_unit_test(cortex_m33_gives_the_same_bytes), cmocka_unit_test(cortex_m55_gives_the_same_bytes),
-      cmocka_unit_test(rv32imc_gives_the_same_bytes),    cmocka_unit_test(compiles_without_a_warning),
-      cmocka_unit_test(copies_only_what_is_needed),      cmocka_unit_test(float_borders_give_the_same_bytes),
-      cmocka_unit_test(names_become_identifiers),        cmocka_unit_test(refusals_say_why),
+      cmocka_unit_test(host_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m0plus_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m4_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m7_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m33_gives_the_same_bytes),
+      cmocka_unit_test(cortex_m55_gives_the_same_bytes),
+      cmocka_unit_test(rv32imc_gives_the_same_bytes),
+      cmocka_unit_test(layers_are_counted),
+      cmocka_unit_test(compiles_without_a_warning),
+      cmocka_unit_test(copies_only_what_is_needed),
+      cmocka_unit_test(float_borders_give_the_same_bytes),
+      cmocka_unit_test(names_become_identifiers),
+      cmocka_unit_test(refusals_say_why),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

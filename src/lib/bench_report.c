@@ -1,0 +1,128 @@
+/* The tables of `bench --target`: one row per layer, then flash by section, RAM and the whole. See bench.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/bench.h"
+
+#include "encode/encode.h"
+#include "op/op.h"
+#include "report/table.h"
+
+typedef struct layer {
+  const char *name, *kernel, *coder; /* coder NULL: no weights */
+  int64_t macs, instructions, flash, scratch;
+} layer;
+
+static layer layer_of(const th_bench_run *b, int i) {
+  const th_program *p = b->deployed.program;
+  const th_program_step *s = &p->steps[i];
+  const th_step_bytes *bytes = &b->deployed.bytes[i];
+  const th_node *n = &p->graph->nodes[s->node];
+  return (layer){.name = s->name,
+                 .kernel = th_kernel_name(s->step.kernel),
+                 .coder = s->weight_count ? th_coder_name(bytes->coder) : NULL,
+                 .macs = th_op_get(n->op)->cost(p->graph, n).macs,
+                 .instructions = b->layer_instructions ? (int64_t)b->layer_instructions[i] : 0,
+                 .flash = (int64_t)bytes->weights + bytes->table + bytes->bias + bytes->requant,
+                 .scratch = s->scratch_bytes};
+}
+
+static void cell_count(th_table *t, int64_t value) {
+  char a[32];
+  th_table_cell(t, "%s", value ? th_thousands(a, value) : "");
+}
+
+static void write_layers(const th_bench_run *b, th_result *r) {
+  th_json *layers = th_json_add_array(r->json, "layers");
+  th_table *t = th_table_create(r->arena, "<layer|<kernel|<coder|MACs|instructions|per MAC|share|flash|scratch");
+  const double all = (double)b->firmware.instructions;
+  for (int i = 0; i < b->deployed.program->n_steps; i++) {
+    const layer l = layer_of(b, i);
+    th_json *o = th_json_add_object(layers, NULL);
+    th_json_add_string(o, "name", l.name);
+    th_json_add_string(o, "kernel", l.kernel);
+    if (l.coder) th_json_add_string(o, "coder", l.coder);
+    th_json_add_int(o, "macs", l.macs);
+    th_json_add_int(o, "instructions", l.instructions);
+    th_json_add_int(o, "flash_bytes", l.flash);
+    th_json_add_int(o, "scratch_bytes", l.scratch);
+    th_table_cell(t, "%s", l.name);
+    th_table_cell(t, "%s", l.kernel);
+    th_table_cell(t, "%s", l.coder ? l.coder : "");
+    cell_count(t, l.macs);
+    cell_count(t, l.instructions);
+    if (l.macs)
+      th_table_cell(t, "%.2f", (double)l.instructions / (double)l.macs);
+    else
+      th_table_cell(t, "%s", "");
+    th_table_cell(t, "%.1f %%", all > 0 ? 100 * (double)l.instructions / all : 0);
+    cell_count(t, l.flash);
+    cell_count(t, l.scratch);
+  }
+  th_table_print(t, &r->text);
+  th_buf_printf(&r->text, "\n");
+}
+
+static void write_sections(const th_firmware_result *f, th_result *r) {
+  char a[32];
+  th_json *sections = th_json_add_array(r->json, "sections");
+  th_buf_printf(&r->text, "sections of the linked file:");
+  for (int i = 0; i < f->n_sections; i++) {
+    const th_firmware_section *s = &f->section[i];
+    const char *where = s->in_flash && s->in_ram ? "flash and RAM" : s->in_ram ? "RAM" : "flash";
+    th_json *o = th_json_add_object(sections, NULL);
+    th_json_add_string(o, "name", s->name);
+    th_json_add_string(o, "in", where);
+    th_json_add_int(o, "bytes", s->bytes);
+    th_buf_printf(&r->text, "%s %s %s (%s)", i ? "," : "", s->name, th_thousands(a, s->bytes), where);
+  }
+  th_buf_printf(&r->text, "\n\n");
+}
+
+static uint32_t largest_scratch(const th_program *p) {
+  uint32_t most = 0;
+  for (int i = 0; i < p->n_steps; i++)
+    if (p->steps[i].scratch_bytes > most) most = p->steps[i].scratch_bytes;
+  return most;
+}
+
+static void write_figures(const th_bench_run *b, th_result *r) {
+  const th_firmware_result *f = &b->firmware;
+  char a[32];
+  const struct {
+    const char *key, *label;
+    int64_t value;
+  } rows[] = {{"flash_bytes", "flash (linked: code, constants, weights)", f->flash_bytes},
+              {"model_bytes", "  of it the model: weights, tables, biases, scales, parameters", f->model_bytes},
+              {"code_bytes", "  of it code: runtime, the model's calls, the example", f->flash_bytes - f->model_bytes},
+              {"ram_bytes", "RAM (linked: arena and the example's buffers)", f->ram_bytes},
+              {"arena_bytes", "arena (tensors and scratch)", f->arena_bytes},
+              {"arena_lower_bound", "  which no plan can be below", b->deployed.plan.lower_bound},
+              {"touched_bytes", "  up to the last word that a run changes", f->touched_bytes},
+              {"scratch_bytes", "  largest scratch of a layer", largest_scratch(b->deployed.program)},
+              {"stack_bytes", "stack of one inference", f->stack_bytes},
+              {"instructions", "instructions of one inference", (int64_t)f->instructions}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    th_json_add_int(r->json, rows[i].key, rows[i].value);
+    th_buf_printf(&r->text, "%12s  %s\n", th_thousands(a, rows[i].value), rows[i].label);
+  }
+}
+
+void th_bench_write(const th_bench_run *b, th_result *r) {
+  char a[32], c[32];
+  th_json_add_string(r->json, "target", b->target);
+  th_json_add_int(r->json, "samples", b->samples);
+  th_json_add_int(r->json, "output_bytes", b->bytes);
+  th_json_add_int(r->json, "different_bytes", b->different);
+  th_buf_printf(&r->text, "%s: %d %s samples, %s output bytes, %s differ from the host's\n", b->target, b->samples,
+                b->labelled ? "test" : "random", th_thousands(a, b->bytes),
+                b->different ? th_thousands(c, b->different) : "none");
+  if (b->labelled) {
+    const double accuracy = (double)b->right / b->labelled;
+    th_json_add_number(r->json, "accuracy", accuracy);
+    th_buf_printf(&r->text, "accuracy on the target %.2f %%\n", 100 * accuracy);
+  }
+  if (!b->firmware.flash_bytes) return; /* this machine has no linked sizes and no counter */
+  th_buf_printf(&r->text, "\n");
+  write_layers(b, r);
+  write_sections(&b->firmware, r);
+  write_figures(b, r);
+}
