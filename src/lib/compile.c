@@ -10,7 +10,7 @@
 #include "lib/deploy.h"
 #include "report/result.h"
 #include "report/table.h"
-#include "write/csource.h"
+#include "write/package.h"
 #include "write/thim.h"
 
 enum { LONGEST_NAME = 63 };
@@ -32,7 +32,7 @@ static bool is_identifier(const char *name) {
 }
 
 th_status th_compile_check_name(const th_settings *compile) {
-  static const char *const taken[] = {"main", "startup", "semihost", "rt"};
+  static const char *const taken[] = {"main", "startup", "semihost", "rt", "src", "examples", "zephyr"};
   const char *name = th_settings_text(compile, "name");
   if (!is_identifier(name))
     return th_fail(TH_ERR_USAGE, "name: '%s' is no C identifier (a letter, then letters, digits and _; at most %d)",
@@ -66,16 +66,20 @@ th_status th_compile_blob(const th_model *model, const th_settings *compile, th_
   return status == TH_OK ? th_buf_status(blob) : status;
 }
 
-th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir) {
+static th_status write_package(const th_model *model, const th_settings *compile, const char *as, const char *dir) {
   TH_TRY(th_compile_check_name(compile));
   TH_TRY(need_integer(model));
   th_encode_options o = th_compile_coders(compile);
   th_deployed d;
   TH_TRY(th_deploy(model->graph, &o, &d));
   th_status status =
-      th_csource_write_folder(d.program, th_settings_text(compile, "name"), th_settings_text(compile, "target"), dir);
+      th_package_write(d.program, as, th_settings_text(compile, "name"), th_settings_text(compile, "target"), dir);
   th_deployed_free(&d);
   return status;
+}
+
+th_status th_compile_firmware(const th_model *model, const th_settings *compile, const char *dir) {
+  return write_package(model, compile, "c", dir);
 }
 
 /* --- the table of what was written --- */
@@ -126,6 +130,13 @@ static th_status describe(const th_model *model, const th_settings *compile, int
   return TH_OK;
 }
 
+static bool is_package(const char *as) {
+  const char *name;
+  for (int i = 0; (name = th_package_list(i, NULL)) != NULL; i++)
+    if (th_str_eq(name, as)) return true;
+  return false;
+}
+
 static th_status compile_into(const th_model *model, const th_settings *s, const char *dir, th_result *r) {
   const char *name = th_settings_text(s, "name");
   const char *blob = th_arena_printf(r->arena, "%s/%s.thim", dir, name),
@@ -136,7 +147,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
   th_status status = th_compile_blob(model, s, &program);
   const int64_t bytes = (int64_t)program.size;
   if (status == TH_OK) status = th_dir_create(dir);
-  if (status == TH_OK && th_str_eq(as, "c")) status = th_compile_firmware(model, s, dir);
+  if (status == TH_OK && is_package(as)) status = write_package(model, s, as, dir);
   if (status == TH_OK && th_str_eq(as, "tflite")) status = th_model_save(model, tflite);
   if (status == TH_OK) status = th_file_write(blob, program.data, program.size);
   th_buf_free(&program);

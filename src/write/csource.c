@@ -344,7 +344,10 @@ static void print_header(printer *x) {
                 " *   %s_run(arena);                                     overwrites the inputs\n"
                 " *   ... %s_output(arena, 0) ...                        %s_OUTPUT0_BYTES bytes */\n",
                 x->upper, x->lower, x->lower, x->upper, x->lower, x->lower, x->upper);
-  th_buf_printf(x->h, "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n#include <stdint.h>\n\n", x->upper, x->upper);
+  th_buf_printf(x->h,
+                "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n#include <stdint.h>\n\n"
+                "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
+                x->upper, x->upper);
   th_buf_printf(x->h, "#define %s_ARENA_BYTES %luu\n\n", x->upper, (unsigned long)x->p->arena_bytes);
   print_io(x, "INPUT", x->p->inputs, x->p->n_inputs);
   th_buf_printf(x->h, "\n");
@@ -353,11 +356,11 @@ static void print_header(printer *x) {
   print_access(x, "input", "INPUT", x->p->n_inputs);
   print_access(x, "output", "OUTPUT", x->p->n_outputs);
   th_buf_printf(x->h, "\nvoid %s_reset(void *arena);\nvoid %s_run(void *arena);\n\n", x->lower, x->lower);
-  th_buf_printf(
-      x->h,
-      "#define %s_LAYERS %d\n#ifdef THIMBLE_PROFILE\n"
-      "void %s_after(unsigned layer); /* yours: called after each layer, to measure it */\n#endif\n\n#endif\n",
-      x->upper, x->p->n_steps, x->lower);
+  th_buf_printf(x->h,
+                "#define %s_LAYERS %d\n#ifdef THIMBLE_PROFILE\n"
+                "void %s_after(unsigned layer); /* yours: called after each layer, to measure it */\n#endif\n\n"
+                "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
+                x->upper, x->p->n_steps, x->lower);
 }
 
 static th_status name_steps(printer *x, th_arena *arena) {

@@ -1,6 +1,6 @@
 # The C writer hands out the runtime's sources and a start-up template, so the tool carries them with it: every file of
 # rt/ and src/write/templates/ becomes a C array (cmake/embed.cmake). SPDX-License-Identifier: Apache-2.0
-file(GLOB EMBEDDED_FILES CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
+file(GLOB EMBEDDED_FILES CONFIGURE_DEPENDS LIST_DIRECTORIES false RELATIVE ${CMAKE_SOURCE_DIR}
   rt/include/*.h rt/core/*.c rt/core/*.h rt/core/*.def rt/decode/*.c rt/decode/*.h rt/decode/*.def
   rt/kernel/*.h rt/kernel/*.def rt/kernel/ref/*.c rt/kernel/ref/*.h rt/kernel/small/*.c rt/kernel/small/*.h LICENSE src/write/templates/*.in
   src/write/templates/*/*.in)

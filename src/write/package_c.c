@@ -1,0 +1,56 @@
+/* Package "c": a project that builds and runs on the target. Besides the placeholders of package.h its templates have
+ * @executable@ and @toolchain_option@.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "write/package.h"
+
+enum { TEMPLATE_FOLDERS = 100 };
+
+/* What CMakeLists.txt says of the program beside the model. */
+static const char *executable_text(th_package *k) {
+  const th_family *family = th_target_family(k->target);
+  if (th_target_is_host(k->target))
+    return th_arena_printf(k->arena,
+                           "add_executable(%s_run main.c)\n"
+                           "target_link_libraries(%s_run PRIVATE %s)",
+                           k->lower, k->lower, k->lower);
+  const char *command = th_target_command(k->target, "build/firmware.elf", false, k->arena);
+  if (!command) return NULL;
+  return th_arena_printf(k->arena,
+                         "file(GLOB EXAMPLE main.c startup.c)\n"
+                         "add_executable(firmware.elf ${EXAMPLE})\n"
+                         "target_link_libraries(firmware.elf PRIVATE %s)\n"
+                         "separate_arguments(LINK_FLAGS UNIX_COMMAND \"%s\")\n"
+                         "target_link_options(firmware.elf PRIVATE ${FLAGS} ${LINK_FLAGS} -L${CMAKE_SOURCE_DIR})\n"
+                         "# Run it: input.bin in the current folder -> output.bin, report.txt\n"
+                         "#   %s",
+                         k->lower, family->link_flags, command);
+}
+
+static th_status put_project(th_package *k) {
+  const bool host = th_target_is_host(k->target);
+  const th_placeholder more[] = {{"@executable@", executable_text(k)},
+                                 {"@toolchain_option@", host ? "" : " -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"},
+                                 {NULL, NULL}};
+  if (!more[0].value) return TH_ERR_RESOURCE;
+  TH_TRY(th_package_put_folder(k, "", more));
+  if (!host) TH_TRY(th_package_put_folder(k, "cross", more));
+  char folders[TEMPLATE_FOLDERS], *rest = folders;
+  snprintf(folders, sizeof folders, "%s", th_target_family(k->target)->folders);
+  while (*rest) {
+    char *end = rest + strcspn(rest, " ");
+    const bool last = !*end;
+    *end = 0;
+    TH_TRY(th_package_put_folder(k, rest, more));
+    rest = last ? end : end + 1;
+  }
+  return TH_OK;
+}
+
+th_status th_package_c(th_package *k) {
+  TH_TRY(th_package_put_model(k, ".", ".", TH_INCLUDE_BY_FOLDER));
+  TH_TRY(th_package_put_runtime(k, ".", TH_INCLUDE_BY_FOLDER));
+  return put_project(k);
+}
