@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "../decode/range.h"
 #include "fields.h"
 
 static int fits(uint32_t v, uint32_t bytes, uint32_t coding) {
@@ -138,6 +137,7 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   if (coder >= THR_CODER_COUNT) c->bad = 1;
   parsed->coder = (thr_coder)coder;
   w->decode = thr_coder_decode(parsed->coder);
+  w->dot = thr_coder_dot(parsed->coder);
   w->table = NULL;
   w->table_bytes = 0;
   w->memory = 0;
@@ -153,7 +153,7 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   if (table_bytes > UINT16_MAX || w->bytes > UINT32_MAX >> 4) c->bad = 1;
   w->table_bytes = (uint16_t)table_bytes;
   w->table = thr_cursor_take(c, table_bytes);
-  if (parsed->coder == THR_CODER_RANGE && w->table) w->memory = (uint16_t)thr_range_memory(w->table, table_bytes);
+  w->memory = thr_coder_memory(parsed->coder, w->table, table_bytes);
   w->data = thr_cursor_take(c, w->bytes);
 }
 

@@ -52,7 +52,7 @@ const uint8_t *thr_code_parse(thr_code *code, const uint8_t *table, const uint8_
   return table + symbol_bytes;
 }
 
-static uint32_t symbol_at(const thr_code *code, uint32_t i) {
+uint32_t thr_code_symbol(const thr_code *code, uint32_t i) {
   if (code->width == 8) return code->symbols[i];
   const uint32_t bit = i * code->width, shift = bit & 7u, last = (bit + code->width - 1u) >> 3;
   uint32_t window = (uint32_t)code->symbols[bit >> 3] << 8;
@@ -80,7 +80,7 @@ uint32_t thr_code_next(const thr_code *code, thr_stream *stream) {
     length++;
   }
   stream->bit += length;
-  uint32_t number = symbol_at(code, index);
+  uint32_t number = thr_code_symbol(code, index);
   if (code->extra) {
     number = number << code->extra | thr_bits_peek(stream, code->extra);
     stream->bit += code->extra;

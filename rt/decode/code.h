@@ -21,6 +21,9 @@ typedef struct thr_code {
 /* Reads the table that starts at `table`. Returns the byte after it, or NULL if it does not end by `end`. */
 const uint8_t *thr_code_parse(thr_code *code, const uint8_t *table, const uint8_t *end);
 
+/* Symbol `i` of the table, in the order of the code words. */
+uint32_t thr_code_symbol(const thr_code *code, uint32_t i);
+
 /* The next number of the stream. Bits past the end of the data are zeros; a bit pattern that is no code gives 0. */
 uint32_t thr_code_next(const thr_code *code, thr_stream *stream);
 

@@ -3,31 +3,41 @@
  * Table: a byte `escape`, the code table of the gaps, the code table of the values. A gap code with symbol `escape`
  * means escape << extra zeros, at least one, and neither plain bits nor a value; any other means as many zeros as its
  * number says and then the value whose code follows. Zeros at the end of the tensor are covered by a last gap or escape
- * whose value is never asked for. SPDX-License-Identifier: Apache-2.0 */
+ * whose value is never asked for.
+ *
+ * Between calls a stream keeps what the last pair still has to deliver: `run` zeros, then a value.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "code.h"
+#include "lookup.h"
 
 #define PENDING 256u /* set in stream->value while a value waits for its zeros to pass */
+
+enum { BITS = THR_LOOKUP_BITS - 1, SIZE = 1 << BITS, VALUES = 2 * SIZE }; /* two look-up tables in one memory */
 
 typedef struct pair_codes {
   thr_code gap, value; /* gap.extra is 0: the plain bits of a gap are read here, not after an escape */
   uint32_t escape, extra;
+  int parsed, good;
 } pair_codes;
 
-static int parse(pair_codes *codes, const thr_weights *weights) {
+static void parse(pair_codes *codes, const thr_weights *weights) {
   const uint8_t *end = weights->table + weights->table_bytes;
-  if (weights->table_bytes == 0) return 0;
+  codes->parsed = 1;
+  codes->good = 0;
+  if (weights->table_bytes == 0) return;
   const uint8_t *next = thr_code_parse(&codes->gap, weights->table + 1, end);
-  if (!next) return 0;
+  if (!next) return;
   codes->escape = weights->table[0];
   codes->extra = codes->gap.extra;
   codes->gap.extra = 0;
-  return thr_code_parse(&codes->value, next, end) != NULL;
+  codes->good = thr_code_parse(&codes->value, next, end) != NULL;
 }
 
+/* --- the sure way: one pair --- */
+
 static void next_pair(const pair_codes *codes, thr_stream *stream) {
-  const uint32_t symbol = thr_code_next(&codes->gap, stream);
+  const uint32_t symbol = thr_code_next(&codes->gap, stream) & 255u;
   if (symbol == codes->escape) {
     stream->run = symbol << codes->extra;
     if (stream->run == 0) stream->run = 1;
@@ -38,21 +48,104 @@ static void next_pair(const pair_codes *codes, thr_stream *stream) {
   stream->value = PENDING | (thr_code_next(&codes->value, stream) & 255u);
 }
 
-void thr_decode_gap_huffman(thr_stream *stream, int8_t *out, uint32_t count) {
-  pair_codes codes;
-  const int good = parse(&codes, stream->weights);
-  while (count > 0) {
-    if (stream->run > 0) {
-      const uint32_t zeros = stream->run < count ? stream->run : count;
-      memset(out, 0, zeros);
-      out += zeros, count -= zeros, stream->run -= zeros;
-    } else if (stream->value) {
-      *out++ = (int8_t)(uint8_t)stream->value;
-      count--, stream->value = 0;
-    } else if (good && !thr_bits_ended(stream)) {
-      next_pair(&codes, stream);
+/* --- what becomes of a value: written to out[at], or multiplied by x[at] - zero and added up --- */
+
+typedef struct consumer {
+  int8_t *out;
+  const int8_t *x;
+  int32_t zero;
+  uint32_t acc;
+} consumer;
+
+static inline void deliver(consumer *to, uint32_t at, uint32_t value) {
+  const int8_t w = (int8_t)(uint8_t)value;
+  if (to->out)
+    to->out[at] = w;
+  else
+    to->acc += (uint32_t)((to->x[at] - to->zero) * w);
+}
+
+/* --- the fast way: pairs that the look-up tables know --- */
+
+static void begin(thr_stream *stream, pair_codes *codes) {
+  uint8_t *memory = (uint8_t *)stream->memory;
+  parse(codes, stream->weights);
+  if (!codes->good) codes->gap.longest = codes->value.longest = 0; /* tables that know nothing */
+  thr_lookup_build(&codes->gap, 0, BITS, memory);
+  thr_lookup_build(&codes->value, codes->value.extra, BITS, memory + VALUES);
+  stream->mean = codes->good ? codes->value.extra | (uint32_t)codes->value.step << 8 : 0;
+  stream->range = 1;
+}
+
+/* From `at` on, until a pair reaches `n` or is not known. Returns where the next pair begins, `n` or more when the row
+ * is done. */
+static inline uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, consumer *to) {
+  const uint8_t *gaps = (const uint8_t *)stream->memory, *values = gaps + VALUES;
+  const uint32_t escape = stream->weights->table[0], extra = stream->weights->table[1] >> 4 & 7u;
+  const uint32_t plain = stream->mean & 7u, step = stream->mean >> 8;
+  thr_reader r = thr_reader_open(stream);
+  uint32_t begin = thr_reader_at(&r);
+  while (at < n && thr_reader_fill(&r)) {
+    const uint8_t *gap = gaps + (r.bits >> (32 - BITS));
+    if (gap[SIZE] == 0) break;
+    thr_reader_skip(&r, gap[SIZE]);
+    if (gap[0] == escape) {
+      at += escape ? escape << extra : 1;
+      begin = thr_reader_at(&r);
+      continue;
+    }
+    const uint32_t next = at + ((uint32_t)gap[0] << extra) + thr_reader_take(&r, extra);
+    if (!thr_reader_fill(&r)) break;
+    const uint8_t *value = values + (r.bits >> (32 - BITS));
+    if (value[SIZE] == 0) break;
+    thr_reader_skip(&r, value[SIZE]);
+    const uint32_t w = value[0] + step * thr_reader_take(&r, plain);
+    begin = thr_reader_at(&r);
+    at = next + 1;
+    if (next < n) {
+      deliver(to, next, w);
     } else {
-      stream->run = count;
+      stream->value = PENDING | (w & 255u);
+      at = next;
     }
   }
+  stream->bit = begin - thr_reader_origin(stream);
+  return at;
+}
+
+/* --- both --- */
+
+/* The next `n` weights of the stream. */
+static inline void run(thr_stream *stream, uint32_t n, consumer *to) {
+  pair_codes codes;
+  uint32_t at = stream->run;
+  codes.parsed = 0;
+  if (stream->memory && stream->range == 0) begin(stream, &codes);
+  for (;;) {
+    if (at >= n) break;
+    if (stream->value) deliver(to, at++, stream->value);
+    stream->value = 0;
+    if (stream->memory && stream->weights->table_bytes >= 2 && !thr_bits_ended(stream)) at = look_up(stream, at, n, to);
+    if (at >= n) break;
+    if (!codes.parsed) parse(&codes, stream->weights);
+    if (!codes.good || thr_bits_ended(stream)) {
+      at = n;
+      break;
+    }
+    next_pair(&codes, stream);
+    at += stream->run;
+  }
+  stream->run = at - n;
+}
+
+void thr_decode_gap_huffman(thr_stream *stream, int8_t *out, uint32_t count) {
+  consumer to = {out, NULL, 0, 0};
+  memset(out, 0, count);
+  run(stream, count, &to);
+}
+
+int32_t thr_dot_gap_huffman(thr_stream *stream, const int8_t *x, uint32_t n, int32_t zero, int32_t acc) {
+  consumer to = {NULL, x, zero, (uint32_t)acc};
+  run(stream, n, &to);
+  return (int32_t)to.acc;
 }

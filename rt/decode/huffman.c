@@ -1,12 +1,52 @@
 /* huffman: one canonical code word per weight. Table: one code table (code.h).
  * SPDX-License-Identifier: Apache-2.0 */
-#include "code.h"
+#include "lookup.h"
+
+/* As many of `count` weights as the look-up table knows in a row. `extra` is a constant where this is called, because
+ * most codes have no plain bits. */
+static inline uint32_t look_up(thr_stream *stream, int8_t *out, uint32_t count, uint32_t extra, uint32_t step) {
+  const uint8_t *lookup = (const uint8_t *)stream->memory;
+  thr_reader r = thr_reader_open(stream);
+  int8_t *const begin = out, *const end = out + count;
+  while (out != end && thr_reader_fill(&r)) {
+    const uint8_t *entry = lookup + (r.bits >> (32 - THR_LOOKUP_BITS));
+    const uint32_t length = entry[1 << THR_LOOKUP_BITS];
+    uint32_t v = entry[0];
+    if (length == 0) break;
+    thr_reader_skip(&r, length);
+    if (extra) v += step * thr_reader_take(&r, extra);
+    *out++ = (int8_t)(uint8_t)v;
+  }
+  stream->bit = thr_reader_at(&r) - thr_reader_origin(stream);
+  return (uint32_t)(out - begin);
+}
+
+/* 0 when the table has no sense. */
+static int parse(thr_code *code, const thr_weights *w) {
+  return w->table_bytes && thr_code_parse(code, w->table, w->table + w->table_bytes) != NULL;
+}
+
+static void begin(thr_stream *stream) {
+  thr_code code;
+  if (!parse(&code, stream->weights)) code.longest = 0; /* a look-up table that knows nothing */
+  thr_lookup_build(&code, code.extra, THR_LOOKUP_BITS, (uint8_t *)stream->memory);
+  stream->range = 1;
+}
 
 void thr_decode_huffman(thr_stream *stream, int8_t *out, uint32_t count) {
-  const thr_weights *weights = stream->weights;
+  const uint8_t *table = stream->weights->table;
   thr_code code;
-  const uint32_t table_bytes = weights->table_bytes;
-  const int good = table_bytes && thr_code_parse(&code, weights->table, weights->table + table_bytes) != NULL;
-  for (uint32_t i = 0; i < count; i++)
-    out[i] = good && !thr_bits_ended(stream) ? (int8_t)(uint8_t)thr_code_next(&code, stream) : 0;
+  int parsed = 0, good = 0;
+  if (stream->memory && stream->range == 0) begin(stream);
+  while (count > 0) {
+    if (stream->memory && stream->weights->table_bytes >= 4 && !thr_bits_ended(stream)) {
+      const uint32_t extra = table[0] >> 4 & 7u, step = table[1] & 8u ? table[3] : 1u;
+      const uint32_t n = extra ? look_up(stream, out, count, extra, step) : look_up(stream, out, count, 0, 1);
+      out += n, count -= n;
+      if (count == 0) return;
+    }
+    if (!parsed) good = parse(&code, stream->weights), parsed = 1;
+    *out++ = good && !thr_bits_ended(stream) ? (int8_t)(uint8_t)thr_code_next(&code, stream) : 0;
+    count--;
+  }
 }

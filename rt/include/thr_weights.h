@@ -19,7 +19,8 @@ typedef struct thr_stream {
   uint32_t bit;   /* next bit of weights->data */
   uint32_t run;   /* zeros still to deliver (gap coders) */
   uint32_t value; /* gap coders: pending value after the run, with bit 8 set; else 0 */
-  /* range coder: `run` weights are delivered, `value` lies within `range`, the weights' deviations have this mean */
+  /* range coder: `run` weights are delivered, `value` lies within `range`, the weights' deviations have this mean;
+   * huffman, gap_huffman: range is 1 when the tables in `memory` are there */
   uint32_t range, mean;
   int8_t *memory; /* weights->memory bytes */
 } thr_stream;
@@ -28,13 +29,20 @@ typedef struct thr_stream {
  * whatever they hold: past the end a stream delivers zeros. */
 typedef void thr_decode_fn(thr_stream *stream, int8_t *out, uint32_t count);
 
+/* acc + the sum of (x[i] - zero) * (the i-th of the next `n` weights), without work for weights that are zero. Leaves the
+ * stream where decoding n weights would. */
+typedef int32_t thr_dot_fn(thr_stream *stream, const int8_t *x, uint32_t n, int32_t zero, int32_t acc);
+
+#define THR_STREAM_MEMORY 256
+
 typedef struct thr_weights {
   const uint8_t *data;  /* raw: int8 values; coded: bit stream */
   const uint8_t *table; /* coder's table: code lengths, symbols, codebook; NULL for raw */
   uint32_t bytes;       /* of data */
   uint16_t table_bytes;
   thr_decode_fn *decode; /* NULL: raw */
-  uint16_t memory;       /* bytes that a stream of these weights keeps between calls: at most 256 */
+  uint16_t memory;       /* bytes that a stream of these weights keeps between calls: at most the number above */
+  thr_dot_fn *dot;       /* for kernels that use a weight once; or NULL: decode and multiply */
 } thr_weights;
 
 /* `memory`: weights->memory bytes that the stream may use as long as it lives. */
@@ -53,6 +61,13 @@ typedef enum thr_coder {
   THR_CODER_COUNT
 } thr_coder;
 
+thr_dot_fn thr_dot_gap_huffman;
+
 thr_decode_fn *thr_coder_decode(thr_coder coder); /* NULL for raw and for unknown numbers */
+thr_dot_fn *thr_coder_dot(thr_coder coder);       /* or NULL */
+
+/* thr_weights.memory of weights with this table. Those of huffman and gap_huffman may be 0 instead: then decoding needs
+ * no memory and takes three times as long. */
+uint16_t thr_coder_memory(thr_coder coder, const uint8_t *table, uint32_t table_bytes);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "../../rt/decode/range.h"
 #include "base/str.h"
 
 typedef struct coder_row {
@@ -53,14 +52,15 @@ thr_weights th_coded_weights(const th_coded *c) {
       .bytes = c->data_bytes,
       .table_bytes = (uint16_t)c->table_bytes,
       .decode = coders[c->coder].decode,
-      .memory = (uint16_t)(c->coder == THR_CODER_RANGE ? thr_range_memory(c->table, c->table_bytes) : 0)};
+      .memory = thr_coder_memory(c->coder, c->table, c->table_bytes),
+      .dot = thr_coder_dot(c->coder)};
 }
 
 /* Decodes with the runtime and compares; in pieces, so that a stream's state between calls is exercised too. */
 static th_status check_round_trip(const th_coded *coded, const int8_t *w, uint32_t n) {
   const thr_weights weights = th_coded_weights(coded);
   thr_stream stream;
-  int8_t piece[251], memory[THR_RANGE_MEMORY];
+  int8_t piece[251], memory[THR_STREAM_MEMORY];
   thr_stream_begin(&stream, &weights, memory);
   for (uint32_t done = 0; done < n;) {
     const uint32_t count = n - done < sizeof piece ? n - done : (uint32_t)sizeof piece;

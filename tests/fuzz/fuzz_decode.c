@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 3) return 0;
   const thr_coder coder = (thr_coder)(1 + data[0] % (THR_CODER_COUNT - 1));
+  const int with_memory = data[0] < 128 || coder == THR_CODER_RANGE;
   const size_t rest = size - 3, table_bytes = data[1] < rest ? data[1] : rest;
   const uint32_t piece = data[2] ? data[2] : 1;
   guarded table = guard_copy(data + 3, table_bytes, 1);
@@ -24,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       (uint32_t)(rest - table_bytes),
       (uint16_t)table_bytes,
       thr_coder_decode(coder),
-      (uint16_t)(coder == THR_CODER_RANGE ? thr_range_memory(table.data, (uint32_t)table_bytes) : 0)};
+      (uint16_t)(with_memory ? thr_coder_memory(coder, table.data, (uint32_t)table_bytes) : 0),
+      thr_coder_dot(coder)};
   guarded memory = guard_end(THR_RANGE_MEMORY, 1);
   thr_stream stream;
   thr_stream_begin(&stream, &w, memory.data);

@@ -64,6 +64,15 @@ static void decode_plainly(thr_stream *stream, int8_t *out, uint32_t count) {
   }
 }
 
+static int32_t dot_plainly(thr_stream *stream, const int8_t *x, uint32_t n, int32_t zero, int32_t acc) {
+  for (uint32_t i = 0; i < n; i++) {
+    int8_t w;
+    decode_plainly(stream, &w, 1);
+    acc = (int32_t)((uint32_t)acc + (uint32_t)((x[i] - zero) * w));
+  }
+  return acc;
+}
+
 static void run_coded(kase *k) {
   thr_weights *w = thr_step_weights(&k->step);
   if (!w) return;
@@ -71,6 +80,8 @@ static void run_coded(kase *k) {
   if (thr_kernel_about(k->step.kernel)->scratch_align <= 1) assert_int_equal(raw, 0);
   w->decode = decode_plainly;
   assert_in_range(thr_step_scratch_bytes(&k->step) - raw, 1, w->bytes);
+  run_and_check(k);
+  w->dot = dot_plainly; /* for kernels that know it */
   run_and_check(k);
 }
 

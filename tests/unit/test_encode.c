@@ -242,23 +242,65 @@ static void test_names(void **state) {
 
 /* --- damaged streams --- */
 
+/* What weights.dot gives from the same place of the same stream as the weights w[0..n). */
+static void check_dot(const thr_stream *before, const thr_stream *after, const int8_t *w, uint32_t n, th_rng *rng) {
+  thr_stream stream = *before;
+  int8_t *x = malloc(n);
+  const int32_t zero = (int32_t)th_rng_below(rng, 256) - 128, bias = (int32_t)th_rng_u64(rng);
+  uint32_t sum = (uint32_t)bias;
+  for (uint32_t i = 0; i < n; i++) {
+    x[i] = (int8_t)th_rng_below(rng, 256);
+    sum += (uint32_t)((x[i] - zero) * w[i]);
+  }
+  assert_int_equal(stream.weights->dot(&stream, x, n, zero, bias), (int32_t)sum);
+  assert_int_equal(stream.run, after->run);
+  assert_int_equal(stream.value, after->value);
+  assert_int_equal(stream.bit, after->bit);
+  free(x);
+}
+
+/* The same weights with a look-up table and without, from the same pieces. */
+static void check_without_memory(const thr_weights *weights, const int8_t *out, const uint32_t *pieces, int n) {
+  thr_weights plain = *weights;
+  thr_stream stream;
+  int8_t other[64];
+  plain.memory = 0;
+  thr_stream_begin(&stream, &plain, NULL);
+  for (int i = 0; i < n; i++, out += 64) {
+    plain.decode(&stream, other, pieces[i]);
+    assert_memory_equal(other, out, pieces[i]);
+  }
+}
+
 static void test_decoders_survive_anything(void **state) {
   th_rng rng = th_rng_init(6, 0);
   for (int round = 0; round < 20000; round++) {
     const uint32_t table_bytes = th_rng_below(&rng, 40), bytes = th_rng_below(&rng, 20);
     uint8_t *table = malloc(table_bytes), *data = malloc(bytes);
-    int8_t out[64];
+    int8_t out[8][64];
+    uint32_t pieces[8];
     for (uint32_t i = 0; i < table_bytes; i++)
       table[i] = (uint8_t)(th_rng_below(&rng, 3) ? th_rng_below(&rng, 4) : th_rng_below(&rng, 256));
     for (uint32_t i = 0; i < bytes; i++) data[i] = (uint8_t)th_rng_below(&rng, 256);
     for (thr_coder c = THR_CODER_RAW + 1; c < THR_CODER_COUNT; c++) {
-      const uint32_t memory_bytes = c == THR_CODER_RANGE ? thr_range_memory(table, table_bytes) : 0;
-      const thr_weights weights = {
-          data, table, bytes, (uint16_t)table_bytes, thr_coder_decode(c), (uint16_t)memory_bytes};
-      int8_t *memory = calloc(memory_bytes + 1, 1);
+      const thr_weights weights = {data,
+                                   table,
+                                   bytes,
+                                   (uint16_t)table_bytes,
+                                   thr_coder_decode(c),
+                                   thr_coder_memory(c, table, table_bytes),
+                                   thr_coder_dot(c)};
+      int8_t *memory = malloc(weights.memory + 1u);
       thr_stream stream;
+      if (c == THR_CODER_RANGE) memset(memory, 0, weights.memory + 1u);
       thr_stream_begin(&stream, &weights, memory);
-      for (int i = 0; i < 8; i++) weights.decode(&stream, out, 1 + th_rng_below(&rng, 64));
+      for (int i = 0; i < 8; i++) {
+        const thr_stream before = stream;
+        pieces[i] = 1 + th_rng_below(&rng, 64);
+        weights.decode(&stream, out[i], pieces[i]);
+        if (weights.dot) check_dot(&before, &stream, out[i], pieces[i], &rng);
+      }
+      if (c != THR_CODER_RANGE) check_without_memory(&weights, out[0], pieces, 8);
       free(memory);
     }
     free(table);
@@ -271,7 +313,7 @@ static void test_example_of_the_document(void **state) {
   static const uint8_t table[] = {0x04, 0x83, 0x02, 0x11, 0x20, 0x81, 0x30, 0x81, 0x08, 0xfb, 0x0a, 0x20, 0x40};
   static const uint8_t data[] = {0xd4, 0xf0};
   static const int8_t expected[16] = {0, 0, 5, 0, 0, 0, 0, -5, 0, 0, 0, 5};
-  const thr_weights weights = {data, table, sizeof data, sizeof table, thr_decode_gap_huffman, 0};
+  const thr_weights weights = {data, table, sizeof data, sizeof table, thr_decode_gap_huffman, 0, NULL};
   thr_stream stream;
   int8_t out[16];
   thr_stream_begin(&stream, &weights, NULL);

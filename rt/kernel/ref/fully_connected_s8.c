@@ -4,7 +4,7 @@
  *   out = clamp(out_zero + scale(acc, mult[o], shift[o]), lo, hi)
  *
  * A weight is used once, so a coded row is decoded in chunks and needs no more room than one chunk, however long the
- * row. SPDX-License-Identifier: Apache-2.0 */
+ * row; where the coder can multiply as it decodes, not even that. SPDX-License-Identifier: Apache-2.0 */
 #include "arith.h"
 
 static uint32_t chunk(const thr_fully_connected_params *p) {
@@ -17,6 +17,7 @@ uint32_t thr_fully_connected_s8_scratch_bytes(const thr_fully_connected_params *
 
 static int32_t dot_coded(const thr_fully_connected_params *p, thr_stream *stream, const int8_t *in, int32_t acc,
                          void *scratch) {
+  if (p->weights.dot) return p->weights.dot(stream, in, (uint32_t)p->in_n, p->in_zero, acc);
   for (int32_t i = 0; i < p->in_n; i += THR_DECODE_CHUNK) {
     const int32_t n = p->in_n - i < THR_DECODE_CHUNK ? p->in_n - i : THR_DECODE_CHUNK;
     p->weights.decode(stream, (int8_t *)scratch, (uint32_t)n);
