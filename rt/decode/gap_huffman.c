@@ -57,7 +57,7 @@ typedef struct consumer {
   uint32_t acc;
 } consumer;
 
-static inline void deliver(consumer *to, uint32_t at, uint32_t value) {
+THR_ALWAYS_INLINE void deliver(consumer *to, uint32_t at, uint32_t value) {
   const int8_t w = (int8_t)(uint8_t)value;
   if (to->out)
     to->out[at] = w;
@@ -78,45 +78,46 @@ static void begin(thr_stream *stream, pair_codes *codes) {
 }
 
 /* From `at` on, until a pair reaches `n` or is not known. Returns where the next pair begins, `n` or more when the row
- * is done. */
-static inline uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, consumer *to) {
-  const uint8_t *gaps = (const uint8_t *)stream->memory, *values = gaps + VALUES;
+ * is done. A window holds a whole pair: two words of the tables and at most 13 plain bits. */
+THR_ALWAYS_INLINE uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, consumer *to) {
+  const uint8_t *lookup = (const uint8_t *)stream->memory, *data = stream->weights->data;
   const uint32_t escape = stream->weights->table[0], extra = stream->weights->table[1] >> 4 & 7u;
-  const uint32_t plain = stream->mean & 7u, step = stream->mean >> 8;
-  thr_reader r = thr_reader_open(stream);
-  uint32_t begin = thr_reader_at(&r);
-  while (at < n && thr_reader_fill(&r)) {
-    const uint8_t *gap = gaps + (r.bits >> (32 - BITS));
-    if (gap[SIZE] == 0) break;
-    thr_reader_skip(&r, gap[SIZE]);
-    if (gap[0] == escape) {
+  const uint32_t plain = stream->mean & 7u, step = stream->mean >> 8, end = thr_window_end(stream->weights);
+  uint32_t bit = stream->bit;
+  if (extra + plain > 13) return at;
+  while (bit < end) { /* no need to look at `at`: a pair that begins at n waits */
+    uint32_t window = thr_window(data, bit);
+    const uint8_t *entry = lookup + (window >> (32 - BITS));
+    const uint32_t gap_length = entry[SIZE], gap = entry[0];
+    if (gap_length == 0) break;
+    if (gap == escape) {
       at += escape ? escape << extra : 1;
-      begin = thr_reader_at(&r);
+      bit += gap_length;
       continue;
     }
-    const uint32_t next = at + ((uint32_t)gap[0] << extra) + thr_reader_take(&r, extra);
-    if (!thr_reader_fill(&r)) break;
-    const uint8_t *value = values + (r.bits >> (32 - BITS));
-    if (value[SIZE] == 0) break;
-    thr_reader_skip(&r, value[SIZE]);
-    const uint32_t w = value[0] + step * thr_reader_take(&r, plain);
-    begin = thr_reader_at(&r);
-    at = next + 1;
-    if (next < n) {
-      deliver(to, next, w);
-    } else {
+    window <<= gap_length;
+    const uint32_t next = at + (gap << extra) + thr_window_top(window, extra);
+    window <<= extra;
+    entry = lookup + VALUES + (window >> (32 - BITS));
+    const uint32_t length = entry[SIZE];
+    if (length == 0) break;
+    const uint32_t w = entry[0] + step * thr_window_top(window << length, plain);
+    bit += gap_length + length + extra + plain;
+    at = next;
+    if (next >= n) {
       stream->value = PENDING | (w & 255u);
-      at = next;
+      break;
     }
+    deliver(to, at++, w);
   }
-  stream->bit = begin - thr_reader_origin(stream);
+  stream->bit = bit;
   return at;
 }
 
 /* --- both --- */
 
 /* The next `n` weights of the stream. */
-static inline void run(thr_stream *stream, uint32_t n, consumer *to) {
+THR_ALWAYS_INLINE void run(thr_stream *stream, uint32_t n, consumer *to) {
   pair_codes codes;
   uint32_t at = stream->run;
   codes.parsed = 0;
@@ -125,7 +126,7 @@ static inline void run(thr_stream *stream, uint32_t n, consumer *to) {
     if (at >= n) break;
     if (stream->value) deliver(to, at++, stream->value);
     stream->value = 0;
-    if (stream->memory && stream->weights->table_bytes >= 2 && !thr_bits_ended(stream)) at = look_up(stream, at, n, to);
+    if (stream->memory && stream->weights->table_bytes >= 2) at = look_up(stream, at, n, to);
     if (at >= n) break;
     if (!codes.parsed) parse(&codes, stream->weights);
     if (!codes.good || thr_bits_ended(stream)) {

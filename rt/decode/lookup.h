@@ -14,57 +14,30 @@
 #define THR_LOOKUP_BITS 7 /* of the table of one code; two codes share the memory with 6 bits each */
 #define THR_LOOKUP_BYTES(bits) (2u << (bits))
 
+#if defined(__GNUC__)
+#define THR_ALWAYS_INLINE static inline __attribute__((always_inline)) /* loops that differ by a constant argument */
+#else
+#define THR_ALWAYS_INLINE static inline
+#endif
+
 /* Fills lookup[0..THR_LOOKUP_BYTES(bits)). With `extra` plain bits, numbers are base + step * (symbol << extra); with
  * 0 the symbols themselves, whatever plain bits the code has. */
 void thr_lookup_build(const thr_code *code, uint32_t extra, uint32_t bits, uint8_t *lookup);
 
-/* The next bits of a stream. */
-typedef struct thr_reader {
-  uint32_t bits; /* from the most significant on; zeros behind those that it has */
-  int32_t have;
-  const uint8_t *next, *end;
-} thr_reader;
-
-/* Whether there are 16 bits to read, so that a word of the table and its plain bits can be taken. */
-static inline int thr_reader_fill(thr_reader *r) {
-  if (r->have >= 16) return 1;
-  if (r->end - r->next < 2) return 0;
-  r->bits |= ((uint32_t)r->next[0] << 8 | r->next[1]) << (16 - r->have);
-  r->next += 2;
-  r->have += 16;
-  return 1;
+/* The next bits of a stream, 25 of them or more, from the most significant on. Reads 4 bytes: `bit` is less than
+ * thr_window_end(). */
+static inline uint32_t thr_window(const uint8_t *data, uint32_t bit) {
+  data += bit >> 3;
+  return ((uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3]) << (bit & 7u);
 }
 
-static inline thr_reader thr_reader_open(const thr_stream *stream) {
-  const thr_weights *w = stream->weights;
-  const uint32_t at = stream->bit >> 3, skip = stream->bit & 7u;
-  thr_reader r = {0, 0, w->data + (at < w->bytes ? at : w->bytes), w->data + w->bytes};
-  if (skip && r.next < r.end) {
-    r.bits = (uint32_t)*r.next++ << (24u + skip);
-    r.have = 8 - (int32_t)skip;
-  }
-  return r;
+static inline uint32_t thr_window_end(const thr_weights *w) {
+  return w->bytes < 4 ? 0 : (w->bytes - 3u) * 8u;
 }
 
-/* Where the reader is, in bits from thr_reader_origin(). Both wrap; their difference does not. */
-static inline uint32_t thr_reader_at(const thr_reader *r) {
-  return (uint32_t)(uintptr_t)r->next * 8u - (uint32_t)r->have;
-}
-
-static inline uint32_t thr_reader_origin(const thr_stream *stream) {
-  return (uint32_t)(uintptr_t)stream->weights->data * 8u;
-}
-
-static inline void thr_reader_skip(thr_reader *r, uint32_t n) {
-  r->bits <<= n;
-  r->have -= (int32_t)n;
-}
-
-/* `n` < 32 bits as a number. */
-static inline uint32_t thr_reader_take(thr_reader *r, uint32_t n) {
-  const uint32_t v = r->bits >> 1 >> (31u - n); /* also right for n = 0 */
-  thr_reader_skip(r, n);
-  return v;
+/* The first `n` < 32 bits of a window; also right for n = 0. */
+static inline uint32_t thr_window_top(uint32_t window, uint32_t n) {
+  return window >> 1 >> (31u - n);
 }
 
 #endif

@@ -29,8 +29,8 @@ typedef struct thr_stream {
  * whatever they hold: past the end a stream delivers zeros. */
 typedef void thr_decode_fn(thr_stream *stream, int8_t *out, uint32_t count);
 
-/* acc + the sum of (x[i] - zero) * (the i-th of the next `n` weights), without work for weights that are zero. Leaves the
- * stream where decoding n weights would. */
+/* acc + the sum of (x[i] - zero) * (the i-th of the next `n` weights), without work for weights that are zero. Leaves
+ * the stream where decoding n weights would. */
 typedef int32_t thr_dot_fn(thr_stream *stream, const int8_t *x, uint32_t n, int32_t zero, int32_t acc);
 
 #define THR_STREAM_MEMORY 256

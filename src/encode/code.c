@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define LONGEST 15
+enum { LONGEST = 15, SLOWNESS = 64 }; /* a code that is not quick must save that part of its bits */
 
 static int bits_for(unsigned max) { /* to write the numbers 0..max; at least 1 */
   int bits = 1;
@@ -65,11 +65,12 @@ static bool measure(const uint32_t freq[TH_CODE_SYMBOLS], th_code *code) {
   return per_count != 0;
 }
 
-static uint64_t cost(const th_code *code) {
-  return code->table_bits + (code->data_bits + 7) / 8 * 8;
+uint64_t th_code_cost(const th_code *code, int quick) {
+  const uint64_t bits = code->table_bits + (code->data_bits + 7) / 8 * 8;
+  return code->longest > quick ? bits + bits / SLOWNESS : bits;
 }
 
-bool th_code_build(const uint32_t freq[TH_CODE_SYMBOLS], int extra, bool even, uint8_t base, uint8_t step,
+bool th_code_build(const uint32_t freq[TH_CODE_SYMBOLS], int extra, bool even, uint8_t base, uint8_t step, int quick,
                    th_code *code) {
   bool found = false;
   int used = 0;
@@ -78,7 +79,7 @@ bool th_code_build(const uint32_t freq[TH_CODE_SYMBOLS], int extra, bool even, u
     th_code trial = {.extra = extra, .even = even, .base = base, .step = step};
     th_huffman_lengths(freq, limit, trial.length);
     assign_words(freq, &trial);
-    if (measure(freq, &trial) && (!found || cost(&trial) < cost(code))) {
+    if (measure(freq, &trial) && (!found || th_code_cost(&trial, quick) < th_code_cost(code, quick))) {
       *code = trial;
       found = true;
     }
@@ -112,7 +113,7 @@ unsigned th_even_number(uint8_t base, uint8_t step, int value) {
   return (unsigned)(uint8_t)(value - base) / step;
 }
 
-bool th_code_build_values(const uint32_t freq[TH_CODE_SYMBOLS], th_code *code) {
+bool th_code_build_values(const uint32_t freq[TH_CODE_SYMBOLS], int quick, th_code *code) {
   bool found = false;
   uint8_t base, step;
   th_even_scale(freq, &base, &step);
@@ -123,8 +124,8 @@ bool th_code_build_values(const uint32_t freq[TH_CODE_SYMBOLS], th_code *code) {
       const uint8_t b = even ? base : 0, s = even ? step : 1;
       for (int v = -128; v < 128; v++)
         if (freq[(uint8_t)v]) symbol_freq[th_even_number(b, s, v) >> extra] += freq[(uint8_t)v];
-      if (!th_code_build(symbol_freq, extra, even, b, s, &trial)) continue;
-      if (!found || cost(&trial) < cost(code)) *code = trial;
+      if (!th_code_build(symbol_freq, extra, even, b, s, quick, &trial)) continue;
+      if (!found || th_code_cost(&trial, quick) < th_code_cost(code, quick)) *code = trial;
       found = true;
     }
   }

@@ -30,14 +30,18 @@ typedef struct th_code {
  * freq 0 gives length 0; one used symbol gives length 0. At most 2^limit symbols may be used. */
 void th_huffman_lengths(const uint32_t freq[TH_CODE_SYMBOLS], int limit, uint8_t length[TH_CODE_SYMBOLS]);
 
-/* The code of symbols with these frequencies whose table and data are smallest together; `extra` plain bits follow each
- * word and are counted. At least one frequency must be non-zero. False when no table can express the code (256 words of
- * the same length; coding gains nothing then). */
-bool th_code_build(const uint32_t freq[TH_CODE_SYMBOLS], int extra, bool even, uint8_t base, uint8_t step,
+/* Bits of table and data, and a surcharge of 1.6 % when words are longer than `quick`: those that a decoder finds in
+ * its look-up table (rt/decode/lookup.h) take a third of the instructions of longer ones. */
+uint64_t th_code_cost(const th_code *code, int quick);
+
+/* The code of symbols with these frequencies that costs least; `extra` plain bits follow each word and are counted. At
+ * least one frequency must be non-zero. False when no table can express the code (256 words of the same length; coding
+ * gains nothing then). */
+bool th_code_build(const uint32_t freq[TH_CODE_SYMBOLS], int extra, bool even, uint8_t base, uint8_t step, int quick,
                    th_code *code);
 
 /* The cheapest code, over all splits and table forms, of int8 values with frequencies freq[(uint8_t)value]. */
-bool th_code_build_values(const uint32_t freq[TH_CODE_SYMBOLS], th_code *code);
+bool th_code_build_values(const uint32_t freq[TH_CODE_SYMBOLS], int quick, th_code *code);
 
 /* The evenly spaced scale that holds all values in use: base = the smallest, step = the common divisor of the
  * distances. */

@@ -46,14 +46,13 @@ uint32_t th_coded_bytes(const th_coded *c) {
 }
 
 thr_weights th_coded_weights(const th_coded *c) {
-  return (thr_weights){
-      .data = c->data,
-      .table = c->table,
-      .bytes = c->data_bytes,
-      .table_bytes = (uint16_t)c->table_bytes,
-      .decode = coders[c->coder].decode,
-      .memory = thr_coder_memory(c->coder, c->table, c->table_bytes),
-      .dot = thr_coder_dot(c->coder)};
+  return (thr_weights){.data = c->data,
+                       .table = c->table,
+                       .bytes = c->data_bytes,
+                       .table_bytes = (uint16_t)c->table_bytes,
+                       .decode = coders[c->coder].decode,
+                       .memory = thr_coder_memory(c->coder, c->table, c->table_bytes),
+                       .dot = thr_coder_dot(c->coder)};
 }
 
 /* Decodes with the runtime and compares; in pieces, so that a stream's state between calls is exercised too. */

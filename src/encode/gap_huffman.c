@@ -6,10 +6,13 @@
  * gaps makes a trial cost as much as there are distinct gaps, not survivors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "../../rt/decode/lookup.h"
 #include "base/arena.h"
 #include "encode/bits.h"
 #include "encode/code.h"
 #include "encode/encode.h"
+
+enum { QUICK = THR_LOOKUP_BITS - 1 }; /* two codes share the memory of the look-up tables */
 
 static const uint8_t escapes[] = {1,  2,  3,  4,  5,  6,  7,  8,  10,  12,  14,  16,  20, 24,
                                   28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 255};
@@ -21,7 +24,7 @@ typedef struct gap_count {
 typedef struct gap_alphabet {
   unsigned escape;
   th_code code;
-  uint64_t bits; /* table, words, plain bits */
+  uint64_t bits; /* table, words, plain bits; as th_code_cost() */
 } gap_alphabet;
 
 typedef struct sparse {
@@ -74,8 +77,8 @@ static void try_alphabet(const sparse *s, unsigned escape, int extra, gap_alphab
   }
   freq[escape] += tail_escapes(s->tail, reach);
   th_code code;
-  if (!th_code_build(freq, extra, false, 0, 1, &code)) return;
-  const uint64_t bits = code.table_bits + code.data_bits - (uint64_t)freq[escape] * (unsigned)extra;
+  if (!th_code_build(freq, extra, false, 0, 1, QUICK, &code)) return;
+  const uint64_t bits = th_code_cost(&code, QUICK) - (uint64_t)freq[escape] * (unsigned)extra + freq[escape] / 2;
   if (best->escape == 0 || bits < best->bits) *best = (gap_alphabet){escape, code, bits};
 }
 
@@ -115,7 +118,7 @@ bool th_encode_gap_huffman(const int8_t *w, uint32_t n, const th_weight_form *fo
   sparse s;
   th_code values;
   gap_alphabet gaps = {0};
-  bool possible = collect(w, n, &s) && th_code_build_values(s.freq, &values);
+  bool possible = collect(w, n, &s) && th_code_build_values(s.freq, QUICK, &values);
   for (int extra = 0; possible && extra <= 7; extra++)
     for (size_t i = 0; i < sizeof escapes; i++) try_alphabet(&s, escapes[i], extra, &gaps);
   /* Without a single bit per pair the stream would end before it begins. */

@@ -1,5 +1,6 @@
 /* huffman: one canonical code word per weight. Decoder and layout: rt/decode/huffman.c.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "../../rt/decode/lookup.h"
 #include "encode/bits.h"
 #include "encode/code.h"
 #include "encode/encode.h"
@@ -8,7 +9,7 @@ bool th_encode_huffman(const int8_t *w, uint32_t n, const th_weight_form *form, 
   uint32_t freq[TH_CODE_SYMBOLS] = {0};
   th_code code;
   for (uint32_t i = 0; i < n; i++) freq[(uint8_t)w[i]]++;
-  if (n == 0 || !th_code_build_values(freq, &code)) return false;
+  if (n == 0 || !th_code_build_values(freq, THR_LOOKUP_BITS, &code)) return false;
   if (code.data_bits == 0) return false; /* one value: a stream without bits would end before it begins */
   th_code_write_table(&code, table);
   th_bits bits = th_bits_begin(data);

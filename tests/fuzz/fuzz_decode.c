@@ -19,14 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   guarded coded = guard_copy(data + 3 + table_bytes, rest - table_bytes, 1);
   guarded out[2] = {guard_end(COUNT, 1), guard_begin(COUNT)};
   int8_t *whole = (int8_t *)out[0].data, *pieces = (int8_t *)out[1].data;
-  const thr_weights w = {
-      coded.data,
-      table.data,
-      (uint32_t)(rest - table_bytes),
-      (uint16_t)table_bytes,
-      thr_coder_decode(coder),
-      (uint16_t)(with_memory ? thr_coder_memory(coder, table.data, (uint32_t)table_bytes) : 0),
-      thr_coder_dot(coder)};
+  const thr_weights w = {coded.data,
+                         table.data,
+                         (uint32_t)(rest - table_bytes),
+                         (uint16_t)table_bytes,
+                         thr_coder_decode(coder),
+                         (uint16_t)(with_memory ? thr_coder_memory(coder, table.data, (uint32_t)table_bytes) : 0),
+                         thr_coder_dot(coder)};
   guarded memory = guard_end(THR_RANGE_MEMORY, 1);
   thr_stream stream;
   thr_stream_begin(&stream, &w, memory.data);
