@@ -140,7 +140,7 @@ static th_status run_firmware(th_bench_run *b, const th_model *m, const th_setti
 static th_status make_model(const th_model *m, bool lossless, th_model **compiled) {
   th_lossless l;
   if (!lossless) return th_model_clone(m, compiled);
-  TH_TRY(th_lossless_run(m, &th_raw_only, &l));
+  TH_TRY(th_lossless_run(m, &th_packed_only, &l));
   th_graph *g = l.graph;
   l.graph = NULL;
   th_lossless_free(&l);

@@ -115,7 +115,7 @@ static th_status footprint_of_folded(const th_graph *g, th_footprint *f) {
   return status;
 }
 
-const th_encode_options th_raw_only = {.coders = 1u << THR_CODER_RAW};
+const th_encode_options th_packed_only = {.coders = 1u << THR_CODER_RAW | 1u << THR_CODER_BITPACK};
 
 th_status th_footprint_of(const th_graph *g, const th_encode_options *coders, th_footprint *f) {
   *f = (th_footprint){0};

@@ -35,7 +35,7 @@ typedef struct th_footprint {
   double sparsity; /* zeros among the weights */
 } th_footprint;
 
-extern const th_encode_options th_raw_only; /* no coder but raw */
+extern const th_encode_options th_packed_only; /* nothing but integers in as few bits as they need */
 
 /* Float graphs: 4 bytes per parameter; a tensor with zeros counts as the smaller of that and a bitmap with its
  * survivors; a tensor whose values lie on an int8 grid (clustered) counts as the best coder makes it, scales included.

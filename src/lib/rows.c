@@ -11,7 +11,7 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
                           const th_context *ctx) {
   th_footprint f;
   th_measure m = {0};
-  TH_TRY(th_footprint_of(model->graph, &th_raw_only, &f));
+  TH_TRY(th_footprint_of(model->graph, &th_packed_only, &f));
   TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
   if (rows->n == 0) rows->float_bytes = 4 * f.params;
   th_stage_row *r = &rows->row[rows->n++];
@@ -83,7 +83,7 @@ void th_rows_write(const th_stage_rows *rows, th_result *result) {
   th_table_print(t, &result->text);
   th_buf_printf(&result->text,
                 "bytes: float32 4 per parameter; float with zeros a bitmap and the rest; clustered its values coded; "
-                "quantize raw int8; encode the whole model.thim\n");
+                "quantize integers in as few bits as they need; encode the whole model.thim\n");
   th_json_add_int(result->json, "seed", (int64_t)rows->seed);
 }
 

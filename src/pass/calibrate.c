@@ -10,7 +10,7 @@
 
 enum { BINS = 2048, BLOCK = 32, CANDIDATES = 80 };
 
-static const char *const METHOD_NAMES[TH_CALIBRATION_COUNT] = {"minmax", "percentile", "mse"};
+static const char *const METHOD_NAMES[TH_CALIBRATION_COUNT] = {"minmax", "percentile", "mse", "entropy"};
 
 const char *th_calibration_name(th_calibration c) {
   return c < TH_CALIBRATION_COUNT ? METHOD_NAMES[c] : "?";
@@ -37,9 +37,14 @@ typedef struct calibration {
   int samples, done;
 } calibration;
 
-void th_grid_of_range(float lo, float hi, float *scale, int32_t *zero) {
+void th_grid_of_range(th_dtype type, float lo, float hi, float *scale, int32_t *zero) {
   double a = fmin((double)lo, 0), b = fmax((double)hi, 0);
   if (!(b - a > 1e-30)) b = a + 1; /* always zero: any grid will do */
+  if (type == TH_DTYPE_S16) {
+    *scale = (float)(fmax(-a, b) / 32767);
+    *zero = 0;
+    return;
+  }
   double s = (b - a) / 255;
   *scale = (float)s;
   double z = round(-128 - a / s);
@@ -114,7 +119,7 @@ static void percentile_range(const observed *s, double percentile, float *lo, fl
 static double range_error(const observed *s, float lo, float hi) {
   float scale;
   int32_t zero;
-  th_grid_of_range(lo, hi, &scale, &zero);
+  th_grid_of_range(TH_DTYPE_S8, lo, hi, &scale, &zero);
   double sum = 0, width = ((double)s->hi - (double)s->lo) / BINS, step = (double)scale;
   for (int b = 0; b < BINS; b++) {
     if (s->bins[b] == 0) continue;
@@ -127,11 +132,51 @@ static double range_error(const observed *s, float lo, float hi) {
   return sum;
 }
 
-static void mse_range(const observed *s, float *lo, float *hi) {
+/* Bins [first, end) that level q of a range of `levels` levels covers, when the range covers bins [a, b). */
+static int level_begin(int a, int b, int level, int levels) {
+  return a + (int)((int64_t)(b - a) * level / levels);
+}
+
+/* Divergence of the values rounded to 8 bits in [lo, hi] from those clipped there (Migacz 2017, "8-bit inference with
+ * TensorRT"): a level's count is spread over those of its bins that are not empty. */
+static double range_divergence(const observed *s, float lo, float hi) {
+  enum { LEVELS = 256 };
+  const double per = BINS / ((double)s->hi - (double)s->lo);
+  int a = (int)floor(((double)lo - (double)s->lo) * per), b = (int)ceil(((double)hi - (double)s->lo) * per);
+  a = a < 0 ? 0 : a;
+  b = b > BINS ? BINS : b;
+  double total = 0, inside = 0, sum = 0, below = 0, above = 0;
+  for (int i = 0; i < BINS; i++) {
+    total += (double)s->bins[i];
+    inside += i >= a && i < b ? (double)s->bins[i] : 0;
+    below += i < a ? (double)s->bins[i] : 0;
+    above += i >= b ? (double)s->bins[i] : 0;
+  }
+  if (b - a < LEVELS / 2 || !(inside > 0)) return INFINITY;
+  for (int level = 0; level < LEVELS; level++) {
+    const int first = level_begin(a, b, level, LEVELS), end = level_begin(a, b, level + 1, LEVELS);
+    double count = 0, used = 0;
+    for (int i = first; i < end; i++) {
+      count += (double)s->bins[i];
+      used += s->bins[i] > 0;
+    }
+    for (int i = first; i < end; i++) {
+      const double p = ((double)s->bins[i] + (i == a ? below : 0) + (i == b - 1 ? above : 0)) / total;
+      const double q = s->bins[i] > 0 ? count / used / inside : 0;
+      if (p > 0) sum += p * log(p / fmax(q, 1e-9));
+    }
+  }
+  return sum;
+}
+
+typedef double range_cost(const observed *s, float lo, float hi);
+
+/* The fraction of the observed range that costs least. */
+static void cheapest_range(const observed *s, range_cost *cost, float *lo, float *hi) {
   double best = INFINITY;
   for (int i = 0; i < CANDIDATES; i++) {
     float f = 1 - 0.01f * (float)i, l = s->lo * f, h = s->hi * f;
-    double e = range_error(s, l, h);
+    double e = cost(s, l, h);
     if (e < best) {
       best = e;
       *lo = l;
@@ -143,10 +188,11 @@ static void mse_range(const observed *s, float *lo, float *hi) {
 static void choose_range(const observed *s, const th_calibrate_options *o, float *lo, float *hi) {
   *lo = s->lo;
   *hi = s->hi;
-  if (!(s->hi > s->lo)) return;
+  if (!(s->hi > s->lo) || o->activation == TH_DTYPE_S16) return; /* 16 bits need no clipping */
   double percentile = o->percentile > 0 ? (double)o->percentile : 99.99;
   if (o->method == TH_CALIBRATION_PERCENTILE) percentile_range(s, percentile, lo, hi);
-  if (o->method == TH_CALIBRATION_MSE) mse_range(s, lo, hi);
+  if (o->method == TH_CALIBRATION_MSE) cheapest_range(s, range_error, lo, hi);
+  if (o->method == TH_CALIBRATION_ENTROPY) cheapest_range(s, range_divergence, lo, hi);
 }
 
 static th_status set_grid(const calibration *c, int t) {
@@ -156,8 +202,8 @@ static th_status set_grid(const calibration *c, int t) {
   float lo, hi, scale;
   int32_t zero;
   choose_range(s, c->o, &lo, &hi);
-  th_grid_of_range(lo, hi, &scale, &zero);
-  if (th_graph_is_input(c->g, t) && s->lo >= 0 && s->hi <= 1 && s->hi > 0.5f) {
+  th_grid_of_range(c->o->activation, lo, hi, &scale, &zero);
+  if (c->o->activation != TH_DTYPE_S16 && th_graph_is_input(c->g, t) && s->lo >= 0 && s->hi <= 1 && s->hi > 0.5f) {
     scale = 1.0f / 255;
     zero = -128;
   }

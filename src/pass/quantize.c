@@ -38,22 +38,26 @@ static th_status check_node(const th_node *n) {
 
 /* --- grids fixed by the specification --- */
 
-static bool fixed_grid(th_op_id op, float *scale, int32_t *zero) {
+static bool fixed_grid(th_dtype type, th_op_id op, float *scale, int32_t *zero) {
+  const bool wide = type == TH_DTYPE_S16; /* what is fixed for 16 bits is -1 to 1, symmetric */
   switch (op) {
     case TH_OP_SOFTMAX:
     case TH_OP_SIGMOID:
-      *scale = 1.0f / 256;
-      *zero = -128;
+      *scale = wide ? 1.0f / 32768 : 1.0f / 256;
+      *zero = wide ? 0 : -128;
       return true;
     case TH_OP_TANH:
+      *scale = wide ? 1.0f / 32768 : 1.0f / 128;
+      *zero = 0;
+      return true;
     case TH_OP_L2_NORMALIZATION:
       *scale = 1.0f / 128;
       *zero = 0;
-      return true;
+      return !wide;
     case TH_OP_LOG_SOFTMAX:
       *scale = 16.0f / 256;
       *zero = 127;
-      return true;
+      return !wide;
     default:
       return false;
   }
@@ -88,7 +92,7 @@ static bool is_fixed(const th_graph *g, int t) {
   float scale;
   int32_t zero;
   int p = th_graph_producer(g, t);
-  return th_graph_is_input(g, t) || (p >= 0 && fixed_grid(g->nodes[p].op, &scale, &zero));
+  return th_graph_is_input(g, t) || (p >= 0 && fixed_grid(TH_DTYPE_S8, g->nodes[p].op, &scale, &zero));
 }
 
 /* --- settling: which tensors must agree --- */
@@ -98,12 +102,14 @@ static th_status need_grid(const th_graph *g, int t) {
   return th_fail(TH_ERR_INPUT, "tensor %s has no range: calibrate first", g->tensors[t].name);
 }
 
-static void range_of(const th_quant *q, float *lo, float *hi) {
-  *lo = q->scale[0] * (float)(-128 - q->zero[0]);
-  *hi = q->scale[0] * (float)(127 - q->zero[0]);
+static void range_of(th_dtype type, const th_quant *q, float *lo, float *hi) {
+  const int32_t least = type == TH_DTYPE_S16 ? -32767 : -128, most = type == TH_DTYPE_S16 ? 32767 : 127;
+  *lo = q->scale[0] * (float)(least - q->zero[0]);
+  *hi = q->scale[0] * (float)(most - q->zero[0]);
 }
 
-/* Puts a quantize node (float in, float out for now; both become S8 with different grids) before input i of a node. */
+/* Puts a quantize node (float in, float out for now; both become integers on different grids) before input i of a node.
+ */
 static th_status insert_requantize(th_graph *g, int node, int input, const th_quant *grid) {
   int x = g->nodes[node].in[input], y, id;
   th_shape shape = g->tensors[x].shape;
@@ -117,11 +123,11 @@ static th_status insert_requantize(th_graph *g, int node, int input, const th_qu
 }
 
 /* A constant part has the range of its values. */
-static th_status range_of_part(th_graph *g, int t, float *lo, float *hi) {
+static th_status range_of_part(th_graph *g, th_dtype type, int t, float *lo, float *hi) {
   const float *x = th_const_f32(g, t);
   if (!x) {
     TH_TRY(need_grid(g, t));
-    range_of(&g->tensors[t].quant, lo, hi);
+    range_of(type, &g->tensors[t].quant, lo, hi);
     return TH_OK;
   }
   *lo = *hi = 0;
@@ -134,17 +140,17 @@ static th_status range_of_part(th_graph *g, int t, float *lo, float *hi) {
 
 /* concat, minimum, maximum: the hull of the parts. A part that cannot change (input, sigmoid, read by others too) is
  * requantized. */
-static th_status settle_concat(th_graph *g, int *node) {
+static th_status settle_concat(th_graph *g, th_dtype type, int *node) {
   th_node n = g->nodes[*node];
   float lo = 0, hi = 0, scale;
   int32_t zero;
   for (int i = 0; i < n.n_in; i++) {
     float l, h;
-    TH_TRY(range_of_part(g, n.in[i], &l, &h));
+    TH_TRY(range_of_part(g, type, n.in[i], &l, &h));
     lo = fminf(lo, l);
     hi = fmaxf(hi, h);
   }
-  th_grid_of_range(lo, hi, &scale, &zero);
+  th_grid_of_range(type, lo, hi, &scale, &zero);
   const th_quant *first = &g->tensors[n.in[0]].quant;
   bool all_same = true;
   for (int i = 1; i < n.n_in; i++) all_same = all_same && same_quant(first, &g->tensors[n.in[i]].quant);
@@ -181,13 +187,13 @@ static th_status settle_relu6(th_graph *g, int node) {
   return th_graph_set_quant(g, to, -1, 1, g->tensors[from].quant.scale, g->tensors[from].quant.zero);
 }
 
-static th_status settle_node(th_graph *g, int *node) {
+static th_status settle_node(th_graph *g, th_dtype type, int *node) {
   const th_node *n = &g->nodes[*node];
   float scale;
   int32_t zero;
-  if (fixed_grid(n->op, &scale, &zero)) return th_graph_set_quant(g, n->out[0], -1, 1, &scale, &zero);
+  if (fixed_grid(type, n->op, &scale, &zero)) return th_graph_set_quant(g, n->out[0], -1, 1, &scale, &zero);
   if (n->op == TH_OP_CONCAT || n->op == TH_OP_PACK || n->op == TH_OP_MINIMUM || n->op == TH_OP_MAXIMUM)
-    return settle_concat(g, node);
+    return settle_concat(g, type, node);
   if (n->op == TH_OP_RELU6) return settle_relu6(g, *node);
   if (!shares_grid(n->op)) return TH_OK;
   TH_TRY(need_grid(g, n->in[0]));
@@ -196,13 +202,13 @@ static th_status settle_node(th_graph *g, int *node) {
   return TH_OK;
 }
 
-static th_status settle_grids(th_graph *g) {
+static th_status settle_grids(th_graph *g, th_dtype type) {
   for (int i = 0; i < g->n_nodes; i++) {
     if (g->nodes[i].dead) continue;
     TH_TRY(check_node(&g->nodes[i]));
     for (int k = 0; k < g->nodes[i].n_in; k++)
       if (is_float_activation(g, g->nodes[i].in[k])) TH_TRY(need_grid(g, g->nodes[i].in[k]));
-    TH_TRY(settle_node(g, &i));
+    TH_TRY(settle_node(g, type, &i));
     for (int k = 0; k < g->nodes[i].n_out; k++)
       if (is_float_activation(g, g->nodes[i].out[k])) TH_TRY(need_grid(g, g->nodes[i].out[k]));
   }
@@ -211,8 +217,8 @@ static th_status settle_grids(th_graph *g) {
 
 /* --- converting --- */
 
-/* A float constant operand of add, sub, mul: affine int8 with its own range. Of pad: the grid of the input. */
-static th_status convert_operand(th_graph *g, int node, int input) {
+/* A float constant operand of add, sub, mul: a grid with its own range. Of pad: the grid of the input. */
+static th_status convert_operand(th_graph *g, th_dtype type, int node, int input) {
   const th_node *n = &g->nodes[node];
   const float *x = th_const_f32(g, n->in[input]);
   if (!x) return TH_OK;
@@ -224,20 +230,20 @@ static th_status convert_operand(th_graph *g, int node, int input) {
     lo = fminf(lo, x[i]);
     hi = fmaxf(hi, x[i]);
   }
-  th_grid_of_range(lo, hi, &scale, &zero);
+  th_grid_of_range(type, lo, hi, &scale, &zero);
   const th_quant *given = n->op == TH_OP_PAD ? &g->tensors[n->in[0]].quant : &t.quant;
   if (given->count == 1) {
     scale = given->scale[0];
     zero = given->zero[0];
   }
-  int8_t *q = TH_ARRAY(g->arena, int8_t, elems);
+  void *q = th_arena_array(g->arena, (size_t)elems, th_dtype_bytes(type));
   if (!q) return TH_ERR_RESOURCE;
-  th_quantize_f32(x, elems, scale, zero, TH_DTYPE_S8, q);
-  TH_TRY(th_node_set_const(g, node, input, TH_DTYPE_S8, &t.shape, q));
+  th_quantize_f32(x, elems, scale, zero, type, q);
+  TH_TRY(th_node_set_const(g, node, input, type, &t.shape, q));
   return th_graph_set_quant(g, n->in[input], -1, 1, &scale, &zero);
 }
 
-static th_status convert_constants(th_graph *g, const th_quantize_options *o) {
+static th_status convert_constants(th_graph *g, th_dtype type, const th_quantize_options *o) {
   for (int i = 0; i < g->n_nodes; i++) {
     const th_node *n = &g->nodes[i];
     if (n->dead) continue;
@@ -245,7 +251,7 @@ static th_status convert_constants(th_graph *g, const th_quantize_options *o) {
       TH_TRY(th_quantize_layer(g, i, o));
     } else {
       for (int k = 0; k < n->n_in; k++)
-        if (n->in[k] >= 0 && !(n->op == TH_OP_PAD && k == 1)) TH_TRY(convert_operand(g, i, k));
+        if (n->in[k] >= 0 && !(n->op == TH_OP_PAD && k == 1)) TH_TRY(convert_operand(g, type, i, k));
     }
   }
   return TH_OK;
@@ -266,7 +272,7 @@ static th_status float_input(th_graph *g, int i) {
 
 static th_status float_output(th_graph *g, int i) {
   int q = g->outputs[i], y, id;
-  if (g->tensors[q].dtype != TH_DTYPE_S8) return TH_OK; /* an index stays what it is */
+  if (g->tensors[q].dtype == TH_DTYPE_S32) return TH_OK; /* an index stays what it is */
   th_shape shape = g->tensors[q].shape;
   const char *name = th_arena_printf(g->arena, "%s_float", g->tensors[q].name);
   if (!name) return TH_ERR_RESOURCE;
@@ -276,17 +282,17 @@ static th_status float_output(th_graph *g, int i) {
   return TH_OK;
 }
 
-static void switch_type(th_graph *g) {
+static void switch_type(th_graph *g, th_dtype type) {
   for (int t = 0; t < g->n_tensors; t++)
-    if (!g->tensors[t].dead && is_float_activation(g, t) && g->tensors[t].quant.count == 1)
-      g->tensors[t].dtype = TH_DTYPE_S8;
+    if (!g->tensors[t].dead && is_float_activation(g, t) && g->tensors[t].quant.count == 1) g->tensors[t].dtype = type;
 }
 
 th_status th_quantize(th_graph *g, const th_quantize_options *options) {
+  const th_dtype type = options->activation == TH_DTYPE_S16 ? TH_DTYPE_S16 : TH_DTYPE_S8;
   for (int i = 0; i < g->n_inputs; i++) TH_TRY(need_grid(g, g->inputs[i]));
-  TH_TRY(settle_grids(g));
-  TH_TRY(convert_constants(g, options));
-  switch_type(g);
+  TH_TRY(settle_grids(g, type));
+  TH_TRY(convert_constants(g, type, options));
+  switch_type(g, type);
   for (int i = 0; i < g->n_inputs && options->float_io; i++) TH_TRY(float_input(g, i));
   for (int i = 0; i < g->n_outputs && options->float_io; i++) TH_TRY(float_output(g, i));
   TH_TRY(th_graph_compact(g));

@@ -3,7 +3,8 @@
  * Before: batch norm folded, activations fused (passes fold_bn, fuse_activation, drop_identity, dead), and every
  * activation carries a th_quant (pass/calibrate.h or quantization-aware training). A weight tensor that carries a
  * th_quant is put on exactly that grid; others get a symmetric one of their own. Afterwards all activations and weights
- * are S8, biases S32 at scale_in * scale_weight[channel], and the graph's inputs and outputs are S8 with their scales.
+ * are S8 (activations S16 if asked), biases S32 (S64) at scale_in * scale_weight[channel], and the graph's inputs and
+ * outputs are S8 with their scales.
  *
  * Fixed by the specification: softmax and sigmoid give scale 1/256, zero -128; tanh 1/128, 0; pooling, relu6, reshape,
  * flatten, pad and concat have one grid for input and output. Where two demands meet, a quantize node (int8 to int8)
@@ -20,6 +21,7 @@ typedef enum th_weight_range {
 } th_weight_range;
 
 typedef struct th_quantize_options {
+  th_dtype activation; /* S8, also 0; S16: 16 bits, symmetric, with weights of 8 and biases of 64 (TFLite's int16x8) */
   th_weight_range weight_range;
   bool per_channel_fc; /* fully connected weights: one scale per output instead of one in all */
   bool float_io;       /* inputs and outputs stay float, with quantize and dequantize nodes at the border */

@@ -136,6 +136,7 @@ typedef enum th_range { TH_RANGE_OBSERVED, TH_RANGE_LEARNED } th_range;
 typedef struct th_grid_options {
   int bits;         /* 2..16 */
   bool symmetric;   /* weights: zero 0, range -(2^(b-1)-1) .. 2^(b-1)-1 */
+  int least;        /* of weights: another lowest level; 0: as above */
   int channel_axis; /* -1: one scale per tensor */
   th_range range;
   float freeze_at; /* part of the fit after which observed ranges and learned steps stay put; 1: never */

@@ -1,13 +1,12 @@
 /* The grid constraint: fake quantization.
  *
- * Weights: symmetric, one scale per tensor or channel, integers in [-Q, Q] with Q = 2^(bits-1) - 1. Forward uses
- * s round(clamp(w / s)), backward lets the gradient through inside the range (straight-through). The scale follows the
- * largest magnitude (observed), or is learned: with q = round(clamp(v)), v = w / s,
- *   ds = sum dout * (q - v inside, q outside) / sqrt(N Q)        (LSQ, Esser et al. 2020, eq. 3 and section 2.2)
- * and starts from the scale of least squared error. Activations: affine with lo <= 0 <= hi, so that zero is exact;
- * the range follows a moving average of what is seen, or its ends are learned by the same formula, where moving s at
- * fixed zero moves hi by the number of levels times as much.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Weights: one scale per tensor or channel, integers in [-Q, Q] with Q = 2^(bits-1) - 1, or from another lowest level.
+ * Forward uses s round(clamp(w / s)), backward lets the gradient through inside the range (straight-through). The scale
+ * follows the largest magnitude (observed), or is learned: with q = round(clamp(v)), v = w / s, ds = sum dout * (q - v
+ * inside, q outside) / sqrt(N Q)        (LSQ, Esser et al. 2020, eq. 3 and section 2.2) and starts from the scale of
+ * least squared error. Activations: affine with lo <= 0 <= hi, so that zero is exact; the range follows a moving
+ * average of what is seen, or its ends are learned by the same formula, where moving s at fixed zero moves hi by the
+ * number of levels times as much. SPDX-License-Identifier: Apache-2.0 */
 #include "train/grid.h"
 
 #include <math.h>
@@ -42,6 +41,7 @@ static int levels_hi(const grid *g) {
 }
 
 static int levels_lo(const grid *g) {
+  if (g->o.symmetric && g->o.least) return g->o.least;
   return g->o.symmetric ? -levels_hi(g) : -levels_hi(g) - 1;
 }
 
@@ -65,13 +65,13 @@ static span span_get(const grid *g, int64_t i) {
   return (span){i * g->inner, g->inner, (int)(i % g->channels)};
 }
 
-static void project_span(const float *in, float *out, int64_t n, float scale, float q) {
+static void project_span(const float *in, float *out, int64_t n, float scale, float lo, float hi) {
   int64_t i = 0;
   for (; i + TH_VEC <= n; i += TH_VEC) {
-    th_vec v = th_vec_min(th_vec_max(th_vec_load(in + i) / scale, th_vec_all(-q)), th_vec_all(q));
+    th_vec v = th_vec_min(th_vec_max(th_vec_load(in + i) / scale, th_vec_all(lo)), th_vec_all(hi));
     th_vec_store(out + i, scale * th_vec_round(v));
   }
-  for (; i < n; i++) out[i] = scale * th_round(clamp(in[i] / scale, -q, q));
+  for (; i < n; i++) out[i] = scale * th_round(clamp(in[i] / scale, lo, hi));
 }
 
 static void grid_project(th_constraint *c, const float *in, float *out, int64_t n) {
@@ -79,26 +79,27 @@ static void grid_project(th_constraint *c, const float *in, float *out, int64_t 
   (void)n;
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
-    project_span(in + s.at, out + s.at, s.n, g->scale[s.channel], (float)levels_hi(g));
+    project_span(in + s.at, out + s.at, s.n, g->scale[s.channel], (float)levels_lo(g), (float)levels_hi(g));
   }
 }
 
 /* Lets the gradient through inside the range; returns sum dout * (q - v inside, q outside). */
-static float backward_span(const float *in, const float *d_out, float *d_in, int64_t n, float scale, float q) {
+static float backward_span(const float *in, const float *d_out, float *d_in, int64_t n, float scale, float lo,
+                           float hi) {
   th_vec sums = th_vec_all(0.0f);
-  float sum = 0.0f, edge = q * EDGE;
+  float sum = 0.0f, below = lo * EDGE, above = hi * EDGE;
   int64_t i = 0;
   for (; i + TH_VEC <= n; i += TH_VEC) {
     th_vec d = th_vec_load(d_out + i), v = th_vec_load(in + i) / scale, zero = th_vec_all(0.0f);
-    th_ivec inside = (v <= edge) & (v >= -edge);
-    th_vec at = th_vec_min(th_vec_max(v, th_vec_all(-q)), th_vec_all(q));
+    th_ivec inside = (v <= above) & (v >= below);
+    th_vec at = th_vec_min(th_vec_max(v, th_vec_all(lo)), th_vec_all(hi));
     sums += d * (th_vec_round(at) - th_vec_select(inside, v, zero));
     th_vec_store(d_in + i, th_vec_select(inside, d, zero));
   }
   for (; i < n; i++) {
     float v = in[i] / scale;
-    bool inside = fabsf(v) <= edge;
-    sum += d_out[i] * (th_round(clamp(v, -q, q)) - (inside ? v : 0.0f));
+    bool inside = v <= above && v >= below;
+    sum += d_out[i] * (th_round(clamp(v, lo, hi)) - (inside ? v : 0.0f));
     d_in[i] = inside ? d_out[i] : 0.0f;
   }
   return sum + th_vec_sum(sums);
@@ -106,11 +107,11 @@ static float backward_span(const float *in, const float *d_out, float *d_in, int
 
 static void grid_backward(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n) {
   grid *g = (grid *)c;
-  float q = (float)levels_hi(g), normal = 1.0f / sqrtf((float)(n / g->channels) * q);
+  float lo = (float)levels_lo(g), hi = (float)levels_hi(g), normal = 1.0f / sqrtf((float)(n / g->channels) * hi);
   for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] = 0.0f;
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
-    g->d_scale[s.channel] += backward_span(in + s.at, d_out + s.at, d_in + s.at, s.n, g->scale[s.channel], q);
+    g->d_scale[s.channel] += backward_span(in + s.at, d_out + s.at, d_in + s.at, s.n, g->scale[s.channel], lo, hi);
   }
   for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] *= normal;
 }
@@ -130,12 +131,12 @@ static void observe_weights(grid *g, const float *in) {
 }
 
 static void add_errors(const grid *g, const float *in, const float *largest, float part, double *error) {
-  float q = (float)levels_hi(g);
+  float lo = (float)levels_lo(g), hi = (float)levels_hi(g);
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
     float scale = largest[s.channel] * part;
     for (int64_t k = s.at; k < s.at + s.n; k++) {
-      double e = (double)(scale * th_round(clamp(in[k] / scale, -q, q)) - in[k]);
+      double e = (double)(scale * th_round(clamp(in[k] / scale, lo, hi)) - in[k]);
       error[s.channel] += e * e;
     }
   }

@@ -20,6 +20,7 @@
 #include "pass/pass.h"
 #include "pass/prune_channels.h"
 #include "pass/quantize.h"
+#include "pass/round_weights.h"
 
 enum { SAMPLES = 64, IN = 8 * 8 * 2, OUT = 5 };
 
@@ -129,7 +130,8 @@ static void each_pass_keeps_the_values(void **state) {
                                "dead",
                                "fold_bn,fuse_activation",
                                "drop_identity,fold_bn,fuse_activation,dead",
-                               "dead,fold_bn,dead,fuse_activation,dead"};
+                               "dead,fold_bn,dead,fuse_activation,dead",
+                               "fold_bn,fuse_activation,equalize"};
   for (uint64_t seed = 1; seed <= 12; seed++)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
       th_graph *g = make(seed, (int)(seed % 5));
@@ -204,6 +206,65 @@ static void quantized_values_are_close(void **state) {
     }
 }
 
+/* --- rounding --- */
+
+static th_weight_type_id same_type(void *user, const th_graph *g, int node) {
+  (void)g;
+  (void)node;
+  return *(th_weight_type_id *)user;
+}
+
+static void check_levels(const th_graph *g, const th_weight_type *type) {
+  for (int i = 0; i < g->n_nodes; i++) {
+    if (th_op_weight_input(g->nodes[i].op) != 1) continue;
+    const th_tensor *t = &g->tensors[g->nodes[i].in[1]];
+    const int8_t *q = t->data;
+    for (int64_t k = 0; k < th_shape_elems(&t->shape); k++) assert_in_range(q[k] - type->lo, 0, type->hi - type->lo);
+  }
+}
+
+/* Decibels of a network with such weights and 16-bit activations, and the mean error of its outputs in `bias`. */
+static double rounded_decibels(uint64_t seed, th_weight_type_id type, th_rounding rounding, bool correct,
+                               double *bias) {
+  th_graph *g = make(seed, 0);
+  const float *inputs[] = {x};
+  const th_quantize_options q = {.activation = TH_DTYPE_S16, .weight_range = TH_WEIGHT_RANGE_MSE};
+  const th_round_options o = {
+      .quantize = &q, .type = same_type, .user = &type, .rounding = rounding, .bias_correction = correct};
+  fill(x, seed);
+  must(th_pass_run(g, "drop_identity,fold_bn,fuse_activation,dead", NULL));
+  run(g, x, before);
+  must(th_calibrate(g, SAMPLES, inputs, &(th_calibrate_options){.activation = TH_DTYPE_S16}));
+  must(th_round_weights(g, SAMPLES, inputs, &o));
+  must(th_quantize(g, &q));
+  check_levels(g, th_weight_type_of(type));
+  run(g, x, after);
+  th_graph_destroy(g);
+  *bias = 0;
+  for (int c = 0; c < OUT; c++) {
+    double mean = 0;
+    for (int i = 0; i < SAMPLES; i++) mean += (double)after[i * OUT + c] - (double)before[i * OUT + c];
+    *bias += fabs(mean / SAMPLES) / OUT;
+  }
+  return decibels(before, after);
+}
+
+static void rounding_with_inputs_errs_less(void **state) {
+  for (int type = TH_WEIGHT_INT4; type < TH_WEIGHT_TYPE_COUNT; type++) {
+    double db[3] = {0}, bias[3] = {0}, b;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+      for (int k = 0; k < 3; k++) {
+        const th_rounding r = k == 2 ? TH_ROUNDING_ADAROUND : TH_ROUNDING_NEAREST;
+        db[k] += rounded_decibels(seed, (th_weight_type_id)type, r, k > 0, &b) / 4;
+        bias[k] += b / 4;
+      }
+    print_message("%s: nearest %.1f dB, bias corrected %.1f, adaround too %.1f; mean error %.4f, %.4f, %.4f\n",
+                  th_weight_type_of((th_weight_type_id)type)->name, db[0], db[1], db[2], bias[0], bias[1], bias[2]);
+    assert_true(db[1] > db[0] && db[2] > db[1] + 1);
+    assert_true(bias[1] < bias[0] / 4 && bias[2] < bias[0] / 4);
+  }
+}
+
 /* One value in 640,000 is far outside: clipping it pays. With range r and one such value, rounding costs (r/255)^2 / 12
  * for each value and clipping to f * r costs (r - f * r)^2 once: the best f is about 0.55. */
 static void clipping_ignores_outliers(void **state) {
@@ -223,6 +284,7 @@ static void clipping_ignores_outliers(void **state) {
   }
   assert_true(scale[TH_CALIBRATION_MINMAX] == (float)(100.0 / 255));
   assert_true(fabsf(scale[TH_CALIBRATION_MSE] / scale[TH_CALIBRATION_MINMAX] - 0.55f) < 0.06f);
+  assert_true(scale[TH_CALIBRATION_ENTROPY] < scale[TH_CALIBRATION_MSE]);
   /* 0.05 per cent on each side: |x| below 3.48 of a normal distribution; a bin is 0.05 wide */
   assert_true(fabsf(scale[TH_CALIBRATION_PERCENTILE] * 255 - 3.48f) < 0.15f);
   free(v);
@@ -255,13 +317,10 @@ static void values_that_are_not_finite_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(each_pass_keeps_the_values),
-      cmocka_unit_test(dead_channels_disappear),
-      cmocka_unit_test(pruned_channels_disappear),
-      cmocka_unit_test(quantized_values_are_close),
-      cmocka_unit_test(clipping_ignores_outliers),
-      cmocka_unit_test(a_grid_that_is_there_stays),
-      cmocka_unit_test(values_that_are_not_finite_are_refused),
+      cmocka_unit_test(each_pass_keeps_the_values),     cmocka_unit_test(dead_channels_disappear),
+      cmocka_unit_test(pruned_channels_disappear),      cmocka_unit_test(quantized_values_are_close),
+      cmocka_unit_test(rounding_with_inputs_errs_less), cmocka_unit_test(clipping_ignores_outliers),
+      cmocka_unit_test(a_grid_that_is_there_stays),     cmocka_unit_test(values_that_are_not_finite_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,42 @@
+/* What the stages share: the job, and how it trains under constraints. Private to the stage files of lib.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_LIB_STAGE_JOB_H
+#define TH_LIB_STAGE_JOB_H
+
+#include "lib/data.h"
+#include "lib/fit.h"
+#include "lib/mixed.h"
+#include "lib/settings.h"
+
+typedef struct th_stage_job {
+  th_graph *g; /* being changed */
+  const th_data *data;
+  const th_settings *s;
+  const th_context *ctx;
+  th_fit fit;
+  float *samples; /* for calibration; NULL until fetched */
+  int n_samples;
+  th_mixed_layer mixed[TH_MAX_WEIGHTS]; /* types that --mixed has chosen */
+  int n_mixed;
+  th_weight weights[TH_MAX_WEIGHTS];
+  int n_weights;
+} th_stage_job;
+
+/* Runs a fit under the constraints that `add` puts on; they end with it. */
+th_status th_stage_fit(th_stage_job *j, th_status (*add)(th_stage_job *, th_constraints *));
+/* Adds masks that keep the zeros which are there. */
+th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs);
+/* Passes on the graph; the list of weights follows. */
+th_status th_stage_passes(th_stage_job *j, const char *names);
+/* Weights are what runs on the device only once batch norm is folded into them. */
+th_status th_stage_fold(th_stage_job *j);
+
+/* Is `name` one of the comma-separated names? */
+bool th_stage_in_list(const char *list, const char *name);
+
+/* One file each. */
+th_status th_stage_prune(th_stage_job *j);
+th_status th_stage_cluster(th_stage_job *j);
+th_status th_stage_quantize(th_stage_job *j);
+
+#endif

@@ -1,0 +1,98 @@
+/* Stage prune: masks that grow while training, or channels that disappear before it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/str.h"
+#include "lib/stage_job.h"
+#include "pass/prune_channels.h"
+
+static th_status check_skip_list(const th_stage_job *j, const char *list) {
+  char name[128];
+  while (*list) {
+    size_t m = strcspn(list, ",");
+    if (m >= sizeof name) return th_fail(TH_ERR_INPUT, "skip: the name %.40s... is too long", list);
+    memcpy(name, list, m);
+    name[m] = '\0';
+    bool found = false;
+    for (int i = 0; i < j->n_weights; i++) found = found || th_str_eq(j->g->nodes[j->weights[i].node].name, name);
+    if (!found) return th_fail(TH_ERR_INPUT, "skip: the model has no layer \"%s\" with weights", name);
+    list += m + (list[m] == ',');
+  }
+  return TH_OK;
+}
+
+static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
+  th_mask_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
+                       .schedule = (th_prune_schedule)th_settings_choice(j->s, "schedule"),
+                       .begin = 0,
+                       .end = (float)th_settings_number(j->s, "grow-until"),
+                       .granularity = (th_granularity)th_settings_choice(j->s, "granularity"),
+                       .block = (int)th_settings_number(j->s, "block"),
+                       .channel_axis = w->axis,
+                       .regrow = th_settings_flag(j->s, "regrow")};
+  if (o.granularity == TH_GRANULARITY_N_M) {
+    o.keep_of = o.block;
+    o.block = (int)th_settings_number(j->s, "keep");
+  }
+  return o;
+}
+
+static th_status add_masks(th_stage_job *j, th_constraints *cs) {
+  th_constraint *masks[TH_MAX_WEIGHTS];
+  int n = 0;
+  const char *skip = th_settings_text(j->s, "skip");
+  bool depthwise_too = th_settings_flag(j->s, "depthwise");
+  for (int i = 0; i < j->n_weights; i++) {
+    const th_weight *w = &j->weights[i];
+    if (th_stage_in_list(skip, j->g->nodes[w->node].name) || (w->is_depthwise && !depthwise_too)) {
+      TH_TRY(th_constrain_zeros(j->g, w, cs));
+      continue;
+    }
+    th_mask_options o = mask_options(j, w);
+    TH_TRY(th_mask_create(&o, w->elems, &j->g->tensors[w->tensor].shape, &masks[n]));
+    TH_TRY(th_constraints_add(cs, w->tensor, masks[n]));
+    n++;
+  }
+  if (n == 0) return th_fail(TH_ERR_INPUT, "prune: no layer is left to prune");
+  return th_settings_choice(j->s, "scope") == 1 ? th_mask_group(masks, n) : TH_OK;
+}
+
+/* Channels go at once and never come back, so the settings of growing masks would be ignored. */
+static th_status check_channel_settings(const th_stage_job *j) {
+  static const char *const of_masks[] = {"schedule", "grow-until", "regrow", "depthwise", "block", "keep"};
+  for (size_t i = 0; i < sizeof of_masks / sizeof *of_masks; i++)
+    if (!th_settings_is_default(j->s, of_masks[i]))
+      return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity channel", of_masks[i]);
+  return TH_OK;
+}
+
+static th_status remove_channels(th_stage_job *j, bool *skip) {
+  const char *names = th_settings_text(j->s, "skip");
+  for (int i = 0; i < j->n_weights; i++) {
+    int node = j->weights[i].node;
+    skip[node] = th_stage_in_list(names, j->g->nodes[node].name);
+  }
+  th_prune_channels_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
+                                 .global = th_settings_choice(j->s, "scope") == 1,
+                                 .norm = TH_CHANNEL_L1,
+                                 .min_channels = 1,
+                                 .skip = skip};
+  int removed;
+  TH_TRY(th_prune_channels(j->g, &o, &removed));
+  th_log(j->ctx, TH_LOG_INFO, "prune: %d channels removed", removed);
+  return th_weights_list(j->g, j->weights, &j->n_weights);
+}
+
+static th_status prune_whole_channels(th_stage_job *j) {
+  TH_TRY(check_channel_settings(j));
+  bool *skip = th_alloc((size_t)j->g->n_nodes * sizeof *skip);
+  th_status status = skip ? remove_channels(j, skip) : TH_ERR_RESOURCE;
+  th_free(skip);
+  return status == TH_OK ? th_stage_fit(j, th_stage_keep_zeros) : status;
+}
+
+th_status th_stage_prune(th_stage_job *j) {
+  TH_TRY(check_skip_list(j, th_settings_text(j->s, "skip")));
+  if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) return prune_whole_channels(j);
+  return th_stage_fit(j, add_masks);
+}

@@ -1,0 +1,233 @@
+/* Stage quantize: ranges from samples, types of weights, then rounding after training or training that sees it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "lib/stage_job.h"
+#include "pass/calibrate.h"
+
+/* Training samples, evenly spread over the split, so that a file sorted by class is no trap. */
+static th_status fetch_samples(th_stage_job *j) {
+  const th_dataset *set = j->data->set;
+  int n = (int)th_settings_number(j->s, "samples");
+  if (n > set->split[TH_SPLIT_TRAIN].count) n = set->split[TH_SPLIT_TRAIN].count;
+  int32_t *which = th_alloc((size_t)n * sizeof *which);
+  j->samples = th_alloc((size_t)n * (size_t)th_dataset_sample_elems(set) * sizeof *j->samples);
+  j->n_samples = n;
+  const th_status status = which && j->samples ? TH_OK : TH_ERR_RESOURCE;
+  if (status == TH_OK) {
+    for (int i = 0; i < n; i++) which[i] = (int32_t)((int64_t)i * set->split[TH_SPLIT_TRAIN].count / n);
+    th_dataset_fetch(set, TH_SPLIT_TRAIN, which, n, NULL, 0, 0, j->samples, NULL);
+  }
+  th_free(which);
+  return status;
+}
+
+static th_dtype activation_type(const th_stage_job *j) {
+  return th_settings_choice(j->s, "activations") == 1 ? TH_DTYPE_S16 : TH_DTYPE_S8;
+}
+
+static th_status calibrate(th_stage_job *j) {
+  const th_calibrate_options o = {.ctx = j->ctx,
+                                  .method = (th_calibration)th_settings_choice(j->s, "calibration"),
+                                  .activation = activation_type(j)};
+  const float *inputs[] = {j->samples};
+  return th_calibrate(j->g, j->n_samples, inputs, &o);
+}
+
+/* --- types of weights --- */
+
+/* The value of NAME=VALUE in a comma-separated list, into `value`; false when the name is not there. */
+static bool in_pairs(const char *list, const char *name, char *value, size_t size) {
+  const size_t n = strlen(name);
+  while (*list) {
+    const size_t m = strcspn(list, ",");
+    if (m > n && !memcmp(list, name, n) && list[n] == '=') {
+      const size_t length = m - n - 1 < size - 1 ? m - n - 1 : size - 1;
+      memcpy(value, list + n + 1, length);
+      value[length] = '\0';
+      return true;
+    }
+    list += m + (list[m] == ',');
+  }
+  return false;
+}
+
+static th_weight_type_id weight_type(void *user, const th_graph *g, int node) {
+  const th_stage_job *j = user;
+  char name[16];
+  for (int i = 0; i < j->n_mixed; i++)
+    if (th_str_eq(j->mixed[i].name, g->nodes[node].name)) return j->mixed[i].type;
+  if (in_pairs(th_settings_text(j->s, "layers"), g->nodes[node].name, name, sizeof name))
+    return th_weight_type_from_name(name);
+  return (th_weight_type_id)th_settings_choice(j->s, "weights");
+}
+
+/* Each entry of `layers` must name a layer and a type. */
+static th_status check_types(const th_stage_job *j) {
+  const char *list = th_settings_text(j->s, "layers");
+  while (*list) {
+    const size_t m = strcspn(list, ","), n = strcspn(list, "=");
+    bool found = false;
+    for (int i = 0; i < j->n_weights && n < m; i++) {
+      const char *name = j->g->nodes[j->weights[i].node].name;
+      found = found || (strlen(name) == n && !memcmp(list, name, n));
+    }
+    if (!found)
+      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=TYPE with a layer that has weights", (int)m, list);
+    char type[16] = "";
+    if (m - n - 1 < sizeof type) memcpy(type, list + n + 1, m - n - 1);
+    if (th_weight_type_from_name(type) == TH_WEIGHT_TYPE_COUNT)
+      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": the type is one of int8, int4, int3, int2, ternary", (int)m,
+                     list);
+    list += m + (list[m] == ',');
+  }
+  return TH_OK;
+}
+
+static th_status add_weight_grid(th_stage_job *j, const th_weight *w, th_constraints *cs) {
+  const th_tensor *t = &j->g->tensors[w->tensor];
+  bool per_channel = !w->is_dense || th_settings_flag(j->s, "dense-channels");
+  const th_weight_type *type = th_weight_type_of(weight_type(j, j->g, w->node));
+  th_grid_options o = {.bits = type->bits,
+                       .symmetric = true,
+                       .least = type->lo,
+                       .channel_axis = per_channel ? w->axis : -1,
+                       .range = (th_range)th_settings_choice(j->s, "range"),
+                       .freeze_at = 0.7f};
+  th_constraint *c;
+  TH_TRY(th_grid_create(&o, t->data, w->elems, &t->shape, &c));
+  return th_constraints_add(cs, w->tensor, c);
+}
+
+/* Clustered weights keep their number of values: a codebook that starts from them, on its own integer grid. */
+static th_status add_kept_codebook(th_stage_job *j, const th_weight *w, int distinct, th_constraints *cs) {
+  const th_tensor *t = &j->g->tensors[w->tensor];
+  th_codebook_options o = {.clusters = distinct,
+                           .init = TH_CENTROID_KEEP,
+                           .zero_pinned = w->sparsity >= 0.02,
+                           .lloyd_iterations = 0,
+                           .channel_axis = t->quant.axis,
+                           .keep_scales = t->quant.scale,
+                           .grid_bits = 8};
+  th_constraint *c;
+  TH_TRY(th_codebook_create(&o, t->data, w->elems, &t->shape, &c));
+  return th_constraints_add(cs, w->tensor, c);
+}
+
+static th_status add_activation_grids(th_stage_job *j, th_constraints *cs) {
+  for (int id = 0; id < j->g->n_tensors; id++) {
+    const th_tensor *t = &j->g->tensors[id];
+    if (t->dead || t->data || t->dtype != TH_DTYPE_F32 || t->quant.count != 1) continue;
+    float scale = t->quant.scale[0];
+    int32_t zero = t->quant.zero[0];
+    th_grid_options o = {.bits = 8,
+                         .channel_axis = -1,
+                         .range = (th_range)th_settings_choice(j->s, "range"),
+                         .freeze_at = 0.7f,
+                         .lo = scale * (float)(-128 - zero),
+                         .hi = scale * (float)(127 - zero)};
+    th_constraint *c;
+    TH_TRY(th_grid_create(&o, NULL, 0, &t->shape, &c));
+    TH_TRY(th_constraints_add_activation(cs, id, c));
+  }
+  return TH_OK;
+}
+
+static th_status add_qat(th_stage_job *j, th_constraints *cs) {
+  for (int i = 0; i < j->n_weights; i++) {
+    const th_weight *w = &j->weights[i];
+    TH_TRY(th_constrain_zeros(j->g, w, cs));
+    int distinct = th_weight_levels(&j->g->tensors[w->tensor]);
+    if (distinct > 0 && distinct <= 64)
+      TH_TRY(add_kept_codebook(j, w, distinct, cs));
+    else
+      TH_TRY(add_weight_grid(j, w, cs));
+  }
+  return activation_type(j) == TH_DTYPE_S8 ? add_activation_grids(j, cs)
+                                           : TH_OK; /* 16 bits round nothing that counts */
+}
+
+/* Checkpoint and resume are not among them: the callers set these for every stage. */
+static void warn_of_unused_settings(const th_stage_job *j) {
+  static const char *const of_training[] = {
+      "range",           "epochs",       "batch",       "optimizer", "lr",          "momentum",
+      "nesterov",        "weight-decay", "lr-schedule", "warmup",    "step-epochs", "step-factor",
+      "label-smoothing", "augment",      "keep-best",   "teacher",   "temperature", "alpha"};
+  for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++)
+    if (!th_settings_is_default(j->s, of_training[i]))
+      th_log(j->ctx, TH_LOG_WARN, "quantize: %s is ignored: method ptq does not train", of_training[i]);
+}
+
+static bool any_small_type(const th_stage_job *j) {
+  return j->n_mixed > 0 || th_settings_choice(j->s, "weights") != TH_WEIGHT_INT8 || *th_settings_text(j->s, "layers");
+}
+
+static th_round_options round_options(th_stage_job *j, const th_quantize_options *quantize) {
+  return (th_round_options){.ctx = j->ctx,
+                            .quantize = quantize,
+                            .type = weight_type,
+                            .user = j,
+                            .rounding = (th_rounding)th_settings_choice(j->s, "rounding"),
+                            .bias_correction = th_settings_flag(j->s, "bias-correction"),
+                            .seed = j->fit.options.seed};
+}
+
+static void tell_types(const th_stage_job *j) {
+  for (int i = 0; i < j->n_mixed; i++) {
+    const th_mixed_layer *l = &j->mixed[i];
+    th_log(j->ctx, TH_LOG_INFO, "mixed: %s %s, %lld bytes instead of %lld, changes the outputs by %.3g", l->name,
+           th_weight_type_of(l->type)->name, (long long)l->as[l->type].bytes, (long long)l->as[TH_WEIGHT_INT8].bytes,
+           sqrt(l->as[l->type].damage));
+  }
+}
+
+/* The types are chosen by what each does after training, so that quantization-aware training begins with them. */
+static th_status choose_types(th_stage_job *j, const th_quantize_options *quantize) {
+  const char *text = th_settings_text(j->s, "budget");
+  const bool mixed = th_settings_flag(j->s, "mixed");
+  if (!mixed && *text) return th_fail(TH_ERR_USAGE, "quantize: budget has no meaning without mixed");
+  if (!mixed) return TH_OK;
+  if (any_small_type(j))
+    return th_fail(TH_ERR_USAGE, "quantize: mixed chooses the types; leave out weights and layers");
+  const th_round_options round = round_options(j, quantize);
+  th_mixed_options o = {.round = &round};
+  if (!*text) return th_fail(TH_ERR_USAGE, "quantize: mixed needs a budget, as --budget 12K");
+  if (!th_str_size(text, &o.budget)) return th_fail(TH_ERR_USAGE, "budget: \"%s\" is no number of bytes", text);
+  const float *inputs[] = {j->samples};
+  int n;
+  TH_TRY(th_mixed_choose(j->g, j->n_samples, inputs, &o, j->mixed, &n));
+  j->n_mixed = n;
+  tell_types(j);
+  return TH_OK;
+}
+
+/* What quantization-aware training has settled stays; there is nothing to do for int8 to the nearest. */
+static th_status round_weights(th_stage_job *j, const th_quantize_options *quantize) {
+  const th_round_options o = round_options(j, quantize);
+  if (o.rounding == TH_ROUNDING_NEAREST && !o.bias_correction && !any_small_type(j)) return TH_OK;
+  const float *inputs[] = {j->samples};
+  return th_round_weights(j->g, j->n_samples, inputs, &o);
+}
+
+th_status th_stage_quantize(th_stage_job *j) {
+  bool trains = th_settings_choice(j->s, "method") == 1;
+  if (!trains) warn_of_unused_settings(j);
+  TH_TRY(th_stage_fold(j));
+  TH_TRY(check_types(j));
+  if (th_settings_flag(j->s, "equalize")) TH_TRY(th_stage_passes(j, "equalize"));
+  TH_TRY(fetch_samples(j));
+  const bool wide = activation_type(j) == TH_DTYPE_S16;
+  const th_quantize_options o = {.activation = activation_type(j),
+                                 .weight_range = TH_WEIGHT_RANGE_MSE,
+                                 .per_channel_fc = th_settings_flag(j->s, "dense-channels"),
+                                 .bias_error = (float)th_settings_number(j->s, "bias-error"),
+                                 .few_scales = th_settings_flag(j->s, "few-scales")};
+  if (!(trains && wide)) TH_TRY(calibrate(j));
+  TH_TRY(choose_types(j, &o));
+  if (trains) TH_TRY(th_stage_fit(j, add_qat));
+  if (trains && wide) TH_TRY(calibrate(j)); /* its ranges are not trained, so they follow the weights */
+  TH_TRY(round_weights(j, &o));
+  return th_quantize(j->g, &o);
+}
