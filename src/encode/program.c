@@ -94,7 +94,8 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
   if (!weights) return TH_OK;
   th_coded coded;
   const th_weight_form form = form_of(s);
-  TH_TRY(th_encode_best(arena, o, s->weights, s->weight_count, &form, &coded));
+  const th_encode_options plain = {.coders = 1u << THR_CODER_RAW};
+  TH_TRY(th_encode_best(arena, s->raw ? &plain : o, s->weights, s->weight_count, &form, &coded));
   *weights = th_coded_weights(&coded);
   TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
   *thr_step_requant(&s->step) = (thr_requant){

@@ -18,6 +18,8 @@ typedef struct th_value { /* an activation buffer; several graph tensors may sha
   uint8_t fill;
   const void *initial;       /* ... or as these bytes, unless NULL */
   int first_step, last_step; /* live range; inputs start at -1, outputs end at n_steps */
+  uint32_t kept;             /* lines of it that exist at a time, inside a segment; 0: the whole map does */
+  uint32_t line_bytes;       /* of such a line */
   uint32_t offset;           /* in the arena; set by th_pass_plan (pass/plan.h), TH_NO_OFFSET before */
 } th_value;
 #define TH_NO_OFFSET 0xffffffffu
@@ -35,9 +37,17 @@ typedef struct th_program_step {
   const int8_t *shift;
   const uint8_t *index;
   uint32_t requant_count;
+  uint16_t rows;           /* in a segment: lines of its output; element-wise parameters then are those of a line */
+  bool raw;                /* its weights must not be coded */
   uint32_t scratch_bytes;  /* as the step stands; recomputed by whoever codes the weights */
   uint32_t scratch_offset; /* in the arena; set by th_pass_plan; 0 when scratch_bytes is 0 */
 } th_program_step;
+
+/* Steps that run as one chain, line by line (thr_rows.h, eval/chain.h). Their values live from the first step to the
+ * last. */
+typedef struct th_segment {
+  int first, last; /* steps */
+} th_segment;
 
 typedef struct th_program {
   th_arena *arena;
@@ -47,8 +57,10 @@ typedef struct th_program {
   th_value *values;
   int n_values;
   int *inputs, n_inputs, *outputs, n_outputs; /* value numbers */
-  int *value_of;                              /* per graph tensor; see th_program_value */
-  uint32_t arena_bytes;                       /* after planning: tensors + scratch */
+  th_segment *segments;                       /* in order; set by th_pass_segments, none before */
+  int n_segments;
+  int *value_of;        /* per graph tensor; see th_program_value */
+  uint32_t arena_bytes; /* after planning: tensors + scratch */
 } th_program;
 
 /* Whole graph; float nodes other than quantize and dequantize are refused. */
@@ -58,6 +70,10 @@ th_status th_lower(const th_graph *graph, th_program **program);
 th_status th_lower_mixed(const th_graph *graph, th_program **program);
 /* Bytes at a multiple of which a value must lie in the arena: those of one element. */
 uint32_t th_value_align(const th_program *program, const th_value *value);
+/* Bytes that it takes in the arena. */
+static inline uint32_t th_value_room(const th_value *value) {
+  return value->kept ? value->kept * value->line_bytes : value->bytes;
+}
 /* THR_DTYPE_* of an element type that the runtime knows; 0 for others. */
 uint8_t th_runtime_dtype(th_dtype dtype);
 /* The value that holds a graph tensor: itself, what it is another shape of, or a constant; -1 when none does. */

@@ -3,16 +3,33 @@
 #include "lib/deploy.h"
 
 #include "pass/narrow.h"
+#include "pass/order.h"
+#include "pass/segments.h"
 
-th_status th_deploy(const th_graph *graph, const th_encode_options *options, th_deployed *d) {
+static th_status code_and_plan(th_deployed *d, const th_encode_options *options) {
+  d->bytes = TH_ARRAY(d->program->arena, th_step_bytes, d->program->n_steps + 1);
+  if (!d->bytes) return TH_ERR_RESOURCE;
+  TH_TRY(th_encode_program(d->program, options, d->bytes));
+  return th_pass_plan(d->program, &d->plan);
+}
+
+static th_status deploy(const th_graph *graph, const th_encode_options *options, bool least_ram, th_deployed *d) {
   *d = (th_deployed){0};
   TH_TRY(th_lower(graph, &d->program));
-  if (options && options->code_channels) TH_TRY(th_pass_narrow(d->program));
-  d->bytes = TH_ARRAY(d->program->arena, th_step_bytes, d->program->n_steps + 1);
-  th_status status = d->bytes ? th_encode_program(d->program, options, d->bytes) : TH_ERR_RESOURCE;
-  if (status == TH_OK) status = th_pass_plan(d->program, &d->plan);
+  th_status status = options && options->code_channels ? th_pass_narrow(d->program) : TH_OK;
+  if (status == TH_OK && least_ram) status = th_pass_order(d->program);
+  if (status == TH_OK && least_ram) status = th_pass_segments(d->program);
+  if (status == TH_OK) status = code_and_plan(d, options);
   if (status != TH_OK) th_deployed_free(d);
   return status;
+}
+
+th_status th_deploy(const th_graph *graph, const th_encode_options *options, th_deployed *deployed) {
+  return deploy(graph, options, false, deployed);
+}
+
+th_status th_deploy_least_ram(const th_graph *graph, const th_encode_options *options, th_deployed *deployed) {
+  return deploy(graph, options, true, deployed);
 }
 
 void th_deployed_free(th_deployed *d) {

@@ -1,6 +1,7 @@
 /* Arena planning in three steps: values become buffers (in-place results join the buffer they overwrite, scratch is a
- * buffer of one step), several orders are placed first-fit and the smallest kept, and small problems that miss the
- * lower bound are searched by branch and bound over placement orders. See plan.h.
+ * buffer of one step), several orders are placed first-fit and the smallest kept, and what misses the lower bound is
+ * searched: small problems by branch and bound over placement orders, all by moving the buffer at the top forward in
+ * the order. See plan.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "pass/plan.h"
 
@@ -10,18 +11,31 @@
 
 #include "../../rt/core/fields.h"
 #include "base/arena.h"
+#include "base/rng.h"
+#include "pass/memory.h"
 
 enum { SEARCH_MOST_BUFFERS = 14, SEARCH_MOST_NODES = 200000 };
+/* Placing n buffers takes some n^2 steps: this many of those. */
+enum { MOVES_MOST = 4000, MOVES_WORK = 20000000 };
 
 typedef struct buffer {
   int first, last; /* steps in which it is alive, both included */
   uint32_t bytes, align, offset;
   int id;
+  bool in_trail;
 } buffer;
+
+/* The result of a segment may begin up to `lead` bytes behind (or -lead bytes before) the source that it uses up. */
+typedef struct trail {
+  int source, result; /* buffers */
+  int64_t lead;
+} trail;
 
 typedef struct layout {
   buffer *b;
   int n;
+  trail *trails;
+  int n_trails;
   int *buffer_of;  /* per value; -1: constant */
   int *scratch_of; /* per step; -1: none */
   uint32_t lower_bound;
@@ -29,34 +43,11 @@ typedef struct layout {
 
 /* --- values to buffers --- */
 
-/* Kernels whose output may be an input (rt/kernel/kernels.def): of two operands, both must have its size. */
-static bool may_overwrite(const th_program *p, const th_program_step *s) {
-  if (!thr_kernel_about(s->step.kernel)->over) return false;
-  return s->n_in == 1 || p->values[s->in[0]].bytes == p->values[s->in[1]].bytes;
-}
-
-static int last_use(const th_value *v) {
-  return v->last_step > v->first_step ? v->last_step : v->first_step;
-}
-
-/* The input that dies in this step and whose place the output can take, or -1. */
-static int overwritten_input(const th_program *p, int step) {
-  const th_program_step *s = &p->steps[step];
-  if (!may_overwrite(p, s)) return -1;
-  const th_value *out = &p->values[s->out];
-  for (int i = 0; i < s->n_in; i++) {
-    const th_value *in = &p->values[s->in[i]];
-    if (!in->data && s->in[i] != s->out && in->bytes == out->bytes && last_use(in) == step && out->first_step == step)
-      return s->in[i];
-  }
-  return -1;
-}
-
 static void add_value(const th_program *p, layout *l, int value) {
   const th_value *v = &p->values[value];
   l->buffer_of[value] = -1;
   if (v->data) return;
-  l->b[l->n] = (buffer){v->first_step, last_use(v), v->bytes, th_value_align(p, v), 0, l->n};
+  l->b[l->n] = (buffer){v->first_step, th_value_last(v), th_value_room(v), th_value_align(p, v), 0, l->n, false};
   l->buffer_of[value] = l->n++;
 }
 
@@ -72,16 +63,28 @@ static void join_buffers(const th_program *p, layout *l, int into, int value) {
     if (l->buffer_of[i] == from) l->buffer_of[i] = into;
 }
 
-static uint32_t bytes_alive(const layout *l, int step) {
-  uint32_t sum = 0;
-  for (int i = 0; i < l->n; i++)
-    if (l->b[i].first <= step && step <= l->b[i].last) sum += l->b[i].bytes;
-  return sum;
-}
-
 static uint32_t scratch_align(const th_program_step *s) {
   const uint32_t align = thr_kernel_about(s->step.kernel)->scratch_align;
   return align > 1 ? align : 1;
+}
+
+static th_status add_trails(const th_program *p, th_arena *arena, layout *l) {
+  th_chain chain;
+  l->trails = TH_ARRAY(arena, trail, p->n_segments * 2 * THR_STAGES_MOST + 1);
+  if (!l->trails) return TH_ERR_RESOURCE;
+  for (int s = 0; s < p->n_segments; s++) {
+    const th_segment *segment = &p->segments[s];
+    if (!th_chain_of(p, segment->first, segment->last, &chain))
+      return th_fail(TH_ERR_INTERNAL, "segment at %s: no chain", p->steps[segment->first].name);
+    for (int i = 0; i < chain.n_sources; i++) {
+      const th_chain_source *source = &chain.source[i];
+      if (!th_chain_uses_up(p, &chain, source->value)) continue;
+      const trail t = {l->buffer_of[source->value], l->buffer_of[p->steps[segment->last].out], source->lead};
+      l->b[t.source].in_trail = l->b[t.result].in_trail = true;
+      l->trails[l->n_trails++] = t;
+    }
+  }
+  return TH_OK;
 }
 
 static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
@@ -92,19 +95,18 @@ static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
   if (!l->b || !l->buffer_of || !l->scratch_of) return TH_ERR_RESOURCE;
   for (int i = 0; i < p->n_values; i++) add_value(p, l, i);
   for (int i = 0; i < p->n_steps; i++) {
-    int in = overwritten_input(p, i);
+    int in = th_overwritten_input(p, i);
     if (in >= 0 && l->buffer_of[in] != l->buffer_of[p->steps[i].out])
       join_buffers(p, l, l->buffer_of[in], p->steps[i].out);
     l->scratch_of[i] = -1;
     if (p->steps[i].scratch_bytes == 0) continue;
-    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, scratch_align(&p->steps[i]), 0, l->n};
+    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, scratch_align(&p->steps[i]), 0, l->n, false};
     l->scratch_of[i] = l->n++;
   }
-  for (int i = -1; i <= p->n_steps; i++) {
-    uint32_t alive = bytes_alive(l, i);
-    if (alive > l->lower_bound) l->lower_bound = alive;
-  }
-  return TH_OK;
+  const uint64_t peak = th_peak_bytes(p);
+  if (peak > INT32_MAX) return th_fail(TH_ERR_INPUT, "the arena would take %llu bytes", (unsigned long long)peak);
+  l->lower_bound = (uint32_t)peak;
+  return add_trails(p, arena, l);
 }
 
 /* --- placing --- */
@@ -117,27 +119,40 @@ static uint32_t align_up(uint32_t v, uint32_t align) {
   return (v + align - 1) / align * align;
 }
 
+/* Offsets of b strictly between these are taken by the placed buffer a, which lives at the same time. */
+static void taken(const layout *l, const buffer *a, const buffer *b, int64_t *above, int64_t *below) {
+  *above = (int64_t)a->offset - b->bytes;
+  *below = (int64_t)a->offset + a->bytes;
+  for (int i = 0; i < l->n_trails && a->in_trail && b->in_trail; i++) {
+    const trail *t = &l->trails[i];
+    if (t->source == a->id && t->result == b->id && a->offset + t->lead > *above) *above = a->offset + t->lead;
+    if (t->source == b->id && t->result == a->id && a->offset - t->lead < *below) *below = a->offset - t->lead;
+  }
+}
+
 /* The lowest offset at which b fits between the placed buffers that live at the same time. */
-static uint32_t lowest_offset(const buffer *const *placed, int n, const buffer *b) {
+static uint32_t lowest_offset(const layout *l, const buffer *const *placed, int n, const buffer *b) {
   uint32_t at = 0;
   bool moved = true;
   while (moved) {
     moved = false;
     for (int i = 0; i < n; i++) {
-      const buffer *o = placed[i];
-      if (!meet(o, b) || o->bytes == 0 || at + b->bytes <= o->offset || o->offset + o->bytes <= at) continue;
-      at = align_up(o->offset + o->bytes, b->align);
+      int64_t above, below;
+      if (!meet(placed[i], b) || placed[i]->bytes == 0) continue;
+      taken(l, placed[i], b, &above, &below);
+      if (at <= above || at >= below) continue;
+      at = align_up((uint32_t)below, b->align);
       moved = true;
     }
   }
   return at;
 }
 
-static uint32_t place_in_order(buffer **order, int n) {
+static uint32_t place_in_order(const layout *l, buffer **order, int n) {
   uint32_t top = 0;
   for (int i = 0; i < n; i++) {
     if (order[i]->bytes == 0) continue;
-    order[i]->offset = lowest_offset((const buffer *const *)order, i, order[i]);
+    order[i]->offset = lowest_offset(l, (const buffer *const *)order, i, order[i]);
     if (order[i]->offset + order[i]->bytes > top) top = order[i]->offset + order[i]->bytes;
   }
   return top;
@@ -187,7 +202,7 @@ static uint32_t best_of_orders(layout *l, buffer **order, uint32_t *offsets) {
   for (size_t k = 0; k < sizeof orders / sizeof *orders; k++) {
     for (int i = 0; i < l->n; i++) order[i] = &l->b[i];
     qsort(order, (size_t)l->n, sizeof *order, orders[k]);
-    uint32_t top = place_in_order(order, l->n);
+    uint32_t top = place_in_order(l, order, l->n);
     if (top < best) {
       best = top;
       save(l, offsets);
@@ -219,7 +234,7 @@ static void search_orders(search *s, int depth, uint32_t top) {
     buffer *b = s->order[i];
     s->order[i] = s->order[depth];
     s->order[depth] = b;
-    b->offset = lowest_offset((const buffer *const *)s->order, depth, b);
+    b->offset = lowest_offset(s->l, (const buffer *const *)s->order, depth, b);
     uint32_t end = b->offset + b->bytes, higher = end > top ? end : top;
     if (higher < s->best) search_orders(s, depth + 1, higher);
     s->order[depth] = s->order[i];
@@ -238,6 +253,29 @@ static uint32_t search_small(layout *l, buffer **order, uint32_t best, uint32_t 
   return s.best;
 }
 
+/* Whatever reaches highest has been placed too late: it moves to some earlier turn, again and again. */
+static uint32_t search_moves(layout *l, buffer **order, uint32_t best, uint32_t *offsets) {
+  th_rng rng = th_rng_init(1, 0);
+  const int64_t moves = MOVES_WORK / ((int64_t)l->n * l->n + 1);
+  for (int i = 0; i < l->n; i++) order[i] = &l->b[i];
+  qsort(order, (size_t)l->n, sizeof *order, by_size);
+  for (int64_t i = 0; i < moves && i < MOVES_MOST && best > l->lower_bound; i++) {
+    const uint32_t top = place_in_order(l, order, l->n);
+    if (top < best) {
+      best = top;
+      save(l, offsets);
+    }
+    int highest = 0;
+    for (int k = 0; k < l->n; k++)
+      if (order[k]->bytes > 0 && order[k]->offset + order[k]->bytes == top) highest = k;
+    const int to = highest > 0 ? (int)th_rng_below(&rng, (uint32_t)highest) : 0;
+    buffer *moving = order[highest];
+    memmove(order + to + 1, order + to, (size_t)(highest - to) * sizeof *order);
+    order[to] = moving;
+  }
+  return best;
+}
+
 static th_status plan(th_program *p, th_arena *arena, th_plan_info *info) {
   layout l;
   TH_TRY(make_layout(p, arena, &l));
@@ -245,6 +283,7 @@ static th_status plan(th_program *p, th_arena *arena, th_plan_info *info) {
   uint32_t *offsets = TH_ARRAY(arena, uint32_t, l.n + 1);
   if (!order || !offsets) return TH_ERR_RESOURCE;
   uint32_t best = best_of_orders(&l, order, offsets);
+  best = search_moves(&l, order, best, offsets);
   best = search_small(&l, order, best, offsets);
   for (int i = 0; i < p->n_values; i++)
     p->values[i].offset = l.buffer_of[i] < 0 ? TH_NO_OFFSET : offsets[l.buffer_of[i]];
@@ -260,51 +299,4 @@ th_status th_pass_plan(th_program *program, th_plan_info *info) {
   th_status status = plan(program, arena, info);
   th_arena_destroy(arena);
   return status == TH_OK ? th_plan_check(program) : status;
-}
-
-/* --- checking, from the program alone --- */
-
-static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
-  return a_bytes > 0 && b_bytes > 0 && a < b + b_bytes && b < a + a_bytes;
-}
-
-/* Values that share bytes on purpose: one dies in the step that writes the other over it. */
-static bool handed_over(const th_program *p, int a, int b) {
-  for (int i = 0; i < p->n_steps; i++) {
-    int in = overwritten_input(p, i), out = p->steps[i].out;
-    if (in >= 0 && ((in == a && out == b) || (in == b && out == a))) return p->values[a].offset == p->values[b].offset;
-  }
-  return false;
-}
-
-static th_status check_pair(const th_program *p, int a, int b) {
-  const th_value *v = &p->values[a], *w = &p->values[b];
-  if (v->data || w->data || v->first_step > last_use(w) || w->first_step > last_use(v)) return TH_OK;
-  if (!overlap(v->offset, v->bytes, w->offset, w->bytes) || handed_over(p, a, b)) return TH_OK;
-  return th_fail(TH_ERR_INTERNAL, "arena plan: %s and %s are alive together and overlap", v->name, w->name);
-}
-
-static th_status check_scratch(const th_program *p, int step) {
-  const th_program_step *s = &p->steps[step];
-  if ((uint64_t)s->scratch_offset + s->scratch_bytes > p->arena_bytes)
-    return th_fail(TH_ERR_INTERNAL, "arena plan: the scratch of %s leaves the arena", s->name);
-  for (int i = 0; i < p->n_values; i++) {
-    const th_value *v = &p->values[i];
-    if (v->data || v->first_step > step || last_use(v) < step) continue;
-    if (overlap(v->offset, v->bytes, s->scratch_offset, s->scratch_bytes))
-      return th_fail(TH_ERR_INTERNAL, "arena plan: the scratch of %s overlaps %s", s->name, v->name);
-  }
-  return TH_OK;
-}
-
-th_status th_plan_check(const th_program *program) {
-  for (int a = 0; a < program->n_values; a++) {
-    const th_value *v = &program->values[a];
-    if (v->data) continue;
-    if ((uint64_t)v->offset + v->bytes > program->arena_bytes || v->offset % th_value_align(program, v) != 0)
-      return th_fail(TH_ERR_INTERNAL, "arena plan: %s leaves the arena or is misaligned", v->name);
-    for (int b = a + 1; b < program->n_values; b++) TH_TRY(check_pair(program, a, b));
-  }
-  for (int i = 0; i < program->n_steps; i++) TH_TRY(check_scratch(program, i));
-  return TH_OK;
 }

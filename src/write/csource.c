@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "write/csource_rows.h"
 #include "write/csource_tables.h"
 
 enum { IDENTIFIER = 64 };
@@ -267,6 +268,19 @@ static void print_call(printer *x, int i) {
   th_buf_printf(x->c, "); AFTER(%d);\n", i);
 }
 
+/* One call per layer, or per chain of layers that run line by line. */
+static void print_calls(printer *x) {
+  for (int i = 0; i < x->p->n_steps; i++) {
+    const int segment = th_csource_segment_at(x->p, i);
+    if (segment < 0) {
+      print_call(x, i);
+    } else {
+      th_csource_call_segment(x->p, segment, x->c);
+      i = x->p->segments[segment].last;
+    }
+  }
+}
+
 /* --- variables --- */
 
 static bool has_states(const th_program *p) {
@@ -385,17 +399,18 @@ static th_status print_all(printer *x, th_arena *arena) {
   print_header(x);
   th_buf_printf(x->c,
                 "/* Written by Thimble: the model's constants and its run, one kernel call per layer. */\n"
-                "#include \"%s.h\"\n\n%s#include \"kernel/select.h\"\n\n",
-                x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "");
+                "#include \"%s.h\"\n\n%s#include \"kernel/%s.h\"\n\n",
+                x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "", x->p->n_segments ? "rows" : "select");
   th_buf_printf(x->c,
                 "#ifdef THIMBLE_PROFILE\n#define AFTER(layer) %s_after(layer)\n#else\n"
                 "#define AFTER(layer) ((void)0)\n#endif\n\n",
                 x->lower);
   TH_TRY(th_tables_print(&x->tables, x->p, x->step_name, arena, x->c));
   for (int i = 0; i < x->p->n_steps; i++) print_params(x, i);
+  for (int i = 0; i < x->p->n_segments; i++) TH_TRY(th_csource_stages(x->p, i, x->step_name, &x->tables, x->c));
   print_reset(x);
   th_buf_printf(x->c, "void %s_run(void *arena) {\n  unsigned char *const a = (unsigned char *)arena;\n", x->lower);
-  for (int i = 0; i < x->p->n_steps; i++) print_call(x, i);
+  print_calls(x);
   th_buf_printf(x->c, "}\n");
   TH_TRY(th_buf_status(x->h));
   return th_buf_status(x->c);

@@ -27,6 +27,7 @@ typedef struct kase {
   void *after[THR_STEP_INPUTS];
   int bytes;        /* of an element of the kernel: 1, or 2 for those named s16 */
   uint8_t *written; /* marks of the bytes a copy writes; NULL: all */
+  bool lines_seen;  /* set by the test: it has been run line by line too */
 } kase;
 
 static int32_t between(kase *k, int32_t lo, int32_t hi) {

@@ -3,7 +3,7 @@
  *
  * Output and scratch are exact in size between guard bytes, inputs must stay as they were, and kernels with weights
  * run a second time with the same weights behind a decoder, which must be asked for each weight once, in order. Kernels
- * that may work in place are run in place too.
+ * that may work in place are run in place too, and those that can make single lines are run line by line.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include "../../rt/kernel/ref/fixed_log.h"
 #include "../../rt/kernel/ref/fixed_root.h"
 #include "cases.h"
+#include "eval/chain.h"
 
 enum { CASES = 3000, GUARD = 64, FILL = 0xA5 };
 
@@ -100,16 +101,60 @@ static void run_in_place(const kase *k) {
   }
 }
 
+/* Kernels of rows.def, of which some cases must have come to be run by lines. */
+static bool has_lines(thr_kernel_id kernel) {
+  switch (kernel) {
+#define THR_ROW(id, name, params, form) case THR_KERNEL_##id:
+#include "../../rt/kernel/rows.def"
+#undef THR_ROW
+    return true;
+    default:
+      return false;
+  }
+}
+
+/* A stage of one line each time, alone: its inputs complete or, for the same line again and again, constant. Places in
+ * the arena are exact in size between guard bytes. */
+static void run_by_lines(kase *k) {
+  thr_step step = k->step;
+  thr_stage stage;
+  uint32_t rows = (uint32_t)between(k, 1, 4), at = GUARD;
+  if (thr_row_is_elementwise(step.kernel) && !th_step_make_line(&step, rows)) return;
+  if (!thr_stage_shape(&step, rows, &stage)) return;
+  uint8_t *arena = th_arena_alloc(k->arena, k->in_bytes[0] + k->in_bytes[1] + k->out_bytes + 4 * GUARD);
+  memset(arena, FILL, k->in_bytes[0] + k->in_bytes[1] + k->out_bytes + 4 * GUARD);
+  for (int i = 0; i < stage.inputs; i++) {
+    stage.in[i].lines.at = at;
+    if (k->in_bytes[i] != (size_t)stage.in[i].lines.rows * stage.in[i].lines.bytes) stage.in[i].data = k->in[i];
+    memcpy(arena + at, k->in[i], k->in_bytes[i]);
+    at += (uint32_t)k->in_bytes[i] + GUARD;
+  }
+  stage.out.at = at;
+  assert_int_equal((size_t)stage.out.rows * stage.out.bytes, k->out_bytes);
+  thr_rows_run(thr_stage_of_table, &stage, 1, arena);
+  assert_memory_equal(arena + at, k->expected, k->out_bytes);
+  check_guards(arena + at, k->out_bytes);
+  for (int i = 0; i < stage.inputs; i++) {
+    assert_memory_equal(arena + stage.in[i].lines.at, k->in[i], k->in_bytes[i]);
+    check_guards(arena + stage.in[i].lines.at, k->in_bytes[i]);
+  }
+  k->lines_seen = true;
+}
+
 static void check_kernel(thr_kernel_id kernel, case_fn *make) {
+  bool by_lines = false;
   for (uint64_t i = 0; i < CASES; i++) {
     kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, (uint64_t)kernel), .bytes = 1};
     k.step.kernel = kernel;
     make(&k);
     run_and_check(&k);
+    run_by_lines(&k);
     run_coded(&k);
     run_in_place(&k);
+    by_lines = by_lines || k.lines_seen;
     th_arena_destroy(k.arena);
   }
+  assert_int_equal(by_lines, has_lines(kernel));
 }
 
 #define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
