@@ -19,6 +19,10 @@ const char *thr_status_text(thr_status status) {
       return "needs a kernel that this runtime does not have";
     case THR_ERR_ALIGNMENT:
       return "the blob is not 4-byte aligned";
+    case THR_ERR_SIGNATURE:
+      return "no signature of the expected signer";
+    case THR_ERR_REVISION:
+      return "signed, but of an older revision than is wanted";
   }
   return "unknown status";
 }

@@ -27,7 +27,9 @@ typedef enum thr_status {
   THR_ERR_CHECKSUM,  /* damaged */
   THR_ERR_MALFORMED, /* an offset, size or parameter is out of range */
   THR_ERR_KERNEL,    /* needs a kernel that this runtime does not have */
-  THR_ERR_ALIGNMENT  /* blob is not 4-byte aligned */
+  THR_ERR_ALIGNMENT, /* blob is not 4-byte aligned */
+  THR_ERR_SIGNATURE, /* not signed, or not by who should have */
+  THR_ERR_REVISION   /* signed, but older than what is wanted */
 } thr_status;
 
 typedef struct thr_io_info {
@@ -50,6 +52,23 @@ typedef struct thr_model { /* set by thr_open; plain data, may be copied */
 
 /* `blob` must stay valid and be 4-byte aligned; multipliers are read in place, so the machine must be little-endian. */
 thr_status thr_open(thr_model *model, const void *blob, size_t blob_bytes);
+
+/* Programs received over the air: a signature is checked before anything else in the file is believed. The runtime has
+ * no cryptography; `verify` calls whatever the firmware links. Returns nonzero when `signature` is that of the message;
+ * must not trust any length but these. */
+typedef int thr_verify_fn(void *user, const uint8_t *message, size_t message_bytes, const uint8_t *signature,
+                          size_t signature_bytes);
+enum { THR_SCHEME_ED25519 = 1 }; /* RFC 8032, 64 bytes; 128 to 255 are for schemes of one's own */
+typedef struct thr_signer {
+  thr_verify_fn *verify;
+  void *user;        /* for verify: the public key, say */
+  uint32_t revision; /* files of an older one are refused, so that nobody can bring back an old program */
+  uint8_t scheme;    /* what the file must be signed with */
+} thr_signer;
+/* thr_open() of a signed file (docs/format.md, "Signed programs"). model->blob is its begin. */
+thr_status thr_open_signed(thr_model *model, const void *file, size_t file_bytes, const thr_signer *signer);
+uint32_t thr_signed_revision(const thr_model *model); /* of a model that thr_open_signed has opened */
+
 uint32_t thr_arena_bytes(const thr_model *model); /* tensors and scratch */
 void thr_run(const thr_model *model, void *arena);
 /* Gives variables, which keep their values from run to run, their initial ones. Nothing to do without variables. */
