@@ -8,12 +8,9 @@
 #define THR_VARIANT_H
 
 #include "thr.h"
+#include "thr_form.h"
 
 #define THR_VARIANT_ALIGN 64 /* of packed weights and of scratch */
-
-typedef struct thr_need {
-  size_t packed_bytes, scratch_bytes; /* of all samples together */
-} thr_need;
 
 /* Sample i has its input k at in[k] + i * in_step[k] (step 0: a constant), its output at out + i * out_step. */
 typedef struct thr_batch {

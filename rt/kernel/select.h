@@ -6,6 +6,17 @@
 
 #include "thr_kernels.h"
 
+/* The variants' declarations, by inputs and scratch. */
+#define THR_VARIANT_1_0(name, params, type) void name(const thr_##params##_params *p, const type *in, type *out);
+#define THR_VARIANT_1_1(name, params, type) \
+  void name(const thr_##params##_params *p, const type *in, type *out, void *scratch);
+#define THR_VARIANT_2_0(name, params, type) \
+  void name(const thr_##params##_params *p, const type *a, const type *b, type *out);
+#define THR_VARIANT(kernel, name, params, inputs, scratch, type, folder) \
+  THR_VARIANT_##inputs##_##scratch(thr_##name##_##folder, params, type)
+#include "variants.def"
+#undef THR_VARIANT
+
 /* Microcontrollers without SIMD: Armv6-M, Armv8-M Baseline, Cortex-M3, RISC-V of 32 bits, AVR. */
 #if (defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && !defined(__ARM_FEATURE_DSP)) || \
     (defined(__riscv_xlen) && __riscv_xlen == 32) || defined(__AVR__)

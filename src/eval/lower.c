@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "../../rt/core/fields.h"
+
 #include "eval/lower_internal.h"
 #include "op/op.h"
 
@@ -404,6 +406,11 @@ uint32_t th_value_align(const th_program *program, const th_value *value) {
   if (value->tensor < 0) return 1;
   const size_t bytes = th_dtype_bytes(program->graph->tensors[value->tensor].dtype);
   return bytes > 4 ? 4 : (uint32_t)bytes;
+}
+
+uint32_t th_step_scratch_align(const th_program_step *step) {
+  const uint32_t align = step->form != THR_FORM_NONE ? 4 : thr_kernel_about(step->step.kernel)->scratch_align;
+  return align > 1 ? align : 1;
 }
 
 int th_program_value(const th_program *program, int tensor) {

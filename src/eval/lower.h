@@ -8,6 +8,7 @@
 
 #include "ir/graph.h"
 #include "thr.h"
+#include "thr_form.h"
 
 typedef struct th_value { /* an activation buffer; several graph tensors may share one (reshape) */
   int tensor;             /* graph id of the (first) tensor */
@@ -41,7 +42,12 @@ typedef struct th_program_step {
   bool raw;                /* its weights must not be coded */
   uint32_t scratch_bytes;  /* as the step stands; recomputed by whoever codes the weights */
   uint32_t scratch_offset; /* in the arena; set by th_pass_plan; 0 when scratch_bytes is 0 */
+  thr_form_id form;        /* that runs the step in compiled C (eval/form.h), from `packed`; NONE: the kernel does */
+  const void *packed;
+  uint32_t packed_bytes;
 } th_program_step;
+
+typedef enum th_goal { TH_FOR_SIZE, TH_FOR_SPEED, TH_FOR_RAM } th_goal;
 
 /* Steps that run as one chain, line by line (thr_rows.h, eval/chain.h). Their values live from the first step to the
  * last. */
@@ -60,6 +66,7 @@ typedef struct th_program {
   th_segment *segments;                       /* in order; set by th_pass_segments, none before */
   int n_segments;
   int *value_of;        /* per graph tensor; see th_program_value */
+  th_goal goal;         /* of whoever chose forms and coders: compilers get it too */
   uint32_t arena_bytes; /* after planning: tensors + scratch */
 } th_program;
 
@@ -70,6 +77,8 @@ th_status th_lower(const th_graph *graph, th_program **program);
 th_status th_lower_mixed(const th_graph *graph, th_program **program);
 /* Bytes at a multiple of which a value must lie in the arena: those of one element. */
 uint32_t th_value_align(const th_program *program, const th_value *value);
+/* The same of a step's scratch. */
+uint32_t th_step_scratch_align(const th_program_step *step);
 /* Bytes that it takes in the arena. */
 static inline uint32_t th_value_room(const th_value *value) {
   return value->kept ? value->kept * value->line_bytes : value->bytes;

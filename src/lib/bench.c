@@ -116,21 +116,21 @@ static int64_t count_different(const trial *t) {
 
 static th_status count_layers(th_bench_run *b, const trial *t, const char *dir, const th_context *ctx,
                               th_arena *arena) {
+  const th_goal goal = b->deployed.program->goal;
   th_firmware_result unused;
   const int layers = b->deployed.program->n_steps;
   if (!b->firmware.instructions) return TH_OK; /* no counter there */
   b->layer_instructions = TH_ARRAY(arena, uint64_t, layers);
   if (!b->layer_instructions) return TH_ERR_RESOURCE;
-  TH_TRY(th_firmware_build(dir, b->target, TH_FIRMWARE_PROFILE, &unused));
+  TH_TRY(th_firmware_build(dir, b->target, goal, TH_FIRMWARE_PROFILE, &unused));
   return th_firmware_profile(dir, b->target, t->inputs, t->in_bytes, t->out_bytes, layers, b->layer_instructions, ctx);
 }
 
 static th_status run_firmware(th_bench_run *b, const th_model *m, const th_settings *s, trial *t, const char *dir,
                               const th_context *ctx, th_arena *arena) {
-  const th_encode_options coders = th_compile_coders(s);
   TH_TRY(th_compile_firmware(m, s, dir));
-  TH_TRY(th_deploy(m->graph, &coders, &b->deployed));
-  TH_TRY(th_firmware_build(dir, b->target, TH_FIRMWARE_PLAIN, &b->firmware));
+  TH_TRY(th_compile_deploy(m, s, &b->deployed));
+  TH_TRY(th_firmware_build(dir, b->target, th_compile_goal(s), TH_FIRMWARE_PLAIN, &b->firmware));
   TH_TRY(th_firmware_run(dir, b->target, t->samples, t->inputs, t->in_bytes, t->device, t->out_bytes, true, ctx,
                          &b->firmware));
   return count_layers(b, t, dir, ctx, arena);

@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "encode/program.h"
+#include "eval/form.h"
+#include "lib/choose.h"
 #include "lib/deploy.h"
 #include "report/result.h"
 #include "report/table.h"
@@ -43,6 +45,11 @@ th_status th_compile_check_name(const th_settings *compile) {
   return TH_OK;
 }
 
+th_goal th_compile_goal(const th_settings *compile) {
+  static const th_goal goals[] = {TH_FOR_SPEED, TH_FOR_SIZE, TH_FOR_RAM}; /* speed|size|ram */
+  return goals[th_settings_choice(compile, "optimize")];
+}
+
 th_encode_options th_compile_coders(const th_settings *compile) {
   static const uint32_t coders[] = {0,
                                     1u << THR_CODER_RAW,
@@ -52,7 +59,8 @@ th_encode_options th_compile_coders(const th_settings *compile) {
                                     1u << THR_CODER_RANGE,
                                     TH_CODERS_ALL};
   /* auto|raw|bitpack|huffman|gap|range|smallest */
-  const uint32_t chosen = coders[th_settings_choice(compile, "coder")];
+  uint32_t chosen = coders[th_settings_choice(compile, "coder")];
+  if (chosen == 0 && th_compile_goal(compile) == TH_FOR_SPEED) chosen = 1u << THR_CODER_RAW;
   return (th_encode_options){.coders = chosen, .code_channels = chosen == TH_CODERS_ALL};
 }
 
@@ -66,12 +74,22 @@ th_status th_compile_blob(const th_model *model, const th_settings *compile, th_
   return status == TH_OK ? th_buf_status(blob) : status;
 }
 
+th_status th_compile_deploy(const th_model *model, const th_settings *compile, th_deployed *d) {
+  const th_target *target = th_target_find(th_settings_text(compile, "target"));
+  const th_encode_options o = th_compile_coders(compile);
+  if (!target) return TH_ERR_USAGE;
+  TH_TRY(th_deploy(model->graph, &o, d));
+  th_status status = th_choose(d, target, th_compile_goal(compile));
+  if (status == TH_OK) status = th_pass_plan(d->program, &d->plan);
+  if (status != TH_OK) th_deployed_free(d);
+  return status;
+}
+
 static th_status write_package(const th_model *model, const th_settings *compile, const char *as, const char *dir) {
   TH_TRY(th_compile_check_name(compile));
   TH_TRY(need_integer(model));
-  th_encode_options o = th_compile_coders(compile);
   th_deployed d;
-  TH_TRY(th_deploy(model->graph, &o, &d));
+  TH_TRY(th_compile_deploy(model, compile, &d));
   th_status status =
       th_package_write(d.program, as, th_settings_text(compile, "name"), th_settings_text(compile, "target"), dir);
   th_deployed_free(&d);
@@ -86,16 +104,18 @@ th_status th_compile_firmware(const th_model *model, const th_settings *compile,
 
 static void write_steps(const th_deployed *d, th_result *r) {
   th_json *layers = th_json_add_array(r->json, "layers");
-  th_table *t = th_table_create(r->arena, "<layer|<coder|weights|bytes|tables|bias|scales|bits/weight");
+  th_table *t = th_table_create(r->arena, "<layer|<coder or form|weights|bytes|tables|bias|scales|bits/weight");
   char number[32];
   for (int i = 0; i < d->program->n_steps; i++) {
     const th_program_step *s = &d->program->steps[i];
     const th_step_bytes *b = &d->bytes[i];
     if (!s->weight_count) continue;
+    const th_form *form = th_form_of(s->form);
     double bits = 8.0 * (b->weights + b->table) / s->weight_count;
     th_json *o = th_json_add_object(layers, NULL);
     th_json_add_string(o, "name", s->name);
     th_json_add_string(o, "coder", th_coder_name(b->coder));
+    if (form) th_json_add_string(o, "form", form->name);
     th_json_add_int(o, "weights", s->weight_count);
     th_json_add_int(o, "weight_bytes", b->weights);
     th_json_add_int(o, "table_bytes", b->table);
@@ -103,7 +123,7 @@ static void write_steps(const th_deployed *d, th_result *r) {
     th_json_add_int(o, "scale_bytes", b->requant);
     th_json_add_number(o, "bits_per_weight", bits);
     th_table_cell(t, "%s", s->name);
-    th_table_cell(t, "%s", th_coder_name(b->coder));
+    th_table_cell(t, "%s", form ? form->name : th_coder_name(b->coder));
     th_table_cell(t, "%s", th_thousands(number, s->weight_count));
     th_table_cell(t, "%s", th_thousands(number, b->weights));
     th_table_cell(t, "%u", (unsigned)b->table);
@@ -115,9 +135,8 @@ static void write_steps(const th_deployed *d, th_result *r) {
 }
 
 static th_status describe(const th_model *model, const th_settings *compile, int64_t bytes, th_result *r) {
-  th_encode_options o = th_compile_coders(compile);
   th_deployed d;
-  TH_TRY(th_deploy(model->graph, &o, &d));
+  TH_TRY(th_compile_deploy(model, compile, &d));
   char a[32];
   write_steps(&d, r);
   th_json_add_int(r->json, "bytes", bytes);

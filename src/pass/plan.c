@@ -63,11 +63,6 @@ static void join_buffers(const th_program *p, layout *l, int into, int value) {
     if (l->buffer_of[i] == from) l->buffer_of[i] = into;
 }
 
-static uint32_t scratch_align(const th_program_step *s) {
-  const uint32_t align = thr_kernel_about(s->step.kernel)->scratch_align;
-  return align > 1 ? align : 1;
-}
-
 static th_status add_trails(const th_program *p, th_arena *arena, layout *l) {
   th_chain chain;
   l->trails = TH_ARRAY(arena, trail, p->n_segments * 2 * THR_STAGES_MOST + 1);
@@ -100,7 +95,7 @@ static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
       join_buffers(p, l, l->buffer_of[in], p->steps[i].out);
     l->scratch_of[i] = -1;
     if (p->steps[i].scratch_bytes == 0) continue;
-    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, scratch_align(&p->steps[i]), 0, l->n, false};
+    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, th_step_scratch_align(&p->steps[i]), 0, l->n, false};
     l->scratch_of[i] = l->n++;
   }
   const uint64_t peak = th_peak_bytes(p);

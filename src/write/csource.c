@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/form.h"
 #include "write/csource_rows.h"
 #include "write/csource_tables.h"
 
@@ -73,6 +74,7 @@ static void print_weighted(printer *x, const th_program_step *s, const thr_weigh
                            const thr_requant *q) {
   th_buf *b = x->c;
   const th_step_tables t = th_tables_of_step(&x->tables, s);
+  if (s->form != THR_FORM_NONE) return; /* weights, biases and multipliers are in its packed table */
   th_buf_printf(b, "\n  .weights = {.data = %s, .bytes = %lu,", t.weights, (unsigned long)w->bytes);
   if (w->decode) th_buf_printf(b, " .decode = %s,", th_decoder_name(w->decode));
   if (t.table) th_buf_printf(b, " .table = %s, .table_bytes = %u,", t.table, w->table_bytes);
@@ -244,21 +246,31 @@ static void print_input(printer *x, int value) {
     th_buf_printf(x->c, ", (const void *)(a + %lu)", (unsigned long)v->offset);
 }
 
-static void print_call(printer *x, int i) {
+/* thr_NAME(&params: the form that runs the step, or its kernel. Returns whether the function takes scratch. */
+static bool print_function(printer *x, int i) {
   const th_program_step *s = &x->p->steps[i];
-  const th_value *out = &x->p->values[s->out];
-  bool scratch = false;
+  const th_form *form = th_form_of(s->form);
+  if (form) {
+    const char *packed = th_tables_of_step(&x->tables, s).packed;
+    th_buf_printf(x->c, "  thr_%s(&%s, %s", form->name, x->step_name[i], packed);
+    return true;
+  }
   switch (s->step.kernel) {
 #define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) \
   case THR_KERNEL_##id:                                                    \
-    scratch = has_scratch;                                                 \
     th_buf_printf(x->c, "  thr_%s(&%s", #name, x->step_name[i]);           \
-    break;
+    return has_scratch;
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
     default:
-      break;
+      return false;
   }
+}
+
+static void print_call(printer *x, int i) {
+  const th_program_step *s = &x->p->steps[i];
+  const th_value *out = &x->p->values[s->out];
+  const bool scratch = print_function(x, i);
   for (int k = 0; k < s->n_in; k++) print_input(x, s->in[k]);
   th_buf_printf(x->c, ", (void *)(a + %lu)", (unsigned long)out->offset);
   if (scratch && s->scratch_bytes > 0)
@@ -394,13 +406,20 @@ static th_status name_steps(printer *x, th_arena *arena) {
   return TH_OK;
 }
 
+static bool has_forms(const th_program *p) {
+  for (int i = 0; i < p->n_steps; i++)
+    if (p->steps[i].form != THR_FORM_NONE) return true;
+  return false;
+}
+
 static th_status print_all(printer *x, th_arena *arena) {
   TH_TRY(name_steps(x, arena));
   print_header(x);
   th_buf_printf(x->c,
                 "/* Written by Thimble: the model's constants and its run, one kernel call per layer. */\n"
-                "#include \"%s.h\"\n\n%s#include \"kernel/%s.h\"\n\n",
-                x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "", x->p->n_segments ? "rows" : "select");
+                "#include \"%s.h\"\n\n%s#include \"kernel/%s.h\"\n%s\n",
+                x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "", x->p->n_segments ? "rows" : "select",
+                has_forms(x->p) ? "#include \"thr_form.h\"\n" : "");
   th_buf_printf(x->c,
                 "#ifdef THIMBLE_PROFILE\n#define AFTER(layer) %s_after(layer)\n#else\n"
                 "#define AFTER(layer) ((void)0)\n#endif\n\n",

@@ -42,6 +42,10 @@ static const char *add(collector *k, const char *step, const char *what, const c
 static th_status collect_step(collector *k, const th_program_step *s, const char *name, th_step_tables *t) {
   thr_step step = s->step;
   uint32_t channels, row_elems;
+  if (s->form != THR_FORM_NONE) { /* all its constants are in one table */
+    t->packed = add(k, name, "packed", "uint32_t", s->packed, s->packed_bytes / 4, 4);
+    return t->packed ? TH_OK : TH_ERR_RESOURCE;
+  }
   const thr_weights *w = thr_step_weights(&step);
   if (!w) return TH_OK;
   thr_step_weight_rows(&step, &channels, &row_elems);
@@ -90,7 +94,9 @@ static th_status collect(th_tables *t, const th_program *p, const char *const *s
 /* --- printing --- */
 
 static void print_element(th_buf *c, const th_table *o, size_t i) {
-  if (!strcmp(o->type, "int32_t")) {
+  if (!strcmp(o->type, "uint32_t")) {
+    th_buf_printf(c, "0x%lxu", (unsigned long)((const uint32_t *)o->data)[i]);
+  } else if (!strcmp(o->type, "int32_t")) {
     int32_t v = ((const int32_t *)o->data)[i];
     if (v == INT32_MIN)
       th_buf_printf(c, "-2147483647 - 1");

@@ -8,7 +8,7 @@
 #include "eval/lower.h"
 
 typedef struct th_step_tables { /* identifiers; NULL when the step has no such table */
-  const char *weights, *table, *bias, *mult, *shift, *index, *channels;
+  const char *weights, *table, *bias, *mult, *shift, *index, *channels, *packed;
 } th_step_tables;
 
 typedef struct th_table th_table;

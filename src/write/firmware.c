@@ -56,11 +56,11 @@ static th_status push_sources(th_command *c, th_arena *arena, const char *dir, c
   return TH_OK;
 }
 
-static th_status compile(th_arena *arena, const char *dir, const th_target *t, th_firmware_kind kind) {
+static th_status compile(th_arena *arena, const char *dir, const th_target *t, th_goal goal, th_firmware_kind kind) {
   const th_family *f = th_target_family(t);
   th_command c = {0};
   th_command_push(&c, f->compiler);
-  TH_TRY(th_command_words(&c, arena, TH_TARGET_LEVEL));
+  th_command_push(&c, th_goal_flag(goal));
   TH_TRY(th_command_words(&c, arena, t->flags));
   TH_TRY(th_command_words(&c, arena, "-std=c99 -Wall -Wextra -I. -Irt -Irt/include"));
   TH_TRY(th_command_words(&c, arena, "-ffunction-sections -fdata-sections"));
@@ -79,13 +79,14 @@ static th_status compile(th_arena *arena, const char *dir, const th_target *t, t
   return status;
 }
 
-th_status th_firmware_build(const char *dir, const char *target, th_firmware_kind kind, th_firmware_result *result) {
+th_status th_firmware_build(const char *dir, const char *target, th_goal goal, th_firmware_kind kind,
+                            th_firmware_result *result) {
   const th_target *t = th_target_find(target);
   th_arena *arena = t ? th_arena_create() : NULL;
   if (!arena) return t ? TH_ERR_RESOURCE : TH_ERR_USAGE;
   *result = (th_firmware_result){0};
   const char *path = th_path_join(arena, dir, th_firmware_file(target, kind));
-  th_status status = path ? compile(arena, dir, t, kind) : TH_ERR_RESOURCE;
+  th_status status = path ? compile(arena, dir, t, goal, kind) : TH_ERR_RESOURCE;
   if (status == TH_OK && !th_target_is_host(t)) status = th_firmware_sizes(arena, path, dir, result);
   th_arena_destroy(arena);
   return status;

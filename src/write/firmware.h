@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "write/targets.h"
 
 typedef enum th_firmware_kind {
   TH_FIRMWARE_PLAIN,
@@ -48,7 +49,8 @@ const char *th_firmware_file(const char *target, th_firmware_kind kind);
 
 /* Compiles the folder and reads the sizes (section to ram) of the linked file. The host target gives no sizes.
  * Compiler messages become the error message. */
-th_status th_firmware_build(const char *dir, const char *target, th_firmware_kind kind, th_firmware_result *result);
+th_status th_firmware_build(const char *dir, const char *target, th_goal goal, th_firmware_kind kind,
+                            th_firmware_result *result);
 
 /* Sections and sizes of a 32-bit ELF file, System V ABI, chapter 4. Symbols of the C files in `dir` that are none of
  * the example's count as the model's. */

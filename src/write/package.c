@@ -219,7 +219,7 @@ th_status th_package_write(const th_program *program, const char *as, const char
   th_csource_identifier(name, true, k.upper, sizeof k.upper);
   k.arena = th_arena_create();
   if (!k.arena) return TH_ERR_RESOURCE;
-  k.flags = th_arena_printf(k.arena, TH_TARGET_LEVEL " %s", k.target->flags);
+  k.flags = th_arena_printf(k.arena, "%s %s", th_goal_flag(program->goal), k.target->flags);
   th_status status =
       !k.flags ? TH_ERR_RESOURCE
                : print_model(&k); /* first: only this can fail on what the program holds; nothing is written yet */

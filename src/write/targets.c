@@ -88,3 +88,17 @@ const char *th_target_command(const th_target *target, const char *firmware, boo
   th_buf_free(&text);
   return command;
 }
+
+bool th_target_runs(const th_target *target, const char *folder) {
+  const size_t n = strlen(folder);
+  for (const char *word = target->kernels; *word; word += strspn(word, " ")) {
+    const size_t length = strcspn(word, " ");
+    if (length == n && memcmp(word, folder, n) == 0) return true;
+    word += length;
+  }
+  return false;
+}
+
+const char *th_goal_flag(th_goal goal) {
+  return goal == TH_FOR_SPEED ? "-O2" : "-Os";
+}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "eval/lower.h"
 
 typedef struct th_family { /* lists are separated by single spaces */
   const char *name, *compiler, *link_flags;
@@ -17,17 +18,19 @@ typedef struct th_family { /* lists are separated by single spaces */
 typedef struct th_target {
   const char *name, *what, *family;
   const char *flags;       /* of the compiler, for the processor; separated by single spaces */
+  const char *kernels;     /* folders of rt/kernel whose variants and forms it runs, separated by single spaces */
   const char *machine;     /* of the emulator */
   int hertz;               /* of the counter there: a tick is 1e9 / hertz instructions when counting */
   const char *flash, *ram; /* "ORIGIN = ..., LENGTH = ..." */
 } th_target;
 
-#define TH_TARGET_LEVEL "-Os" /* what is asked of the optimizer */
+const char *th_goal_flag(th_goal goal); /* what is asked of the compiler's optimizer: "-O2" */
 
 const th_target *th_target_list(int i);            /* NULL past the last */
 const th_target *th_target_find(const char *name); /* NULL, with the error recorded, when unknown */
 const th_family *th_target_family(const th_target *target);
 bool th_target_is_host(const th_target *target);
+bool th_target_runs(const th_target *target, const char *folder); /* of rt/kernel */
 /* What runs the linked file `firmware` under emulation, as words with single spaces between; NULL: no memory. count:
  * so that the board's counter counts instructions. */
 const char *th_target_command(const th_target *target, const char *firmware, bool count, th_arena *arena);

@@ -2,8 +2,9 @@
 # rt/ and src/write/templates/ becomes a C array (cmake/embed.cmake). SPDX-License-Identifier: Apache-2.0
 file(GLOB EMBEDDED_FILES CONFIGURE_DEPENDS LIST_DIRECTORIES false RELATIVE ${CMAKE_SOURCE_DIR}
   rt/include/*.h rt/core/*.c rt/core/*.h rt/core/*.def rt/decode/*.c rt/decode/*.h rt/decode/*.def
-  rt/kernel/*.h rt/kernel/*.def rt/kernel/ref/*.c rt/kernel/ref/*.h rt/kernel/small/*.c rt/kernel/small/*.h LICENSE src/write/templates/*.in
+  rt/kernel/*.h rt/kernel/*.def rt/kernel/*/*.c rt/kernel/*/*.h LICENSE src/write/templates/*.in
   src/write/templates/*/*.in)
+list(FILTER EMBEDDED_FILES EXCLUDE REGEX "rt/kernel/x86/|_pack\\.[ch]$") # what the host alone runs
 list(SORT EMBEDDED_FILES)
 list(TRANSFORM EMBEDDED_FILES PREPEND ${CMAKE_SOURCE_DIR}/ OUTPUT_VARIABLE EMBEDDED_PATHS)
 list(JOIN EMBEDDED_FILES "|" EMBEDDED_LIST)

@@ -17,6 +17,7 @@
 #include "../../rt/core/parse.h"
 #include "../../rt/kernel/ref/fixed_log.h"
 #include "../../rt/kernel/ref/fixed_root.h"
+#include "../../rt/kernel/select.h"
 #include "cases.h"
 #include "eval/chain.h"
 
@@ -38,14 +39,16 @@ static void check_guards(const uint8_t *p, size_t n) {
   }
 }
 
-static void run_and_check(kase *k) {
+typedef void run_fn(const thr_step *step, const void *const *in, void *out, void *scratch);
+
+static void run_and_check(kase *k, run_fn *run) {
   uint8_t *out = guarded(k->arena, k->out_bytes);
   const uint32_t scratch_bytes = thr_step_scratch_bytes(&k->step);
   uint8_t *scratch = guarded(k->arena, scratch_bytes);
   const void *in[THR_STEP_INPUTS] = {NULL};
   for (int i = 0; i < THR_STEP_INPUTS; i++)
     if (k->in[i]) in[i] = memcpy(guarded(k->arena, k->in_bytes[i]), k->in[i], k->in_bytes[i]);
-  thr_step_run(&k->step, in, out, scratch);
+  run(&k->step, in, out, scratch);
   check_guards(out, k->out_bytes);
   check_guards(scratch, scratch_bytes);
   for (int i = 0; i < THR_STEP_INPUTS; i++) {
@@ -74,20 +77,20 @@ static int32_t dot_plainly(thr_stream *stream, const int8_t *x, uint32_t n, int3
   return acc;
 }
 
-static void run_coded(kase *k) {
+static void run_coded(kase *k, run_fn *run) {
   thr_weights *w = thr_step_weights(&k->step);
   if (!w) return;
   const uint32_t raw = thr_step_scratch_bytes(&k->step);
   if (thr_kernel_about(k->step.kernel)->scratch_align <= 1) assert_int_equal(raw, 0);
   w->decode = decode_plainly;
   assert_in_range(thr_step_scratch_bytes(&k->step) - raw, 1, w->bytes);
-  run_and_check(k);
+  run_and_check(k, run);
   w->dot = dot_plainly; /* for kernels that know it */
-  run_and_check(k);
+  run_and_check(k, run);
 }
 
 /* Kernels whose row says so promise that the output may take the place of an operand of its size. */
-static void run_in_place(const kase *k) {
+static void run_in_place(const kase *k, run_fn *run) {
   const thr_kernel_row *about = thr_kernel_about(k->step.kernel);
   for (int i = 0; about->over && i < about->inputs; i++) {
     if (k->in_bytes[i] != k->out_bytes) continue;
@@ -96,7 +99,7 @@ static void run_in_place(const kase *k) {
     memcpy(out, k->in[i], k->out_bytes);
     memcpy(in, k->in, sizeof in);
     in[i] = out;
-    thr_step_run(&k->step, in, out, NULL);
+    run(&k->step, in, out, NULL);
     assert_memory_equal(out, k->expected, k->out_bytes);
   }
 }
@@ -141,28 +144,43 @@ static void run_by_lines(kase *k) {
   k->lines_seen = true;
 }
 
-static void check_kernel(thr_kernel_id kernel, case_fn *make) {
+static void check_kernel(thr_kernel_id kernel, case_fn *make, run_fn *run) {
   bool by_lines = false;
   for (uint64_t i = 0; i < CASES; i++) {
     kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, (uint64_t)kernel), .bytes = 1};
     k.step.kernel = kernel;
     make(&k);
-    run_and_check(&k);
-    run_by_lines(&k);
-    run_coded(&k);
-    run_in_place(&k);
+    run_and_check(&k, run);
+    if (run == thr_step_run) run_by_lines(&k);
+    run_coded(&k, run);
+    run_in_place(&k, run);
     by_lines = by_lines || k.lines_seen;
     th_arena_destroy(k.arena);
   }
-  assert_int_equal(by_lines, has_lines(kernel));
+  assert_int_equal(by_lines, run == thr_step_run && has_lines(kernel));
 }
 
 #define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
   static void test_##name(void **state) {                              \
-    check_kernel(THR_KERNEL_##id, case_##name);                        \
+    check_kernel(THR_KERNEL_##id, case_##name, thr_step_run);          \
   }
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
+
+/* The variants of variants.def, whatever select.h chooses here: the same cases, called by name. */
+#define CALL_1_0(function, params) function(&step->p.params, in[0], out)
+#define CALL_1_1(function, params) function(&step->p.params, in[0], out, scratch)
+#define CALL_2_0(function, params) function(&step->p.params, in[0], in[1], out)
+#define THR_VARIANT(kernel, name, params, inputs, has_scratch, type, folder)                                 \
+  static void run_##name##_##folder(const thr_step *step, const void *const *in, void *out, void *scratch) { \
+    (void)scratch;                                                                                           \
+    CALL_##inputs##_##has_scratch(thr_##name##_##folder, params);                                            \
+  }                                                                                                          \
+  static void test_##name##_##folder(void **state) {                                                         \
+    check_kernel(THR_KERNEL_##kernel, case_##name, run_##name##_##folder);                                   \
+  }
+#include "../../rt/kernel/variants.def"
+#undef THR_VARIANT
 
 /* --- the primitives, over millions of values --- */
 
@@ -245,6 +263,9 @@ int main(void) {
 #define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) cmocka_unit_test(test_##name),
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
+#define THR_VARIANT(kernel, name, params, inputs, has_scratch, type, folder) cmocka_unit_test(test_##name##_##folder),
+#include "../../rt/kernel/variants.def"
+#undef THR_VARIANT
       cmocka_unit_test(test_products), cmocka_unit_test(test_shifts), cmocka_unit_test(test_exponential),
       cmocka_unit_test(test_root_and_logarithm), cmocka_unit_test(test_clz)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "encode/program.h"
 #include "eval/eval.h"
+#include "eval/form.h"
 #include "op/op.h"
 #include "pass/plan.h"
 #include "write/csource.h"
@@ -166,7 +167,23 @@ static void close_network(fixture *f) {
   th_graph_destroy(f->g);
 }
 
-static void run_on(const char *target, uint64_t networks) {
+/* Steps that a form can run get one; none is left out for what it costs. */
+static void arrange(fixture *f) {
+  int arranged = 0;
+  const th_form *form;
+  for (int i = 0; i < f->p->n_steps; i++)
+    for (int k = 0; (form = th_form_nth(k)); k++) {
+      bool possible = false;
+      if (f->p->steps[i].form != THR_FORM_NONE || form->kernel != f->p->steps[i].step.kernel) continue;
+      must(th_step_arrange(f->p, i, form, &possible));
+      arranged += possible;
+    }
+  assert_true(arranged > 0);
+  f->p->goal = TH_FOR_SPEED;
+  must(th_pass_plan(f->p, NULL));
+}
+
+static void run_on(const char *target, th_goal goal, uint64_t networks) {
   const char *why;
   if (!th_firmware_available(target, true, &why)) {
     th_error_clear();
@@ -178,8 +195,9 @@ static void run_on(const char *target, uint64_t networks) {
     th_firmware_result r;
     open_network(&f, seed, target);
     evaluate(&f);
+    if (goal == TH_FOR_SPEED) arrange(&f);
     must(th_csource_write_folder(f.p, "Net 1", target, f.dir));
-    must(th_firmware_build(f.dir, target, TH_FIRMWARE_PLAIN, &r));
+    must(th_firmware_build(f.dir, target, goal, TH_FIRMWARE_PLAIN, &r));
     must(th_firmware_run(f.dir, target, SAMPLES, f.in, f.in_bytes, f.got, f.out_bytes, true, NULL, &r));
     assert_memory_equal(f.got, f.want, sizeof f.want);
     if (r.flash_bytes > 0) { /* measured on a microcontroller: all plausible, RAM holds the arena */
@@ -194,36 +212,45 @@ static void run_on(const char *target, uint64_t networks) {
 }
 
 static void host_gives_the_same_bytes(void **state) {
-  run_on("host", 3);
+  run_on("host", TH_FOR_SIZE, 3);
+}
+
+static void forms_on_the_host_give_the_same_bytes(void **state) {
+  run_on("host", TH_FOR_SPEED, 3);
+}
+
+static void forms_on_cortex_m4_give_the_same_bytes(void **state) {
+  run_on("cortex-m4", TH_FOR_SPEED, 3);
 }
 
 static void cortex_m0plus_gives_the_same_bytes(void **state) {
-  run_on("cortex-m0plus", 1);
+  run_on("cortex-m0plus", TH_FOR_SIZE, 1);
 }
 
 static void cortex_m4_gives_the_same_bytes(void **state) {
-  run_on("cortex-m4", 3);
+  run_on("cortex-m4", TH_FOR_SIZE, 3);
 }
 
 static void cortex_m7_gives_the_same_bytes(void **state) {
-  run_on("cortex-m7", 1);
+  run_on("cortex-m7", TH_FOR_SIZE, 1);
 }
 
 static void cortex_m33_gives_the_same_bytes(void **state) {
-  run_on("cortex-m33", 1);
+  run_on("cortex-m33", TH_FOR_SIZE, 1);
 }
 
 static void cortex_m55_gives_the_same_bytes(void **state) {
-  run_on("cortex-m55", 1);
+  run_on("cortex-m55", TH_FOR_SIZE, 1);
 }
 
 static void rv32imc_gives_the_same_bytes(void **state) {
-  run_on("rv32imc", 1);
+  run_on("rv32imc", TH_FOR_SIZE, 1);
 }
 
 static void compiles_without_a_warning(void **state) {
   fixture f;
   open_network(&f, 4, "strict");
+  arrange(&f);
   must(th_csource_write_folder(f.p, "strict", "host", f.dir));
   const char *const compilers[] = {"gcc", "clang"};
   for (int i = 0; i < 2; i++) {
@@ -257,9 +284,9 @@ static void layers_are_counted(void **state) {
     open_network(&f, 1, "layers");
     assert_true(f.p->n_steps < 100);
     must(th_csource_write_folder(f.p, "net", targets[i], f.dir));
-    must(th_firmware_build(f.dir, targets[i], TH_FIRMWARE_PLAIN, &r));
+    must(th_firmware_build(f.dir, targets[i], TH_FOR_SIZE, TH_FIRMWARE_PLAIN, &r));
     must(th_firmware_run(f.dir, targets[i], 1, f.in, f.in_bytes, f.got, f.out_bytes, true, NULL, &r));
-    must(th_firmware_build(f.dir, targets[i], TH_FIRMWARE_PROFILE, &unused));
+    must(th_firmware_build(f.dir, targets[i], TH_FOR_SIZE, TH_FIRMWARE_PROFILE, &unused));
     must(th_firmware_profile(f.dir, targets[i], f.in, f.in_bytes, f.out_bytes, f.p->n_steps, layer, NULL));
     for (int k = 0; k < f.p->n_steps; k++) sum += layer[k];
     assert_true(sum > r.instructions * 9 / 10 && sum < r.instructions * 11 / 10);
@@ -325,7 +352,7 @@ static void float_borders_give_the_same_bytes(void **state) {
     if (!th_firmware_available(targets[i], true, NULL)) continue;
     snprintf(dir, sizeof dir, "%s/test_csource/float-%s", THIMBLE_BINARY_DIR, targets[i]);
     must(th_csource_write_folder(p, "g", targets[i], dir));
-    must(th_firmware_build(dir, targets[i], TH_FIRMWARE_PLAIN, &r));
+    must(th_firmware_build(dir, targets[i], TH_FOR_SIZE, TH_FIRMWARE_PLAIN, &r));
     must(th_firmware_run(dir, targets[i], SAMPLES, in, 28, got, 28, false, NULL, &r));
     assert_memory_equal(got, want, sizeof want);
   }
@@ -354,7 +381,8 @@ static void refusals_say_why(void **state) {
   assert_string_equal(th_error_message(), "unknown target \"cortex-m5\"; did you mean \"cortex-m4\"?");
   th_error_clear();
   th_firmware_result r;
-  th_status status = th_firmware_build(THIMBLE_BINARY_DIR "/test_csource/none", "host", TH_FIRMWARE_PLAIN, &r);
+  th_status status =
+      th_firmware_build(THIMBLE_BINARY_DIR "/test_csource/none", "host", TH_FOR_SIZE, TH_FIRMWARE_PLAIN, &r);
   assert_int_not_equal(status, TH_OK);
   th_error_clear();
 }
@@ -369,6 +397,8 @@ int main(void) {
       cmocka_unit_test(cortex_m55_gives_the_same_bytes),
       cmocka_unit_test(rv32imc_gives_the_same_bytes),
       cmocka_unit_test(layers_are_counted),
+      cmocka_unit_test(forms_on_the_host_give_the_same_bytes),
+      cmocka_unit_test(forms_on_cortex_m4_give_the_same_bytes),
       cmocka_unit_test(compiles_without_a_warning),
       cmocka_unit_test(copies_only_what_is_needed),
       cmocka_unit_test(float_borders_give_the_same_bytes),

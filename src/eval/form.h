@@ -1,0 +1,33 @@
+/* The forms of rt/kernel/forms.def as a table, and steps of a program whose constants are arranged for one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TH_EVAL_FORM_H
+#define TH_EVAL_FORM_H
+
+#include "eval/lower.h"
+
+typedef struct th_form {
+  thr_form_id id;
+  const char *name;   /* "conv2d_1x1_s8_dsp": file and function without the prefix */
+  const char *folder; /* of rt/kernel: the kind of processor it is made for */
+  thr_kernel_id kernel;
+  int inputs;
+} th_form;
+
+/* The i-th form, 0, 1, ...; NULL past the last. th_form_of: NULL for THR_FORM_NONE. */
+const th_form *th_form_nth(int i);
+const th_form *th_form_of(thr_form_id id);
+
+/* The three functions over steps. `step` has raw weights (th_step_raw); need is false when its kernel is another. */
+bool th_form_need(const th_form *form, const thr_step *step, thr_need *need);
+void th_form_pack(const th_form *form, const thr_step *step, void *packed);
+void th_form_run(const th_form *form, const thr_step *step, const void *packed, const void *const *in, void *out,
+                 void *scratch);
+
+/* The step with its constants as lowering made them: raw weights, biases not narrowed. Arrays belong to `arena`. */
+th_status th_step_raw(const th_program_step *s, th_arena *arena, thr_step *step);
+
+/* Arranges the step's constants for a form, in the program's arena, and sets form, packed and scratch_bytes.
+ * *possible: false, and nothing changed, when the form cannot run it. */
+th_status th_step_arrange(th_program *program, int step, const th_form *form, bool *possible);
+
+#endif
