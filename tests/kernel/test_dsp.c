@@ -44,7 +44,7 @@ static void test_short_scale(void **state) {
   int fitted = 0, fitted_relu = 0;
   for (int i = 0; i < ROUNDS; i++) {
     const int32_t x = any_int32(&rng), mult = th_rng_below(&rng, 4) ? any_int32(&rng) : 1 << 30;
-    const int shift = (int)th_rng_below(&rng, 28) - 22, out16 = (int)th_rng_below(&rng, 2);
+    const int shift = (int)th_rng_below(&rng, 29) - 23, out16 = (int)th_rng_below(&rng, 2);
     const int32_t zero = (int32_t)th_rng_below(&rng, out16 ? 65536 : 256) - (out16 ? 32768 : 128);
     const int32_t lo = zero + (int32_t)th_rng_below(&rng, 100), hi = lo + (int32_t)th_rng_below(&rng, 100);
     const thr_short s = thr_short_of(mult, shift, zero);
@@ -64,7 +64,7 @@ static void test_short_scale(void **state) {
   assert_false(thr_short_fits(INT32_MAX / 2 + 1, 1 << 30, -5, 0, 0));
   assert_false(thr_short_fits(1, -1, -5, 0, 0));
   assert_false(thr_short_fits(1, 1 << 30, 0, 0, 0));
-  assert_false(thr_short_fits(1, 1 << 30, -22, 1, 0));
+  assert_false(thr_short_fits(1, 1 << 30, -23, 1, 0));
 }
 
 static int32_t half(uint32_t x, int i) { /* int16 lane */

@@ -6,6 +6,7 @@
 #ifndef THR_DSP_H
 #define THR_DSP_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -49,6 +50,14 @@ static inline int32_t thr_high16(uint32_t x) {
     __asm__(instruction : "=r"(d) : "r"(a), "r"(b));    \
     return d;                                           \
   }
+/* The first of two instructions writes flags and %0 while the second still reads %1 and %2: never the same registers.
+ */
+#define THR_DSP_CHOOSE(name, instructions)              \
+  static inline uint32_t name(uint32_t a, uint32_t b) { \
+    uint32_t d;                                         \
+    __asm__(instructions : "=&r"(d) : "r"(a), "r"(b));  \
+    return d;                                           \
+  }
 #define THR_DSP_3(name, instruction)                              \
   static inline int32_t name(uint32_t a, uint32_t b, int32_t c) { \
     int32_t d;                                                    \
@@ -65,9 +74,9 @@ THR_DSP_2(thr_pkhtb, "pkhtb %0, %1, %2, asr #16")
 THR_DSP_2(thr_pkhbt_top, "pkhbt %0, %1, %2")
 THR_DSP_2(thr_sadd16, "sadd16 %0, %1, %2")
 THR_DSP_2(thr_ssub16, "ssub16 %0, %1, %2")
-THR_DSP_2(thr_max8, "ssub8 %0, %1, %2\n\tsel %0, %1, %2")
-THR_DSP_2(thr_min8, "ssub8 %0, %1, %2\n\tsel %0, %2, %1")
-THR_DSP_2(thr_max16, "ssub16 %0, %1, %2\n\tsel %0, %1, %2")
+THR_DSP_CHOOSE(thr_max8, "ssub8 %0, %1, %2\n\tsel %0, %1, %2")
+THR_DSP_CHOOSE(thr_min8, "ssub8 %0, %1, %2\n\tsel %0, %2, %1")
+THR_DSP_CHOOSE(thr_max16, "ssub16 %0, %1, %2\n\tsel %0, %1, %2")
 THR_DSP_3(thr_smlad, "smlad %0, %1, %2, %3")
 THR_DSP_3(thr_smladx, "smladx %0, %1, %2, %3")
 THR_DSP_3(thr_smlabb, "smlabb %0, %1, %2, %3")
@@ -111,9 +120,34 @@ static inline int64_t thr_smlald(uint32_t a, uint32_t b, int64_t c) {
   return (int64_t)((uint64_t)hi << 32 | lo);
 }
 
+/* x >> (n & 255) */
+static inline int32_t thr_asr(int32_t x, uint32_t n) {
+  int32_t d;
+  __asm__("asr %0, %1, %2" : "=r"(d) : "r"(x), "r"(n));
+  return d;
+}
+
+/* p[2 * i] */
+static inline int32_t thr_byte_twice(const int8_t *p, int32_t i) {
+  int32_t d;
+  __asm__ volatile("ldrsb %0, [%1, %2, lsl #1]" : "=r"(d) : "r"(p), "r"(i) : "memory");
+  return d;
+}
+
+/* Numbers that a loop fetches anew each time, as there are too few registers to keep them: d = base->member, and
+ * a, b = base->member[0], [1]. The compiler cannot hoist these loads, and the two are one instruction. */
+#define THR_FETCH(d, base, member) \
+  __asm__ volatile("ldr %0, [%1, %2]" : "=r"(d) : "r"(base), "i"(offsetof(__typeof__(*(base)), member)) : "memory")
+#define THR_FETCH2(a, b, base, member)                                     \
+  __asm__ volatile("ldrd %0, %1, [%2, %3]"                                 \
+                   : "=r"(a), "=r"(b)                                      \
+                   : "r"(base), "i"(offsetof(__typeof__(*(base)), member)) \
+                   : "memory")
+
 #undef THR_DSP_1
 #undef THR_DSP_2
 #undef THR_DSP_3
+#undef THR_DSP_CHOOSE
 
 #else
 
@@ -246,6 +280,17 @@ static inline int32_t thr_ssat8(int32_t a) {
 static inline int32_t thr_ssat16(int32_t a) {
   return a > INT16_MAX ? INT16_MAX : a < INT16_MIN ? INT16_MIN : a;
 }
+
+static inline int32_t thr_asr(int32_t x, uint32_t n) {
+  return x >> (n & 255u);
+}
+
+static inline int32_t thr_byte_twice(const int8_t *p, int32_t i) {
+  return p[2 * i];
+}
+
+#define THR_FETCH(d, base, member) ((d) = (base)->member)
+#define THR_FETCH2(a, b, base, member) ((a) = (base)->member[0], (b) = (base)->member[1])
 
 #endif
 #endif

@@ -24,7 +24,7 @@ typedef struct thr_short {
 } thr_short;
 
 /* The most that may be shifted right when the zero of an int8 or int16 output is carried along. */
-enum { THR_SHORT_RIGHT8 = 21, THR_SHORT_RIGHT16 = 13 };
+enum { THR_SHORT_RIGHT8 = 22, THR_SHORT_RIGHT16 = 14 };
 
 /* Whether the short form is exact for all |acc| <= most. `relu`: the form without (x2 >> 31) will be used, and
  * lo >= zero; else a shift of 0 does not fit, whose only rounding is upwards. `wide`: 1 for int16 outputs. */
