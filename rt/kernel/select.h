@@ -25,18 +25,39 @@
 #define THR_SELECT_SMALL 0
 #endif
 
+/* Armv7E-M and Armv8-M with the DSP extension. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define THR_SELECT_DSP 1
+#else
+#define THR_SELECT_DSP 0
+#endif
+
 #if THR_SELECT_SMALL
 #define thr_conv2d_s8 thr_conv2d_s8_small
-#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_small
 #define thr_fully_connected_s8 thr_fully_connected_s8_small
 #else
 #define thr_conv2d_s8 thr_conv2d_s8_ref
-#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_ref
 #define thr_fully_connected_s8 thr_fully_connected_s8_ref
+#endif
+
+#if THR_SELECT_DSP
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_dsp
+#define thr_max_pool2d_s8 thr_max_pool2d_s8_dsp
+#define thr_avg_pool2d_s8 thr_avg_pool2d_s8_dsp
+#define thr_add_s8 thr_add_s8_dsp
+#define thr_mean_s8 thr_mean_s8_dsp
+#else
+#if THR_SELECT_SMALL
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_small
+#else
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_ref
 #endif
 #define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
 #define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
 #define thr_add_s8 thr_add_s8_ref
+#define thr_mean_s8 thr_mean_s8_ref
+#endif
+
 #define thr_sub_s8 thr_sub_s8_ref
 #define thr_mul_s8 thr_mul_s8_ref
 #define thr_softmax_s8 thr_softmax_s8_ref
@@ -45,7 +66,6 @@
 #define thr_relu_s8 thr_relu_s8_ref
 #define thr_leaky_relu_s8 thr_leaky_relu_s8_ref
 #define thr_hard_swish_s8 thr_hard_swish_s8_ref
-#define thr_mean_s8 thr_mean_s8_ref
 #define thr_copy_s8 thr_copy_s8_ref
 #define thr_pad_s8 thr_pad_s8_ref
 #define thr_quantize_f32_s8 thr_quantize_f32_s8_ref

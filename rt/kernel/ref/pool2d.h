@@ -14,23 +14,22 @@ static inline int32_t thr_pool_at(const thr_pool_window *w, int32_t y, int32_t x
   return thr_get(w->in, ((size_t)y * (size_t)w->in_x + (size_t)x) * (size_t)w->channels + (size_t)w->c, bytes);
 }
 
+/* Lines (or columns) [*begin, *end) of the input that a window starting at `origin` covers. */
+static inline void thr_pool_span(int32_t origin, int32_t kernel, int32_t limit, int32_t *begin, int32_t *end) {
+  thr_window(origin, kernel, 1, limit, begin, end);
+  *begin += origin;
+  *end += origin;
+}
+
 typedef int32_t thr_pool_fn(const thr_pool_window *w, int bytes);
 
 static inline void thr_pool2d(const thr_pool2d_params *p, const void *in, void *out, int bytes, thr_pool_fn *f) {
   thr_pool_window w = {in, 0, 0, 0, 0, p->in_x, p->c, 0};
   size_t to = 0;
   for (int32_t y = 0; y < p->out_y; y++) {
-    const int32_t y0 = y * p->stride_y - p->pad_y;
-    int32_t ky, ky_end;
-    thr_window(y0, p->kernel_y, 1, p->in_y, &ky, &ky_end);
-    w.y = y0 + ky;
-    w.y_end = y0 + ky_end;
+    thr_pool_span(y * p->stride_y - p->pad_y, p->kernel_y, p->in_y, &w.y, &w.y_end);
     for (int32_t x = 0; x < p->out_x; x++) {
-      const int32_t x0 = x * p->stride_x - p->pad_x;
-      int32_t kx, kx_end;
-      thr_window(x0, p->kernel_x, 1, p->in_x, &kx, &kx_end);
-      w.x = x0 + kx;
-      w.x_end = x0 + kx_end;
+      thr_pool_span(x * p->stride_x - p->pad_x, p->kernel_x, p->in_x, &w.x, &w.x_end);
       for (w.c = 0; w.c < p->c; w.c++) thr_set(out, to++, bytes, thr_clamp(f(&w, bytes), p->lo, p->hi));
     }
   }
