@@ -10,6 +10,7 @@
 #include "eval/form.h"
 #include "lib/choose.h"
 #include "lib/deploy.h"
+#include "lib/tflite_decode.h"
 #include "report/result.h"
 #include "report/table.h"
 #include "write/package.h"
@@ -168,6 +169,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
   if (status == TH_OK) status = th_dir_create(dir);
   if (status == TH_OK && is_package(as)) status = write_package(model, s, as, dir);
   if (status == TH_OK && th_str_eq(as, "tflite")) status = th_model_save(model, tflite);
+  if (status == TH_OK && th_str_eq(as, "tflite-decode")) status = th_tflite_decode_save(model, tflite, r);
   if (status == TH_OK) status = th_file_write(blob, program.data, program.size);
   th_buf_free(&program);
   TH_TRY(status);

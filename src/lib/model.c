@@ -140,12 +140,12 @@ th_status th_model_open(const char *path, th_model **model) {
 
 /* --- writing --- */
 
-static th_status to_tflite(const th_model *m, th_buf *out) {
+th_status th_model_to_tflite(const th_model *m, const th_tflite_coder *coder, th_buf *out) {
   th_graph *g;
   th_pass_options o = {.verify = true};
   TH_TRY(th_graph_clone(m->graph, &g));
   th_status status = th_graph_is_float(g) ? th_pass_run(g, "drop_identity,fold_bn,fuse_activation", &o) : TH_OK;
-  if (status == TH_OK) status = th_write_tflite(g, out);
+  if (status == TH_OK) status = th_write_tflite_coded(g, coder, out);
   th_graph_destroy(g);
   return status;
 }
@@ -156,7 +156,7 @@ static th_status to_thim(const th_model *m, th_buf *out) {
 }
 
 th_status th_beside_make(const th_model *m, th_arena *arena, th_beside *b) {
-  const th_status status = to_tflite(m, &b->file);
+  const th_status status = th_model_to_tflite(m, NULL, &b->file);
   if (status != TH_ERR_INPUT) return status == TH_OK ? th_buf_status(&b->file) : status;
   b->skipped = th_arena_strdup(arena, th_error_message());
   th_error_clear();
@@ -178,7 +178,7 @@ th_status th_model_save(const th_model *m, const char *path) {
   th_buf out = {0};
   th_status status;
   if (th_str_eq(extension, ".tflite"))
-    status = to_tflite(m, &out);
+    status = th_model_to_tflite(m, NULL, &out);
   else if (th_str_eq(extension, ".thim"))
     status = to_thim(m, &out);
   else

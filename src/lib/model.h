@@ -7,6 +7,7 @@
 #include "ir/graph.h"
 #include "read/thim.h"
 #include "thimble/thimble.h"
+#include "write/tflite.h"
 
 struct th_model {
   th_graph *graph;    /* NULL for a program */
@@ -30,6 +31,9 @@ th_status th_model_need_graph(const th_model *model, const char *who);
 th_status th_model_need_trained(const th_model *model, const char *who);
 /* Refuses an integer graph where a float one is needed. */
 th_status th_model_need_float(const th_model *model, const char *who);
+
+/* Appends the model as .tflite; `coder` (or NULL) codes its weights for TFLM_DECODE operators. */
+th_status th_model_to_tflite(const th_model *model, const th_tflite_coder *coder, th_buf *out);
 
 /* A .tflite that is written beside other files. Some models have no form as one (those of uint8, for one): they lose
  * nothing but that file. */

@@ -141,11 +141,15 @@ static void write_codes(const tfl_writer *w, th_fb_builder *b, size_t slot, cons
   th_fb_link(b, slot, refs);
   for (int i = 0; i < n; ++i) {
     const tfl_operator *op = &w->ops[first[i]];
-    int narrow = op->code < TFL_CODE_PLACEHOLDER ? op->code : TFL_CODE_PLACEHOLDER;
-    th_fb_field fields[3] = {th_fb_field_u8(TFL_CODE_DEPRECATED, (unsigned)narrow),
-                             th_fb_field_s32(TFL_CODE_BUILTIN, op->code),
-                             th_fb_field_s32(TFL_CODE_VERSION, op->version)};
-    th_fb_link(b, refs + 4 + 4 * (size_t)i, th_fb_table_write(b, fields, op->version > 1 ? 3 : 2));
+    int narrow = op->code < TFL_CODE_PLACEHOLDER ? op->code : TFL_CODE_PLACEHOLDER, k = 0;
+    th_fb_field fields[4];
+    fields[k++] = th_fb_field_u8(TFL_CODE_DEPRECATED, (unsigned)narrow);
+    fields[k++] = th_fb_field_s32(TFL_CODE_BUILTIN, op->code);
+    if (op->version > 1) fields[k++] = th_fb_field_s32(TFL_CODE_VERSION, op->version);
+    if (op->custom) fields[k++] = th_fb_ref(TFL_CODE_CUSTOM);
+    const size_t table = th_fb_table_write(b, fields, k);
+    th_fb_link(b, refs + 4 + 4 * (size_t)i, table);
+    if (op->custom) th_fb_hold_string(b, th_fb_slot(b, table, TFL_CODE_CUSTOM), op->custom);
   }
 }
 
@@ -223,10 +227,15 @@ static th_status collect(tfl_writer *w) {
 }
 
 th_status th_write_tflite(const th_graph *graph, th_buf *out) {
+  return th_write_tflite_coded(graph, NULL, out);
+}
+
+th_status th_write_tflite_coded(const th_graph *graph, const th_tflite_coder *coder, th_buf *out) {
   tfl_writer w = {.g = graph, .scratch = th_arena_create()};
   if (!w.scratch) return TH_ERR_RESOURCE;
   th_fb_builder b = {0};
   th_status status = collect(&w);
+  if (status == TH_OK && coder) status = th_tfl_decode_weights(&w, coder);
   if (status == TH_OK) status = write_model(&w, &b);
   if (status == TH_OK) {
     th_buf_append(out, b.buf.data, b.buf.size);

@@ -5,6 +5,7 @@
 
 #include "format/flatbuf.h"
 #include "ir/graph.h"
+#include "write/tflite.h"
 
 enum { TFL_MAX_OPTIONS = 8 };
 
@@ -22,7 +23,8 @@ typedef struct tfl_operator {
   int in[TH_MAX_INPUTS], n_in, out[TH_MAX_OUTPUTS], n_out;
   th_fb_field options[TFL_MAX_OPTIONS];
   int n_options;
-  const char *name; /* of the variable of a VAR_HANDLE, whose option is a reference to it; else NULL */
+  const char *name;   /* of the variable of a VAR_HANDLE, whose option is a reference to it; else NULL */
+  const char *custom; /* the name of an operator whose code is TFL_CODE_CUSTOM_OP; else NULL */
 } tfl_operator;
 
 typedef struct tfl_writer {
@@ -68,5 +70,7 @@ th_status th_tfl_add_tensor(tfl_writer *w, const tfl_tensor *t, int *index);
 th_status th_tfl_place(tfl_writer *w, int graph_tensor, int *index); /* adds it when it is not there yet */
 /* The operators of one node. */
 th_status th_tfl_write_node(tfl_writer *w, const th_node *n);
+/* Puts operators that decode weights before those that read them. */
+th_status th_tfl_decode_weights(tfl_writer *w, const th_tflite_coder *coder);
 
 #endif

@@ -103,7 +103,7 @@ static void command_line_offers_every_package(void **state) {
   const char *name;
   for (int i = 0; (name = th_package_list(i, NULL)) != NULL; i++)
     snprintf(list + strlen(list), sizeof list - strlen(list), "%s|", name);
-  strcat(list, "tflite|thim");
+  strcat(list, "tflite|tflite-decode|thim");
   for (int i = 0; th_stage_param("compile", i, &p); i++)
     if (th_str_eq(p.name, "as")) assert_string_equal(p.value, list);
 }
