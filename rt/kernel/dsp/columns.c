@@ -1,44 +1,34 @@
 /* Two columns times all rows. See columns.h. SPDX-License-Identifier: Apache-2.0 */
 #include "columns.h"
 
-#include "dot_2x2.h"
-#include "requantize.h"
+#include "pairs.h"
 
-enum { TAIL_WORDS = 6 };
-
-typedef struct range {
-  int32_t lo, hi;
-  int full, relu; /* full: that of int8, where saturation is all the clamping there is */
-} range;
-
-static inline int8_t finish(int32_t acc, const int32_t *tail, const range *r) {
-  const int32_t v = thr_ssat8(r->relu ? thr_short_scale_relu(acc, tail[0], tail[2], tail[4])
-                                      : thr_short_scale(acc, tail[0], tail[2], tail[4]));
-  return (int8_t)(r->full ? v : thr_clamp(v, r->lo, r->hi));
-}
-
-static inline void all_rows(int32_t out_c, int32_t quads, const uint32_t *packed, const uint32_t *columns, int8_t *out0,
-                            int8_t *out1, const range r) {
-  for (; out_c > 0; out_c -= 2) {
-    int32_t acc[4] = {(int32_t)packed[0], (int32_t)packed[1], (int32_t)packed[0], (int32_t)packed[1]};
-    thr_dot_2x2(packed + 2, columns, quads, acc);
-    const int32_t *tail = (const int32_t *)packed + 2 + 4 * quads;
-    packed += 2 + 4 * quads + TAIL_WORDS;
-    *out0++ = finish(acc[0], tail, &r);
-    *out1++ = finish(acc[2], tail, &r);
-    if (out_c == 1) break;
-    *out0++ = finish(acc[1], tail + 1, &r);
-    *out1++ = finish(acc[3], tail + 1, &r);
-  }
+/* An odd last row and its companion give two outputs to each pixel, of which one is wanted. */
+static void last_row(thr_pairs pairs, int8_t *out0, int8_t *out1) {
+  int8_t two[4];
+  pairs.packed += (size_t)(pairs.rows >> 1) * (size_t)(THR_PAIRS_HEAD + 4 * pairs.quads + THR_PAIRS_TAIL);
+  pairs.rows = 2;
+  pairs.out0 = two;
+  pairs.out1 = two + 2;
+  thr_pairs_run(&pairs);
+  *out0 = two[0];
+  *out1 = two[2];
 }
 
 void thr_dsp_columns(const thr_conv2d_params *p, int32_t quads, const uint32_t *packed, const uint32_t *columns,
                      int8_t *out0, int8_t *out1) {
   const int full = p->lo == INT8_MIN && p->hi == INT8_MAX;
-  if (full && thr_dsp_is_relu(p))
-    all_rows(p->out_c, quads, packed, columns, out0, out1, (range){INT8_MIN, INT8_MAX, 1, 1});
-  else if (full)
-    all_rows(p->out_c, quads, packed, columns, out0, out1, (range){INT8_MIN, INT8_MAX, 1, 0});
-  else
-    all_rows(p->out_c, quads, packed, columns, out0, out1, (range){p->lo, p->hi, 0, thr_dsp_is_relu(p)});
+  const int32_t even = p->out_c & ~1;
+  const thr_pairs pairs = {
+      .packed = packed,
+      .columns = columns,
+      .quads = quads,
+      .rows = even,
+      .out0 = out0,
+      .out1 = out1,
+      .kind = (thr_dsp_is_relu(p) ? THR_PAIRS_RELU : THR_PAIRS_ANY) + (full ? THR_PAIRS_RELU : THR_PAIRS_RELU_CLAMP),
+      .lo = (uint32_t)(uint8_t)p->lo * 0x01010101u,
+      .hi = (uint32_t)(uint8_t)p->hi * 0x01010101u};
+  if (even > 0) thr_pairs_run(&pairs);
+  if (even < p->out_c) last_row(pairs, out0 + even, out1 + even);
 }

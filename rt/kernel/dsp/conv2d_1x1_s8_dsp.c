@@ -2,21 +2,14 @@
  * itself company. SPDX-License-Identifier: Apache-2.0 */
 #include "columns.h"
 
-static inline void widen(uint32_t a, uint32_t b, uint32_t *column) {
-  column[0] = thr_sxtb16(a);
-  column[1] = thr_sxtb16_ror8(a);
-  column[2] = thr_sxtb16(b);
-  column[3] = thr_sxtb16_ror8(b);
-}
-
 /* Two pixels become columns; what fills up the last quad meets weights of 0. */
 static void widen_pixels(const int8_t *a, const int8_t *b, int32_t c, uint32_t *column) {
-  for (; c >= 4; c -= 4, a += 4, b += 4, column += 4) widen(thr_load4(a), thr_load4(b), column);
+  for (; c >= 4; c -= 4, a += 4, b += 4, column += 4) thr_dsp_widen(thr_load4(a), thr_load4(b), column);
   if (c == 0) return;
   uint32_t rest_a = 0, rest_b = 0;
   memcpy(&rest_a, a, (size_t)c);
   memcpy(&rest_b, b, (size_t)c);
-  widen(rest_a, rest_b, column);
+  thr_dsp_widen(rest_a, rest_b, column);
 }
 
 void thr_conv2d_1x1_s8_dsp(const thr_conv2d_params *p, const void *packed, const int8_t *in, int8_t *out,
