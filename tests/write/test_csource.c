@@ -16,7 +16,9 @@
 #include "eval/eval.h"
 #include "eval/form.h"
 #include "op/op.h"
+#include "pass/order.h"
 #include "pass/plan.h"
+#include "pass/segments.h"
 #include "write/csource.h"
 #include "write/firmware.h"
 #include "write/process.h"
@@ -117,6 +119,36 @@ static void write_network(th_buf *t, uint64_t seed) {
       "output %%y\noutput %%avg\n");
 }
 
+/* One whose peak chains lower: a residual block, a function by table, pools. */
+static void write_chains(th_buf *t, uint64_t seed) {
+  th_rng rng = th_rng_init(seed, 2);
+  th_buf_printf(t, "graph net\ninput %%x s8 1x9x8x3 q(0.05,-3)\n");
+  add_weights(t, &rng, "w1", "8x3x3x3", 8 * 27, 8, 0, DENSE);
+  add_bias(t, &rng, "b1", 8, 0.05, 1);
+  add_weights(t, &rng, "wd", "1x3x3x8", 72, 8, 3, FEW_VALUES);
+  add_bias(t, &rng, "bd", 8, 0.1, 64);
+  add_weights(t, &rng, "w2", "8x1x1x8", 64, 8, 0, FEW_VALUES);
+  add_bias(t, &rng, "b2", 8, 0.1, 40000);
+  add_weights(t, &rng, "wf", "5x96", 5 * 96, 5, 0, SPARSE);
+  th_buf_printf(
+      t,
+      "node \"1st/conv*/\" = conv2d(%%x %%w1 %%b1) -> %%c s8 1x9x8x8 q(0.1,-128) {activation=relu pad_top=1 pad_left=1 "
+      "pad_bottom=1 pad_right=1}\n"
+      "node dw = depthwise_conv2d(%%c %%wd %%bd) -> %%d s8 1x9x8x8 q(0.1,4) {pad_top=1 pad_left=1 pad_bottom=1 "
+      "pad_right=1}\n"
+      "node pw = conv2d(%%d %%w2 %%b2) -> %%p s8 1x9x8x8 q(0.1,-10)\n"
+      "node sum = add(%%c %%p) -> %%s s8 1x9x8x8 q(0.15,-20)\n"
+      "node elu = elu(%%s) -> %%e s8 1x9x8x8 q(0.1,-100) {alpha=1}\n"
+      "node ap = avg_pool2d(%%e) -> %%a s8 1x9x8x8 q(0.1,-100) {kernel_y=3 kernel_x=3 pad_top=1 pad_bottom=1 "
+      "pad_left=1 pad_right=1}\n"
+      "node mp = max_pool2d(%%a) -> %%m s8 1x4x3x8 q(0.1,-100) {kernel_y=3 kernel_x=3 stride_y=2 stride_x=2}\n"
+      "node hs = hard_swish(%%m) -> %%h s8 1x4x3x8 q(0.1,-100)\n"
+      "node flat = reshape(%%h) -> %%flat s8 1x96 q(0.1,-100)\n"
+      "node fc = fully_connected(%%flat %%wf -) -> %%y s8 1x5 q(0.2,0)\n"
+      "node gap = global_avg_pool(%%h) -> %%avg s8 1x8 q(0.1,-20)\n"
+      "output %%y\noutput %%avg\n");
+}
+
 typedef struct fixture {
   th_graph *g;
   th_program *p;
@@ -129,15 +161,19 @@ static void must(th_status status) {
   if (status != TH_OK) fail_msg("%s", th_error_message());
 }
 
-static void open_network(fixture *f, uint64_t seed, const char *folder) {
+/* For RAM: another network, with chains that run line by line. */
+static void open_network(fixture *f, uint64_t seed, th_goal goal, const char *folder) {
+  const bool lines = goal == TH_FOR_RAM;
   th_buf text = {0};
-  write_network(&text, seed);
+  (lines ? write_chains : write_network)(&text, seed);
   char *quoted = strstr(th_buf_cstr(&text), "\"1st/conv*/\"");
   memcpy(quoted, "1st/conv*/??", 12); /* a name that C cannot hold, and that ends a comment */
   must(th_graph_parse((const char *)text.data, text.size, "net", NULL, NULL, &f->g));
   th_buf_free(&text);
   must(th_op_infer_all(f->g));
   must(th_lower(f->g, &f->p));
+  if (lines) must(th_pass_order(f->p));
+  if (lines) must(th_pass_segments(f->p));
   must(th_encode_program(f->p, NULL, NULL));
   must(th_pass_plan(f->p, NULL));
   th_rng rng = th_rng_init(seed, 1);
@@ -193,7 +229,8 @@ static void run_on(const char *target, th_goal goal, uint64_t networks) {
   for (uint64_t seed = 1; seed <= networks; seed++) {
     fixture f;
     th_firmware_result r;
-    open_network(&f, seed, target);
+    open_network(&f, seed, goal, target);
+    assert_true((f.p->n_segments > 0) == (goal == TH_FOR_RAM));
     evaluate(&f);
     if (goal == TH_FOR_SPEED) arrange(&f);
     must(th_csource_write_folder(f.p, "Net 1", target, f.dir));
@@ -247,10 +284,22 @@ static void rv32imc_gives_the_same_bytes(void **state) {
   run_on("rv32imc", TH_FOR_SIZE, 1);
 }
 
-static void compiles_without_a_warning(void **state) {
+static void chains_give_the_same_bytes_on_the_host(void **state) {
+  run_on("host", TH_FOR_RAM, 2);
+}
+
+static void chains_give_the_same_bytes_on_cortex_m0plus(void **state) {
+  run_on("cortex-m0plus", TH_FOR_RAM, 1);
+}
+
+static void chains_give_the_same_bytes_on_cortex_m4(void **state) {
+  run_on("cortex-m4", TH_FOR_RAM, 2);
+}
+
+static void compile_strictly(th_goal goal) {
   fixture f;
-  open_network(&f, 4, "strict");
-  arrange(&f);
+  open_network(&f, 4, goal, "strict");
+  if (goal == TH_FOR_SPEED) arrange(&f);
   must(th_csource_write_folder(f.p, "strict", "host", f.dir));
   const char *const compilers[] = {"gcc", "clang"};
   for (int i = 0; i < 2; i++) {
@@ -270,6 +319,11 @@ static void compiles_without_a_warning(void **state) {
   close_network(&f);
 }
 
+static void compiles_without_a_warning(void **state) {
+  compile_strictly(TH_FOR_SPEED);
+  compile_strictly(TH_FOR_RAM);
+}
+
 /* The counts of the layers make up the whole, but for the calls between them. */
 static void layers_are_counted(void **state) {
   static const char *const targets[] = {"cortex-m4", "rv32imc"};
@@ -281,7 +335,7 @@ static void layers_are_counted(void **state) {
     fixture f;
     th_firmware_result r, unused;
     uint64_t layer[100], sum = 0;
-    open_network(&f, 1, "layers");
+    open_network(&f, 1, TH_FOR_SIZE, "layers");
     assert_true(f.p->n_steps < 100);
     must(th_csource_write_folder(f.p, "net", targets[i], f.dir));
     must(th_firmware_build(f.dir, targets[i], TH_FOR_SIZE, TH_FIRMWARE_PLAIN, &r));
@@ -396,6 +450,9 @@ int main(void) {
       cmocka_unit_test(cortex_m33_gives_the_same_bytes),
       cmocka_unit_test(cortex_m55_gives_the_same_bytes),
       cmocka_unit_test(rv32imc_gives_the_same_bytes),
+      cmocka_unit_test(chains_give_the_same_bytes_on_the_host),
+      cmocka_unit_test(chains_give_the_same_bytes_on_cortex_m0plus),
+      cmocka_unit_test(chains_give_the_same_bytes_on_cortex_m4),
       cmocka_unit_test(layers_are_counted),
       cmocka_unit_test(forms_on_the_host_give_the_same_bytes),
       cmocka_unit_test(forms_on_cortex_m4_give_the_same_bytes),
