@@ -25,6 +25,13 @@
 #define THR_SELECT_SMALL 0
 #endif
 
+/* Armv8.1-M with the vector extension for integers, which has the DSP extension too. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define THR_SELECT_MVE 1
+#else
+#define THR_SELECT_MVE 0
+#endif
+
 /* Armv7E-M and Armv8-M with the DSP extension. */
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define THR_SELECT_DSP 1
@@ -32,26 +39,35 @@
 #define THR_SELECT_DSP 0
 #endif
 
-#if THR_SELECT_SMALL
-#define thr_conv2d_s8 thr_conv2d_s8_small
-#define thr_fully_connected_s8 thr_fully_connected_s8_small
-#else
+/* Kernels that have variants. */
+#if THR_SELECT_MVE
 #define thr_conv2d_s8 thr_conv2d_s8_ref
-#define thr_fully_connected_s8 thr_fully_connected_s8_ref
-#endif
-
-#if THR_SELECT_DSP
 #define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_dsp
+#define thr_fully_connected_s8 thr_fully_connected_s8_ref
+#define thr_max_pool2d_s8 thr_max_pool2d_s8_dsp
+#define thr_avg_pool2d_s8 thr_avg_pool2d_s8_mve
+#define thr_add_s8 thr_add_s8_mve
+#define thr_mean_s8 thr_mean_s8_dsp
+#elif THR_SELECT_DSP
+#define thr_conv2d_s8 thr_conv2d_s8_ref
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_dsp
+#define thr_fully_connected_s8 thr_fully_connected_s8_ref
 #define thr_max_pool2d_s8 thr_max_pool2d_s8_dsp
 #define thr_avg_pool2d_s8 thr_avg_pool2d_s8_dsp
 #define thr_add_s8 thr_add_s8_dsp
 #define thr_mean_s8 thr_mean_s8_dsp
-#else
-#if THR_SELECT_SMALL
+#elif THR_SELECT_SMALL
+#define thr_conv2d_s8 thr_conv2d_s8_small
 #define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_small
+#define thr_fully_connected_s8 thr_fully_connected_s8_small
+#define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
+#define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
+#define thr_add_s8 thr_add_s8_ref
+#define thr_mean_s8 thr_mean_s8_ref
 #else
+#define thr_conv2d_s8 thr_conv2d_s8_ref
 #define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_ref
-#endif
+#define thr_fully_connected_s8 thr_fully_connected_s8_ref
 #define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
 #define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
 #define thr_add_s8 thr_add_s8_ref

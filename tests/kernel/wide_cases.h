@@ -16,6 +16,16 @@ static int32_t wide_channels(kase *k) {
   return chance(k, 60) ? often[between(k, 0, 8)] : between(k, 1, 140);
 }
 
+/* 3x3, as nearly all depthwise convolutions are. */
+static void usual_window(kase *k, thr_conv2d_params *p) {
+  p->kernel_y = p->kernel_x = 3;
+  p->dilation_y = p->dilation_x = 1;
+  p->pad_y = (int16_t)between(k, 0, 2);
+  p->pad_x = (int16_t)between(k, 0, 2);
+  p->out_y = between(k, 1, (p->in_y - 1 + p->pad_y) / p->stride_y + 1);
+  p->out_x = between(k, 1, (p->in_x - 1 + p->pad_x) / p->stride_x + 1);
+}
+
 /* pointwise: 1x1 windows over all pixels, often an odd number of them. */
 static void wide_conv(kase *k, bool depthwise, bool pointwise) {
   thr_conv2d_params *p = &k->step.p.conv2d;
@@ -28,6 +38,7 @@ static void wide_conv(kase *k, bool depthwise, bool pointwise) {
   random_window(k, p->in_x, &p->out_x, &p->kernel_x, &p->stride_x, &p->dilation_x, &p->pad_x);
   if (chance(k, 20)) p->kernel_y = (int16_t)between(k, 1, 10), p->pad_y = 0, p->out_y = 1;
   if (!depthwise) p->dilation_x = 1;
+  if (depthwise && chance(k, 50)) usual_window(k, p);
   if (pointwise) {
     p->kernel_y = p->kernel_x = p->stride_y = p->stride_x = 1;
     p->pad_y = p->pad_x = 0;

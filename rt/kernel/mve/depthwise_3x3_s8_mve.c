@@ -1,0 +1,146 @@
+/* Depthwise convolution with a 3x3 kernel, for Armv8.1-M MVE: eight channels of a pixel at once.
+ *
+ * Products of int8 and sums of two of them fit 16 bits (but for -128 * -128 twice, which has no table), so two taps are
+ * summed before they are widened to even and odd channels. Nine pointers, one per tap, walk over the lines; where the
+ * channels fill no whole eight the last results of a pixel are overwritten by the next one's first.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "depthwise_3x3_s8_mve.h"
+#include "requantize.h"
+
+/* Pixels side by side. A pixel takes `eights` times eight channels from each tap on, then goes `step` elements on. */
+typedef struct walk {
+  const int16_t *tap[THR_MVE_TAPS];
+  const int8_t *packed;
+  int32_t channels, eights, step;
+  thr_q16 zero, lo, hi;
+} walk;
+
+#if defined(__ARM_FEATURE_MVE)
+#define TAP(to, pointer)        \
+  "vldrh.u16 " to ", [" pointer \
+  "], #16\n"                    \
+  "vldrb.s16 q4, [%[w]], #8\n"  \
+  "vmul.i16 " to ", " to ", q4\n"
+#define WIDEN             \
+  "vmovlb.s16 q3, q2\n"   \
+  "vmovlt.s16 q4, q2\n"   \
+  "vadd.i32 q0, q0, q3\n" \
+  "vadd.i32 q1, q1, q4\n"
+#define TWO_TAPS(a, b) TAP("q2", a) TAP("q3", b) "vadd.i16 q2, q2, q3\n" WIDEN
+#define MULTIPLY               \
+  "vldrw.32 q2, [%[w]], #16\n" \
+  "vqrdmulh.s32 q0, q0, q2\n"  \
+  "vldrw.32 q2, [%[w]], #16\n" \
+  "vqrdmulh.s32 q1, q1, q2\n"  \
+  "vldrw.32 q2, [%[w]], #16\n" \
+  "vldrw.32 q3, [%[w]], #16\n"
+#define AWAY_FROM_ZERO(x, right) /* thr_q32_scale() says why */ \
+  "vand q4, " x ", " right                                      \
+  "\n"                                                          \
+  "vshr.s32 q4, q4, #31\n"                                      \
+  "vadd.i32 " x ", " x ", q4\n"
+#define FINISH                   \
+  "vrshl.s32 q0, q0, q2\n"       \
+  "vrshl.s32 q1, q1, q3\n"       \
+  "vqmovnb.s32 q0, q0\n"         \
+  "vqmovnt.s32 q0, q1\n"         \
+  "vqadd.s16 q0, q0, %q[zero]\n" \
+  "vmax.s16 q0, q0, %q[lo]\n"    \
+  "vmin.s16 q0, q0, %q[hi]\n"    \
+  "vstrb.16 q0, [%[out]], #8\n"
+#define NEXT(pointer) "add " pointer ", lr\n"
+#define PIXELS(rounding) \
+  __asm volatile("1:\n"                                                                                               \
+                 "ldr %[w], %[packed]\n"                                                                              \
+                 "ldr lr, %[eights]\n"                                                                                \
+                 "dls lr, lr\n"                                                                                       \
+                 "2:\n"                                                                                               \
+                 "vldrw.32 q0, [%[w]], #16\n"                                                                         \
+                 "vldrw.32 q1, [%[w]], #16\n"                                                                         \
+                 TWO_TAPS("%[t0]", "%[t1]") TWO_TAPS("%[t2]", "%[t3]") TWO_TAPS("%[t4]", "%[t5]")                     \
+                 TWO_TAPS("%[t6]", "%[t7]") TAP("q2", "%[t8]") WIDEN MULTIPLY rounding FINISH                         \
+                 "le lr, 2b\n"                                                                                        \
+                 "ldr lr, %[step]\n"                                                                                  \
+                 "cmp lr, #0\n"                                                                                       \
+                 "beq 3f\n"                                                                                           \
+                 NEXT("%[t0]") NEXT("%[t1]") NEXT("%[t2]") NEXT("%[t3]") NEXT("%[t4]") NEXT("%[t5]") NEXT("%[t6]")    \
+                 NEXT("%[t7]") NEXT("%[t8]")                                                                          \
+                 "ldr lr, %[back]\n"                                                                                  \
+                 NEXT("%[out]")                                                                                       \
+                 "3:\n"                                                                                               \
+                 "subs %[pixels], #1\n"                                                                               \
+                 "bne 1b\n"                                                                                           \
+                 : [t0] "+r"(t0), [t1] "+r"(t1), [t2] "+r"(t2), [t3] "+r"(t3), [t4] "+r"(t4), [t5] "+r"(t5),          \
+                   [t6] "+r"(t6), [t7] "+r"(t7), [t8] "+r"(t8), [w] "=&l"(w), [out] "+r"(out), [pixels] "+r"(pixels)  \
+                 : [packed] "m"(packed), [eights] "m"(eights), [step] "m"(step), [back] "m"(back), [zero] "w"(p->zero), \
+                   [lo] "w"(p->lo), [hi] "w"(p->hi)                                                                   \
+                 : "lr", "q0", "q1", "q2", "q3", "q4", "cc", "memory")
+
+static inline void walk_on(const walk *p, int8_t *out, int32_t pixels, int relu) {
+  const int16_t *t0 = p->tap[0], *t1 = p->tap[1], *t2 = p->tap[2], *t3 = p->tap[3], *t4 = p->tap[4], *t5 = p->tap[5],
+                *t6 = p->tap[6], *t7 = p->tap[7], *t8 = p->tap[8];
+  const int8_t *w, *const packed = p->packed;
+  const int32_t eights = p->eights, step = 2 * p->step, back = p->channels - 8 * eights;
+  if (relu)
+    PIXELS("");
+  else
+    PIXELS(AWAY_FROM_ZERO("q0", "q2") AWAY_FROM_ZERO("q1", "q3"));
+}
+#else
+static inline void eight(const walk *p, const int8_t *w, int32_t first, int8_t *out, int relu) {
+  thr_q32 half[2] = {thr_q32_load(w), thr_q32_load(w + 16)}; /* even and odd channels */
+  for (int32_t t = 0; t < THR_MVE_TAPS; t++)
+    for (int32_t c = 0; c < 8; c++) half[c & 1].lane[c >> 1] += p->tap[t][first + c] * w[32 + 8 * t + c];
+  for (int32_t h = 0; h < 2; h++) {
+    const int8_t *mult = w + THR_MVE_EIGHT_BYTES - 64 + 16 * h;
+    half[h] = thr_q32_scale(half[h], thr_q32_load(mult), thr_q32_load(mult + 32), relu);
+  }
+  for (int32_t c = 0; c < 8; c++)
+    out[c] = thr_finish(half[c & 1].lane[c >> 1], p->zero.lane[0], p->lo.lane[0], p->hi.lane[0]);
+}
+
+static inline void walk_on(const walk *p, int8_t *out, int32_t pixels, int relu) {
+  for (int32_t x = 0; x < pixels; x++, out += p->channels)
+    for (int32_t n = 0; n < p->eights; n++)
+      eight(p, p->packed + n * THR_MVE_EIGHT_BYTES, x * (8 * p->eights + p->step) + 8 * n, out + 8 * n, relu);
+}
+#endif
+
+/* One line; eights that would reach behind the output's end go to `spare` first. */
+static int8_t *line_of_pixels(walk *w, int32_t pixels, int8_t *out, const int8_t *end, int8_t *spare, int relu) {
+  const int32_t c = w->channels, over = 8 * w->eights - c, room = (int32_t)(end - out) - pixels * c;
+  int32_t alone = over > room ? (over - room + c - 1) / c : 0;
+  if (alone > pixels) alone = pixels;
+  if (pixels > alone) walk_on(w, out, pixels - alone, relu);
+  out += (pixels - alone) * c;
+  for (int32_t t = 0; alone && t < THR_MVE_TAPS; t++) w->tap[t] += (pixels - alone) * (8 * w->eights + w->step);
+  for (; alone > 0; alone--, out += c) {
+    walk_on(w, spare, 1, relu);
+    memcpy(out, spare, (size_t)c);
+    for (int32_t t = 0; t < THR_MVE_TAPS; t++) w->tap[t] += 8 * w->eights + w->step;
+  }
+  return out;
+}
+
+void thr_depthwise_3x3_s8_mve(const thr_conv2d_params *p, const void *packed, const int8_t *in, int8_t *out,
+                              void *scratch) {
+  const int32_t c = p->out_c, eights = thr_mve_eights(c);
+  const int8_t *end = out + (size_t)p->out_y * (size_t)p->out_x * (size_t)c;
+  walk w = {{NULL},
+            packed,
+            c,
+            eights,
+            p->stride_x * c - 8 * eights,
+            thr_q16_all(p->out_zero),
+            thr_q16_all(p->lo),
+            thr_q16_all(p->hi)};
+  thr_mve_lines lines;
+  thr_mve_lines_begin(&lines, p, (int16_t *)scratch + 4 * eights);
+  for (int32_t y = 0; y < p->out_y; y++) {
+    const int16_t *line[3];
+    thr_mve_lines_fill(&lines, p, in, y, line);
+    for (int32_t t = 0; t < THR_MVE_TAPS; t++) w.tap[t] = line[t / 3] + t % 3 * c;
+    out = p->lo >= p->out_zero ? line_of_pixels(&w, p->out_x, out, end, scratch, 1)
+                               : line_of_pixels(&w, p->out_x, out, end, scratch, 0);
+  }
+}
