@@ -20,6 +20,14 @@ bool th_str_ends(const char *s, const char *suffix) {
   return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+const char *th_str_part(const char **list, size_t *n) {
+  const char *part = *list;
+  if (!*part) return NULL;
+  *n = strcspn(part, ",");
+  *list = part + *n + (part[*n] == ',');
+  return part;
+}
+
 bool th_str_int(const char *s, long long *value) {
   if (!*s || isspace((unsigned char)*s)) return false;
   char *end;

@@ -10,6 +10,8 @@
 bool th_str_eq(const char *a, const char *b);
 bool th_str_starts(const char *s, const char *prefix);
 bool th_str_ends(const char *s, const char *suffix);
+/* The next of comma-separated parts, `*n` characters at the returned place; NULL when none is left. */
+const char *th_str_part(const char **list, size_t *n);
 bool th_str_int(const char *s, long long *value);  /* whole string, decimal; false on junk or overflow */
 bool th_str_double(const char *s, double *value);  /* whole string, finite, '.' whatever the locale */
 bool th_str_size(const char *s, long long *bytes); /* "64K", "1M", "500": K = 1024 */

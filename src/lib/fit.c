@@ -30,18 +30,31 @@ static th_status prepare_augment(const th_settings *s, const th_data *data, th_f
   return status;
 }
 
-static th_status prepare_teacher(const th_settings *s, const th_graph *self, th_fit *fit) {
-  const char *text = th_settings_text(s, "teacher");
-  if (!*text) return TH_OK;
-  if (!th_str_eq(text, "self")) {
-    TH_TRY(th_model_open(text, &fit->teacher));
-    TH_TRY(th_model_need_graph(fit->teacher, "a teacher"));
-  } else {
-    th_graph *copy;
-    TH_TRY(th_graph_clone(self, &copy));
-    TH_TRY(th_model_from_graph(copy, "thim", &fit->teacher));
+static th_status open_teacher(const char *name, const th_graph *self, th_model **teacher) {
+  if (!th_str_eq(name, "self")) {
+    TH_TRY(th_model_open(name, teacher));
+    return th_model_need_graph(*teacher, "a teacher");
   }
-  fit->options.teacher = fit->teacher->graph;
+  th_graph *copy;
+  TH_TRY(th_graph_clone(self, &copy));
+  return th_model_from_graph(copy, "thim", teacher);
+}
+
+static th_status prepare_teachers(const th_settings *s, const th_graph *self, th_fit *fit) {
+  const char *list = th_settings_text(s, "teacher"), *part;
+  char name[TH_LONGEST_PATH];
+  size_t n;
+  int count = 0;
+  while ((part = th_str_part(&list, &n)) != NULL) {
+    if (count == TH_MOST_TEACHERS || n >= sizeof name)
+      return th_fail(TH_ERR_USAGE, "teacher: at most %d files, each named in fewer than %d characters",
+                     TH_MOST_TEACHERS, TH_LONGEST_PATH);
+    memcpy(name, part, n);
+    name[n] = '\0';
+    TH_TRY(open_teacher(name, self, &fit->teacher[count]));
+    fit->options.teacher[count] = fit->teacher[count]->graph;
+    fit->options.teachers = ++count;
+  }
   fit->options.temperature = (float)th_settings_number(s, "temperature");
   fit->options.alpha = (float)th_settings_number(s, "alpha");
   return TH_OK;
@@ -72,14 +85,16 @@ th_status th_fit_prepare(const th_settings *s, const th_data *data, const th_gra
   o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
   o->resume = th_settings_flag(s, "resume");
   th_status status = prepare_augment(s, data, fit);
-  if (status == TH_OK) status = prepare_teacher(s, self, fit);
+  if (status == TH_OK) status = prepare_teachers(s, self, fit);
   if (status != TH_OK) th_fit_free(fit);
   return status;
 }
 
 void th_fit_free(th_fit *fit) {
-  th_model_close(fit->teacher);
-  fit->teacher = NULL;
+  for (int i = 0; i < TH_MOST_TEACHERS; i++) {
+    th_model_close(fit->teacher[i]);
+    fit->teacher[i] = NULL;
+  }
 }
 
 static bool listed(const th_weight *list, int n, int tensor) {

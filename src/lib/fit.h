@@ -8,10 +8,12 @@
 #include "lib/settings.h"
 #include "train/train.h"
 
+#define TH_LONGEST_PATH 1024 /* of a file that a setting names */
+
 typedef struct th_fit {
   th_train_options options;
   th_augment augment;
-  th_model *teacher; /* owned; NULL: none */
+  th_model *teacher[TH_MOST_TEACHERS]; /* owned */
 } th_fit;
 
 /* `self` is the graph that teacher=self means (it is cloned). The result must be freed. */

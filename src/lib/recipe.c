@@ -3,12 +3,14 @@
 #include "lib/recipe.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/str.h"
 #include "format/yaml.h"
 #include "lib/model.h"
+#include "lib/stage_job.h"
 #include "op/op.h"
 
 #define LARGEST_RECIPE ((size_t)1 << 20)
@@ -142,10 +144,16 @@ static th_status refuse(int i, th_stage_id stage, const char *why) {
 
 static th_status check_teacher(int i, const th_settings *s) {
   if (!th_settings_has(s, "teacher")) return TH_OK;
-  const char *path = th_settings_text(s, "teacher");
-  if (!*path || th_str_eq(path, "self") || th_file_exists(path)) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): teacher %s does not exist", i + 1,
-                 th_stage_name((int)th_settings_stage(s)), path);
+  const char *list = th_settings_text(s, "teacher"), *part;
+  char path[TH_LONGEST_PATH];
+  size_t n;
+  while ((part = th_str_part(&list, &n)) != NULL) {
+    snprintf(path, sizeof path, "%.*s", (int)n, part);
+    if (th_str_eq(path, "self") || th_file_exists(path)) continue;
+    return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): teacher %s does not exist", i + 1,
+                   th_stage_name((int)th_settings_stage(s)), path);
+  }
+  return TH_OK;
 }
 
 th_status th_recipe_check(const th_recipe *r, const th_model *model) {
@@ -163,7 +171,7 @@ th_status th_recipe_check(const th_recipe *r, const th_model *model) {
     bool fits = stage == TH_STAGE_TRAIN || stage == TH_STAGE_DISTILL;
     if (!trained && !fits) return refuse(i, stage, "needs a trained model; train or distill comes first");
     if (!trained && th_settings_has(r->stage[i], "teacher") &&
-        th_str_eq(th_settings_text(r->stage[i], "teacher"), "self"))
+        th_stage_in_list(th_settings_text(r->stage[i], "teacher"), "self"))
       return refuse(i, stage, "teacher self is not trained yet");
     trained = true;
     is_float = stage != TH_STAGE_QUANTIZE;

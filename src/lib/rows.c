@@ -5,14 +5,27 @@
 #include <math.h>
 
 #include "base/str.h"
+#include "lib/data.h"
 #include "report/table.h"
+
+/* What settings are chosen by, so that the test split is not. */
+static th_status measure_validation(th_model *model, const th_data *data, const th_context *ctx, double *accuracy) {
+  th_measure m = {0};
+  *accuracy = (double)NAN;
+  if (!data->set->split[TH_SPLIT_VAL].count) return TH_OK;
+  TH_TRY(th_measure_run(model, data, TH_ON_VALIDATION, 0, ctx, &m));
+  *accuracy = m.accuracy;
+  return TH_OK;
+}
 
 th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data,
                           const th_context *ctx) {
   th_footprint f;
   th_measure m = {0};
+  double validation;
   TH_TRY(th_footprint_of(model->graph, &th_packed_only, &f));
   TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
+  TH_TRY(measure_validation(model, data, ctx, &validation));
   if (rows->n == 0) rows->float_bytes = 4 * f.params;
   th_stage_row *r = &rows->row[rows->n++];
   *r = (th_stage_row){.name = name,
@@ -20,6 +33,7 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
                       .params = f.params,
                       .macs = f.macs,
                       .accuracy = m.accuracy,
+                      .validation = validation,
                       .mse = m.mse,
                       .change = m.accuracy - rows->row[0].accuracy,
                       .sparsity = f.sparsity};
@@ -47,6 +61,7 @@ static void write_row(const th_stage_row *r, th_json *o) {
     th_json_add_number(o, "mse", r->mse);
   } else {
     th_json_add_number(o, "accuracy", r->accuracy);
+    if (!isnan(r->validation)) th_json_add_number(o, "validation_accuracy", r->validation);
     th_json_add_number(o, "change", r->change);
   }
   th_json_add_number(o, "sparsity", r->sparsity);
@@ -64,9 +79,14 @@ static void print_row(const th_stage_row *r, th_table *t) {
   if (isnan(r->accuracy)) {
     th_table_cell(t, "mse %.5g", r->mse);
     th_table_cell(t, "-");
+    th_table_cell(t, "-");
   } else {
     th_table_cell(t, "%.2f %%", 100 * r->accuracy);
     th_table_cell(t, "%+.2f", 100 * r->change);
+    if (isnan(r->validation))
+      th_table_cell(t, "-");
+    else
+      th_table_cell(t, "%.2f %%", 100 * r->validation);
   }
   th_table_cell(t, "%.1f %%", 100 * r->sparsity);
   th_table_cell(t, "%.2f", r->bits_per_weight);
@@ -75,7 +95,8 @@ static void print_row(const th_stage_row *r, th_table *t) {
 
 void th_rows_write(const th_stage_rows *rows, th_result *result) {
   th_json *stages = th_json_add_array(result->json, "stages");
-  th_table *t = th_table_create(result->arena, "<stage|bytes|ratio|accuracy|change|zeros|bits/weight|seconds");
+  th_table *t =
+      th_table_create(result->arena, "<stage|bytes|ratio|accuracy|change|validation|zeros|bits/weight|seconds");
   for (int i = 0; i < rows->n; i++) {
     write_row(&rows->row[i], th_json_add_object(stages, NULL));
     print_row(&rows->row[i], t);

@@ -9,8 +9,9 @@
 typedef struct th_stage_row {
   const char *name;
   int64_t bytes, params, macs;
-  double ratio;    /* float32 bytes / bytes */
-  double accuracy; /* test split; NaN when the data set has no labels */
+  double ratio;      /* float32 bytes / bytes */
+  double accuracy;   /* test split; NaN when the data set has no labels */
+  double validation; /* accuracy on the validation split, for choosing; NaN when there is none */
   double mse;
   double change; /* accuracy minus that of the first row */
   double sparsity, bits_per_weight, seconds;

@@ -63,14 +63,20 @@ static const char *stage_file(chain *c, int i, const char *extension) {
   return th_arena_printf(c->arena, "%s/%02d-%s%s", c->stage_dir, i + 1, name, extension);
 }
 
-/* What a teacher file holds; 0 when the stage has none or it is the network itself. */
+/* What the teachers' files hold; 0 when the stage has none or they are the network itself. */
 static uint64_t teacher_hash(chain *c, const th_settings *s) {
   if (!th_settings_has(s, "teacher")) return 0;
-  const char *path = th_settings_text(s, "teacher");
+  const char *list = th_settings_text(s, "teacher"), *part;
   uint8_t *data;
-  size_t size;
-  if (!*path || th_str_eq(path, "self") || th_file_read(c->arena, path, TH_FILE_LIMIT, &data, &size) != TH_OK) return 0;
-  return th_hash64(data, size);
+  size_t size, n;
+  uint64_t hash = 0;
+  while ((part = th_str_part(&list, &n)) != NULL) {
+    const char *path = th_arena_printf(c->arena, "%.*s", (int)n, part);
+    if (path && !th_str_eq(path, "self") && th_file_read(c->arena, path, TH_FILE_LIMIT, &data, &size) == TH_OK)
+      hash = hash * 31 + th_hash64(data, size);
+  }
+  th_error_clear();
+  return hash;
 }
 
 /* A stage's saved graph counts only if it was made by this very recipe from this very model, data and teachers. */

@@ -7,16 +7,15 @@
 #include "pass/prune_channels.h"
 
 static th_status check_skip_list(const th_stage_job *j, const char *list) {
-  char name[128];
-  while (*list) {
-    size_t m = strcspn(list, ",");
-    if (m >= sizeof name) return th_fail(TH_ERR_INPUT, "skip: the name %.40s... is too long", list);
-    memcpy(name, list, m);
-    name[m] = '\0';
+  const char *part;
+  size_t n;
+  while ((part = th_str_part(&list, &n)) != NULL) {
     bool found = false;
-    for (int i = 0; i < j->n_weights; i++) found = found || th_str_eq(j->g->nodes[j->weights[i].node].name, name);
-    if (!found) return th_fail(TH_ERR_INPUT, "skip: the model has no layer \"%s\" with weights", name);
-    list += m + (list[m] == ',');
+    for (int i = 0; i < j->n_weights; i++) {
+      const char *name = j->g->nodes[j->weights[i].node].name;
+      found = found || (strlen(name) == n && !memcmp(part, name, n));
+    }
+    if (!found) return th_fail(TH_ERR_INPUT, "skip: the model has no layer \"%.*s\" with weights", (int)n, part);
   }
   return TH_OK;
 }

@@ -41,15 +41,14 @@ static th_status calibrate(th_stage_job *j) {
 /* The value of NAME=VALUE in a comma-separated list, into `value`; false when the name is not there. */
 static bool in_pairs(const char *list, const char *name, char *value, size_t size) {
   const size_t n = strlen(name);
-  while (*list) {
-    const size_t m = strcspn(list, ",");
-    if (m > n && !memcmp(list, name, n) && list[n] == '=') {
-      const size_t length = m - n - 1 < size - 1 ? m - n - 1 : size - 1;
-      memcpy(value, list + n + 1, length);
-      value[length] = '\0';
-      return true;
-    }
-    list += m + (list[m] == ',');
+  const char *part;
+  size_t m;
+  while ((part = th_str_part(&list, &m)) != NULL) {
+    if (m <= n || memcmp(part, name, n) || part[n] != '=') continue;
+    const size_t length = m - n - 1 < size - 1 ? m - n - 1 : size - 1;
+    memcpy(value, part + n + 1, length);
+    value[length] = '\0';
+    return true;
   }
   return false;
 }
@@ -66,22 +65,22 @@ static th_weight_type_id weight_type(void *user, const th_graph *g, int node) {
 
 /* Each entry of `layers` must name a layer and a type. */
 static th_status check_types(const th_stage_job *j) {
-  const char *list = th_settings_text(j->s, "layers");
-  while (*list) {
-    const size_t m = strcspn(list, ","), n = strcspn(list, "=");
+  const char *list = th_settings_text(j->s, "layers"), *part;
+  size_t m;
+  while ((part = th_str_part(&list, &m)) != NULL) {
+    const size_t n = strcspn(part, "=");
     bool found = false;
     for (int i = 0; i < j->n_weights && n < m; i++) {
       const char *name = j->g->nodes[j->weights[i].node].name;
-      found = found || (strlen(name) == n && !memcmp(list, name, n));
+      found = found || (strlen(name) == n && !memcmp(part, name, n));
     }
     if (!found)
-      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=TYPE with a layer that has weights", (int)m, list);
+      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=TYPE with a layer that has weights", (int)m, part);
     char type[16] = "";
-    if (m - n - 1 < sizeof type) memcpy(type, list + n + 1, m - n - 1);
+    if (m - n - 1 < sizeof type) memcpy(type, part + n + 1, m - n - 1);
     if (th_weight_type_from_name(type) == TH_WEIGHT_TYPE_COUNT)
       return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": the type is one of int8, int4, int3, int2, ternary", (int)m,
-                     list);
-    list += m + (list[m] == ',');
+                     part);
   }
   return TH_OK;
 }

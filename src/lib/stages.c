@@ -36,12 +36,10 @@ th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs) {
 }
 
 bool th_stage_in_list(const char *list, const char *name) {
-  size_t n = strlen(name);
-  while (*list) {
-    size_t m = strcspn(list, ",");
-    if (m == n && !memcmp(list, name, n)) return true;
-    list += m + (list[m] == ',');
-  }
+  const char *part;
+  size_t n;
+  while ((part = th_str_part(&list, &n)) != NULL)
+    if (strlen(name) == n && !memcmp(part, name, n)) return true;
   return false;
 }
 
@@ -62,7 +60,7 @@ static th_status stage_train(th_stage_job *j) {
 }
 
 static th_status stage_distill(th_stage_job *j) {
-  if (!j->fit.teacher)
+  if (!j->fit.options.teachers)
     return th_fail(TH_ERR_USAGE, "distill: no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
   return th_stage_fit(j, th_stage_keep_zeros);
 }
@@ -113,7 +111,7 @@ static th_status check_trained(const th_model *m, const th_settings *s) {
   th_stage_id stage = th_settings_stage(s);
   if (!m->untrained) return TH_OK;
   if (stage != TH_STAGE_TRAIN && stage != TH_STAGE_DISTILL) return th_model_need_trained(m, th_stage_name((int)stage));
-  return th_str_eq(th_settings_text(s, "teacher"), "self") ? th_model_need_trained(m, "teacher self") : TH_OK;
+  return th_stage_in_list(th_settings_text(s, "teacher"), "self") ? th_model_need_trained(m, "teacher self") : TH_OK;
 }
 
 th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *self, const th_settings *settings,

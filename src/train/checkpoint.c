@@ -74,7 +74,7 @@ static th_status fingerprint(th_fit *f) {
   if (f->has_fingerprint) return TH_OK;
   th_buf text = {0};
   th_status status = th_graph_print(f->graph, 0, &text);
-  if (status == TH_OK && f->o->teacher) status = th_graph_print(f->o->teacher, 0, &text);
+  for (int i = 0; i < f->o->teachers && status == TH_OK; i++) status = th_graph_print(f->o->teacher[i], 0, &text);
   describe_options(f->o, &text);
   th_buf_printf(&text, "data %016llx\n", (unsigned long long)th_dataset_hash(f->data));
   if (f->o->constraints) th_constraints_describe(f->o->constraints, &text);

@@ -31,7 +31,7 @@ static th_status check_options(const th_train_options *o) {
   if (o->epochs < 0 || o->batch < 1)
     return th_fail(TH_ERR_USAGE, "training: %d epochs of batch %d", o->epochs, o->batch);
   if (!(o->lr >= 0.0f) || !isfinite(o->lr)) return th_fail(TH_ERR_USAGE, "training: learning rate %g", (double)o->lr);
-  if (o->teacher && !(o->temperature > 0.0f && o->alpha >= 0.0f && o->alpha <= 1.0f))
+  if (o->teachers && !(o->temperature > 0.0f && o->alpha >= 0.0f && o->alpha <= 1.0f))
     return th_fail(TH_ERR_USAGE, "distillation: temperature %g, alpha %g, expected above 0 and 0 to 1",
                    (double)o->temperature, (double)o->alpha);
   if (!(o->ema >= 0.0f && o->ema < 1.0f))
@@ -54,12 +54,12 @@ static th_status check_data(const th_fit *f) {
   if (outputs > MAX_LABELLED_OUTPUTS && d->classes)
     return th_fail(TH_ERR_INPUT, "graph %s has %lld outputs, expected at most %d", g->name, (long long)outputs,
                    MAX_LABELLED_OUTPUTS);
-  if (d->target_elems && (f->net->ends_in_softmax || outputs != d->target_elems || f->o->teacher))
+  if (d->target_elems && (f->net->ends_in_softmax || outputs != d->target_elems || f->o->teachers))
     return th_fail(TH_ERR_INPUT,
                    "graph %s has %lld outputs, data set %s has %d number(s) to predict: expected as many outputs, "
                    "without softmax or teacher",
                    g->name, (long long)outputs, d->name, d->target_elems);
-  if (!d->classes && !d->target_elems && (f->net->ends_in_softmax || outputs != have || f->o->teacher))
+  if (!d->classes && !d->target_elems && (f->net->ends_in_softmax || outputs != have || f->o->teachers))
     return th_fail(TH_ERR_INPUT, "data set %s has no labels: expected an autoencoder without softmax or teacher",
                    d->name);
   return TH_OK;
@@ -112,8 +112,9 @@ static th_status set_up(th_fit *f) {
   TH_TRY(check_data(f));
   TH_TRY(allocate(f));
   set_loss(f);
-  if (o->teacher)
-    TH_TRY(th_teacher_create(o->teacher, f->net->tensors[f->net->input].elems, f->loss.outputs, f->batch, &f->teacher));
+  if (o->teachers)
+    TH_TRY(th_teacher_create(o->teacher, o->teachers, f->net->tensors[f->net->input].elems, f->loss.outputs, f->batch,
+                             &f->teacher));
   f->steps_per_epoch = count / f->batch;
   f->schedule = (th_schedule){.id = o->schedule,
                               .steps = f->steps_per_epoch * o->epochs,

@@ -5,14 +5,20 @@
 
 #include "eval/eval.h"
 #include "train/net.h"
+#include "train/train.h"
 
-struct th_teacher {
+typedef struct member {
   th_net *net;   /* float graphs */
   th_eval *eval; /* the others */
   const th_graph *graph;
-  int tensor; /* the logits of an integer graph */
-  float *logits;
-  int outputs;
+  int tensor;    /* the logits of an integer graph */
+  float *logits; /* of an integer graph */
+} member;
+
+struct th_teacher {
+  member m[TH_MOST_TEACHERS];
+  int count, outputs;
+  float *mean; /* of several */
   int64_t input_elems;
 };
 
@@ -48,23 +54,32 @@ static th_status check(const th_graph *g, int64_t input_elems, int outputs) {
   return TH_OK;
 }
 
-static th_status open_teacher(th_teacher *t, const th_graph *g, int batch) {
-  if (is_float(g)) return th_net_create(g, NULL, batch, false, &t->net);
-  t->tensor = find_logits(g);
-  t->logits = th_alloc((size_t)batch * (size_t)t->outputs * sizeof *t->logits);
-  if (!t->logits) return TH_ERR_RESOURCE;
-  return th_eval_open(g, true, &t->eval);
+static th_status open_member(const th_teacher *t, member *m, const th_graph *g, int batch) {
+  TH_TRY(check(g, t->input_elems, t->outputs));
+  m->graph = g;
+  if (is_float(g)) return th_net_create(g, NULL, batch, false, &m->net);
+  m->tensor = find_logits(g);
+  m->logits = th_alloc((size_t)batch * (size_t)t->outputs * sizeof *m->logits);
+  if (!m->logits) return TH_ERR_RESOURCE;
+  return th_eval_open(g, true, &m->eval);
 }
 
-th_status th_teacher_create(const th_graph *graph, int64_t input_elems, int outputs, int batch, th_teacher **teacher) {
+static th_status open_all(th_teacher *t, const th_graph *const *graphs, int batch) {
+  for (int i = 0; i < t->count; i++) TH_TRY(open_member(t, &t->m[i], graphs[i], batch));
+  if (t->count > 1) t->mean = th_alloc((size_t)batch * (size_t)t->outputs * sizeof *t->mean);
+  return t->count == 1 || t->mean ? TH_OK : TH_ERR_RESOURCE;
+}
+
+th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t input_elems, int outputs, int batch,
+                            th_teacher **teacher) {
   *teacher = NULL;
-  TH_TRY(check(graph, input_elems, outputs));
+  if (count > TH_MOST_TEACHERS) return th_fail(TH_ERR_USAGE, "%d teachers, at most %d can be", count, TH_MOST_TEACHERS);
   th_teacher *t = th_alloc(sizeof *t);
   if (!t) return TH_ERR_RESOURCE;
-  t->graph = graph;
   t->outputs = outputs;
   t->input_elems = input_elems;
-  th_status status = open_teacher(t, graph, batch);
+  t->count = count;
+  th_status status = open_all(t, graphs, batch);
   if (status != TH_OK) {
     th_teacher_destroy(t);
     return status;
@@ -75,27 +90,43 @@ th_status th_teacher_create(const th_graph *graph, int64_t input_elems, int outp
 
 void th_teacher_destroy(th_teacher *t) {
   if (!t) return;
-  th_net_destroy(t->net);
-  th_eval_close(t->eval);
-  th_free(t->logits);
+  for (int i = 0; i < t->count; i++) {
+    th_net_destroy(t->m[i].net);
+    th_eval_close(t->m[i].eval);
+    th_free(t->m[i].logits);
+  }
+  th_free(t->mean);
   th_free(t);
 }
 
-th_status th_teacher_run(th_teacher *t, const float *x, int samples, const float **logits) {
-  if (t->net) {
-    memcpy(th_net_input(t->net), x, (size_t)samples * (size_t)t->input_elems * sizeof *x);
-    TH_TRY(th_net_forward(t->net, samples, false, 0, 0));
-    *logits = th_net_logits(t->net);
+static th_status run_member(const th_teacher *t, member *m, const float *x, int samples, const float **logits) {
+  if (m->net) {
+    memcpy(th_net_input(m->net), x, (size_t)samples * (size_t)t->input_elems * sizeof *x);
+    TH_TRY(th_net_forward(m->net, samples, false, 0, 0));
+    *logits = th_net_logits(m->net);
     return TH_OK;
   }
-  TH_TRY(th_eval_run_f32(t->eval, samples, &x, &t->logits));
-  const th_tensor *z = &t->graph->tensors[t->tensor];
-  const void *values = th_eval_tensor(t->eval, t->tensor);
+  TH_TRY(th_eval_run_f32(m->eval, samples, &x, &m->logits));
+  const th_tensor *z = &m->graph->tensors[m->tensor];
+  const void *values = th_eval_tensor(m->eval, m->tensor);
   int64_t n = (int64_t)samples * t->outputs;
   if (values && z->dtype == TH_DTYPE_F32)
-    memcpy(t->logits, values, (size_t)n * sizeof *t->logits);
+    memcpy(m->logits, values, (size_t)n * sizeof *m->logits);
   else if (values && z->quant.count == 1)
-    th_dequantize(values, z->dtype, n, z->quant.scale[0], z->quant.zero[0], t->logits);
-  *logits = t->logits;
+    th_dequantize(values, z->dtype, n, z->quant.scale[0], z->quant.zero[0], m->logits);
+  *logits = m->logits;
+  return TH_OK;
+}
+
+th_status th_teacher_run(th_teacher *t, const float *x, int samples, const float **logits) {
+  if (t->count == 1) return run_member(t, &t->m[0], x, samples, logits);
+  const int64_t n = (int64_t)samples * t->outputs;
+  memset(t->mean, 0, (size_t)n * sizeof *t->mean);
+  for (int i = 0; i < t->count; i++) {
+    const float *z;
+    TH_TRY(run_member(t, &t->m[i], x, samples, &z));
+    for (int64_t k = 0; k < n; k++) t->mean[k] += z[k] / (float)t->count;
+  }
+  *logits = t->mean;
   return TH_OK;
 }

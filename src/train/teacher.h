@@ -1,4 +1,4 @@
-/* The teacher of distillation: a graph that turns a batch into logits.
+/* The teacher of distillation: a graph that turns a batch into logits, or several, whose mean logits teach.
  *
  * A float graph runs through the same walk as the student. An integer one runs through eval/, on the device's kernels;
  * when it ends in a softmax, what goes into that is taken: eight bits of probability would hide the small ones, which
@@ -12,7 +12,8 @@
 
 typedef struct th_teacher th_teacher;
 
-th_status th_teacher_create(const th_graph *graph, int64_t input_elems, int outputs, int batch, th_teacher **teacher);
+th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t input_elems, int outputs, int batch,
+                            th_teacher **teacher);
 void th_teacher_destroy(th_teacher *teacher); /* accepts NULL */
 /* logits: `outputs` per sample; valid until the next call. */
 th_status th_teacher_run(th_teacher *teacher, const float *x, int samples, const float **logits);

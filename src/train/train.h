@@ -14,6 +14,8 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
+#define TH_MOST_TEACHERS 8
+
 typedef struct th_train_options {
   const th_context *ctx;
   const char *stage; /* for progress: "train", "prune", ... */
@@ -37,7 +39,9 @@ typedef struct th_train_options {
   bool resume;            /* start from it when it exists; it must fit (same graph, options, data) */
   /* distillation: alpha * T^2 * KL(teacher || student at T) + (1 - alpha) * cross entropy (Hinton et al. 2015, eq. 2-4)
    */
-  const th_graph *teacher; /* NULL: none; float or integer graph with the same number of outputs */
+  const th_graph *teacher[TH_MOST_TEACHERS]; /* float or integer graphs with the same number of outputs; the mean of
+                                              * their logits teaches */
+  int teachers;                              /* 0: none */
   float temperature, alpha;
   th_constraints *constraints; /* NULL: none */
 } th_train_options;

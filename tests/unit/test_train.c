@@ -119,7 +119,8 @@ static void a_teacher_helps(void **state) {
   o.keep_best = false;
   th_graph *a = fx_mlp(16, CLASSES, 5), *b = fx_mlp(16, CLASSES, 5);
   train(a, &noisy, &o, &alone);
-  o.teacher = teacher;
+  o.teacher[0] = teacher;
+  o.teachers = 1;
   o.temperature = 4.0f;
   o.alpha = 0.9f;
   train(b, &noisy, &o, &taught);
@@ -377,7 +378,8 @@ static void bad_input_is_refused(void **state) {
   refused(g, &d, &o, TH_ERR_INPUT, "learning rate");
   o = options(1);
   th_graph *teacher = fx_mlp(8, 5, 1);
-  o.teacher = teacher;
+  o.teacher[0] = teacher;
+  o.teachers = 1;
   refused(g, &d, &o, TH_ERR_INPUT, "teacher");
   o.temperature = 0.0f;
   refused(g, &d, &o, TH_ERR_USAGE, "temperature");
