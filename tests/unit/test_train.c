@@ -7,6 +7,7 @@
 #include "eval/eval.h"
 #include "pass/calibrate.h"
 #include "pass/quantize.h"
+#include "train/teacher.h"
 #include "train_fixture.h"
 
 #define CLASSES 4
@@ -101,6 +102,33 @@ static void an_autoencoder_learns_without_labels(void **state) {
   assert_true(result.val_loss < 0.1); /* the patterns have variance 1, the noise 0.01 */
   assert_true(isnan(result.val_accuracy));
   th_graph_destroy(g);
+  fx_dataset_free(&d);
+}
+
+/* The logits of an ensemble are the mean of its members', a float and an integer one alike. */
+static void several_teach_by_their_mean(void **state) {
+  enum { BATCH = 32 };
+  th_dataset d = fx_dataset(320, 50, CLASSES, 1.0f);
+  th_graph *g[3] = {fx_mlp(8, CLASSES, 1), fx_mlp(16, CLASSES, 2), fx_mlp(12, CLASSES, 3)};
+  const float *inputs[] = {d.store[0].samples}, *z;
+  const int64_t in = th_shape_elems(&d.shape);
+  double mean[BATCH * CLASSES] = {0};
+  th_teacher *t;
+  FX_OK(th_calibrate(g[2], 320, inputs, &(th_calibrate_options){0}));
+  FX_OK(th_quantize(g[2], &(th_quantize_options){0}));
+  for (int i = 0; i < 3; i++) {
+    const th_graph *one[] = {g[i]};
+    FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, &t));
+    FX_OK(th_teacher_run(t, inputs[0], BATCH, &z));
+    for (int k = 0; k < BATCH * CLASSES; k++) mean[k] += (double)z[k] / 3;
+    th_teacher_destroy(t);
+  }
+  const th_graph *all[] = {g[0], g[1], g[2]};
+  FX_OK(th_teacher_create(all, 3, in, CLASSES, BATCH, &t));
+  FX_OK(th_teacher_run(t, inputs[0], BATCH, &z));
+  for (int k = 0; k < BATCH * CLASSES; k++) assert_true(fabs((double)z[k] - mean[k]) < 1e-5 * (1 + fabs(mean[k])));
+  th_teacher_destroy(t);
+  for (int i = 0; i < 3; i++) th_graph_destroy(g[i]);
   fx_dataset_free(&d);
 }
 
@@ -394,6 +422,7 @@ int main(void) {
       cmocka_unit_test(averaged_weights_learn_too),
       cmocka_unit_test(running_statistics_follow_the_data),
       cmocka_unit_test(an_autoencoder_learns_without_labels),
+      cmocka_unit_test(several_teach_by_their_mean),
       cmocka_unit_test(a_teacher_helps),
       cmocka_unit_test(fake_quantization_predicts_the_integers),
       cmocka_unit_test(same_bits_whatever_the_threads),
