@@ -55,7 +55,7 @@ static uint32_t nibbles(thr_stream *stream, const book *b, int8_t *out, uint32_t
 
 void thr_decode_bitpack(thr_stream *stream, int8_t *out, uint32_t count) {
   const thr_weights *weights = stream->weights;
-  const uint32_t width = weights->table_bytes ? weights->table[0] & 15u : 9u, end = thr_window_end(weights);
+  const uint32_t width = weights->table_bytes ? weights->table[0] & 15u : 9u, end = thr_bits_window_end(weights);
   const book b = open_book(weights);
   if (width > 8) {
     memset(out, 0, count);
@@ -67,7 +67,7 @@ void thr_decode_bitpack(thr_stream *stream, int8_t *out, uint32_t count) {
   }
   for (int8_t *const last = out + count; out != last; stream->bit += width) {
     if (width && stream->bit < end)
-      *out++ = look_up(&b, thr_window_top(thr_window(weights->data, stream->bit), width));
+      *out++ = look_up(&b, thr_bits_window_top(thr_bits_window(weights->data, stream->bit), width));
     else
       *out++ = width && thr_bits_ended(stream) ? 0 : look_up(&b, thr_bits_peek(stream, width));
   }

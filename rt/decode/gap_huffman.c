@@ -82,11 +82,11 @@ static void begin(thr_stream *stream, pair_codes *codes) {
 THR_ALWAYS_INLINE uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, consumer *to) {
   const uint8_t *lookup = (const uint8_t *)stream->memory, *data = stream->weights->data;
   const uint32_t escape = stream->weights->table[0], extra = stream->weights->table[1] >> 4 & 7u;
-  const uint32_t plain = stream->mean & 7u, step = stream->mean >> 8, end = thr_window_end(stream->weights);
+  const uint32_t plain = stream->mean & 7u, step = stream->mean >> 8, end = thr_bits_window_end(stream->weights);
   uint32_t bit = stream->bit;
   if (extra + plain > 13) return at;
   while (bit < end) { /* no need to look at `at`: a pair that begins at n waits */
-    uint32_t window = thr_window(data, bit);
+    uint32_t window = thr_bits_window(data, bit);
     const uint8_t *entry = lookup + (window >> (32 - BITS));
     const uint32_t gap_length = entry[SIZE], gap = entry[0];
     if (gap_length == 0) break;
@@ -96,12 +96,12 @@ THR_ALWAYS_INLINE uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, 
       continue;
     }
     window <<= gap_length;
-    const uint32_t next = at + (gap << extra) + thr_window_top(window, extra);
+    const uint32_t next = at + (gap << extra) + thr_bits_window_top(window, extra);
     window <<= extra;
     entry = lookup + VALUES + (window >> (32 - BITS));
     const uint32_t length = entry[SIZE];
     if (length == 0) break;
-    const uint32_t w = entry[0] + step * thr_window_top(window << length, plain);
+    const uint32_t w = entry[0] + step * thr_bits_window_top(window << length, plain);
     bit += gap_length + length + extra + plain;
     at = next;
     if (next >= n) {

@@ -8,14 +8,14 @@ enum { MOST = 16 }; /* bits of a word that the table knows and its plain bits ar
  * is called, because most codes have no plain bits. */
 THR_ALWAYS_INLINE uint32_t look_up(thr_stream *stream, int8_t *out, uint32_t count, uint32_t extra, uint32_t step) {
   const uint8_t *lookup = (const uint8_t *)stream->memory, *data = stream->weights->data;
-  const uint32_t end = thr_window_end(stream->weights);
+  const uint32_t end = thr_bits_window_end(stream->weights);
   uint32_t bit = stream->bit;
   int8_t *const begin = out, *const last = out + count;
   while (out != last && bit < end) {
     const uint32_t sure = (end - bit + MOST - 1) / MOST, left = (uint32_t)(last - out);
     int8_t *const stop = out + (left < sure ? left : sure); /* so many fit, whatever their length */
     do {
-      const uint32_t window = thr_window(data, bit);
+      const uint32_t window = thr_bits_window(data, bit);
       const uint8_t *entry = lookup + (window >> (32 - THR_LOOKUP_BITS));
       const uint32_t length = entry[1 << THR_LOOKUP_BITS];
       uint32_t v = entry[0];

@@ -14,29 +14,23 @@
 #define THR_LOOKUP_BITS 7 /* of the table of one code; two codes share the memory with 6 bits each */
 #define THR_LOOKUP_BYTES(bits) (2u << (bits))
 
-#if defined(__GNUC__)
-#define THR_ALWAYS_INLINE static inline __attribute__((always_inline)) /* loops that differ by a constant argument */
-#else
-#define THR_ALWAYS_INLINE static inline
-#endif
-
 /* Fills lookup[0..THR_LOOKUP_BYTES(bits)). With `extra` plain bits, numbers are base + step * (symbol << extra); with
  * 0 the symbols themselves, whatever plain bits the code has. */
 void thr_lookup_build(const thr_code *code, uint32_t extra, uint32_t bits, uint8_t *lookup);
 
 /* The next bits of a stream, 25 of them or more, from the most significant on. Reads 4 bytes: `bit` is less than
- * thr_window_end(). */
-static inline uint32_t thr_window(const uint8_t *data, uint32_t bit) {
+ * thr_bits_window_end(). */
+static inline uint32_t thr_bits_window(const uint8_t *data, uint32_t bit) {
   data += bit >> 3;
   return ((uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3]) << (bit & 7u);
 }
 
-static inline uint32_t thr_window_end(const thr_weights *w) {
+static inline uint32_t thr_bits_window_end(const thr_weights *w) {
   return w->bytes < 4 ? 0 : (w->bytes - 3u) * 8u;
 }
 
 /* The first `n` < 32 bits of a window; also right for n = 0. */
-static inline uint32_t thr_window_top(uint32_t window, uint32_t n) {
+static inline uint32_t thr_bits_window_top(uint32_t window, uint32_t n) {
   return window >> 1 >> (31u - n);
 }
 

@@ -11,6 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define THR_ALWAYS_INLINE static inline __attribute__((always_inline)) /* loops that differ by a constant argument */
+#else
+#define THR_ALWAYS_INLINE static inline
+#endif
+
 struct thr_weights;
 
 /* Position in a coded stream. Plain data; no pointer into itself. */
