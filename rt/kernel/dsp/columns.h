@@ -9,7 +9,7 @@
 #ifndef THR_DSP_COLUMNS_H
 #define THR_DSP_COLUMNS_H
 
-#include "dsp.h"
+#include "pairs.h"
 #include "thr_form.h"
 
 static inline int32_t thr_dsp_quads(int32_t elems) {
@@ -21,17 +21,42 @@ static inline int thr_dsp_is_relu(const thr_conv2d_params *p) {
   return p->lo >= p->out_zero;
 }
 
-/* 4 values of each column from their bytes. */
-static inline void thr_dsp_widen(uint32_t a, uint32_t b, uint32_t *column) {
-  column[0] = thr_sxtb16(a);
-  column[1] = thr_sxtb16_ror8(a);
-  column[2] = thr_sxtb16(b);
-  column[3] = thr_sxtb16_ror8(b);
+/* `n` bytes at a and at b, a multiple of 4, become n values of the two columns. Returns the place behind them. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+static inline uint32_t *thr_dsp_widen(const int8_t *a, const int8_t *b, int32_t n, uint32_t *column) {
+  if (n <= 0) return column;
+  __asm__ volatile(
+      "1:\n"
+      "ldr r4, [%0], #4\n"
+      "ldr r6, [%1], #4\n"
+      "subs %2, %2, #4\n"
+      "sxtb16 r5, r4, ror #8\n"
+      "sxtb16 r4, r4\n"
+      "sxtb16 r8, r6, ror #8\n"
+      "sxtb16 r6, r6\n"
+      "stmia %3!, {r4, r5, r6, r8}\n"
+      "bne 1b\n"
+      : "+r"(a), "+r"(b), "+r"(n), "+r"(column)
+      :
+      : "r4", "r5", "r6", "r8", "cc", "memory");
+  return column;
 }
+#else
+static inline uint32_t *thr_dsp_widen(const int8_t *a, const int8_t *b, int32_t n, uint32_t *column) {
+  for (; n > 0; n -= 4, a += 4, b += 4) {
+    *column++ = thr_sxtb16(thr_load4(a));
+    *column++ = thr_sxtb16_ror8(thr_load4(a));
+    *column++ = thr_sxtb16(thr_load4(b));
+    *column++ = thr_sxtb16_ror8(thr_load4(b));
+  }
+  return column;
+}
+#endif
 
-/* All output channels of the pixels of two columns. */
-void thr_dsp_columns(const thr_conv2d_params *p, int32_t quads, const uint32_t *packed, const uint32_t *columns,
-                     int8_t *out0, int8_t *out1);
+/* All output channels of the pixels of two columns. `begin` once, with the place of the columns; then `columns` for
+ * each two pixels. */
+thr_pairs thr_dsp_columns_begin(const thr_conv2d_params *p, int32_t quads, const void *packed, const void *columns);
+void thr_dsp_columns(thr_pairs *pairs, int32_t out_c, int8_t *out0, int8_t *out1);
 
 /* --- on the host, for columns of `quads` quads; order gives the element of a row that the i-th of a column meets, -1
  * for none --- */

@@ -1,6 +1,6 @@
 /* Tables for products of columns. See columns.h. SPDX-License-Identifier: Apache-2.0 */
 #include "columns.h"
-#include "pairs.h"
+#include "requantize.h"
 
 enum { AROUND = THR_PAIRS_HEAD + THR_PAIRS_TAIL, MOST_LEFT = 8 /* int8 weights times 2^left are int16 */ };
 

@@ -6,15 +6,18 @@
 typedef struct gather {
   const thr_conv2d_params *p;
   const int8_t *in;
-  int32_t line, rest, step; /* bytes of a line of the window, of its rest, of a line of the image */
-  int8_t *outside;          /* a line of in_zero */
+  int32_t line, rest;     /* bytes of a line of the window; of its rest */
+  int32_t step, next;     /* bytes from a line of the image to the one below; of a tap to the one below */
+  int32_t last_y, last_x; /* the last place of a window that is inside */
+  int32_t rest_quads;
+  int8_t *rest_a, *rest_b;
+  int8_t *outside; /* a line of in_zero */
 } gather;
 
 typedef struct window { /* of an output pixel */
   int32_t y, x;         /* its first tap in the image */
-
-  int8_t *composed;
-  int inside; /* no line hangs over a side */
+  int inside_x, inside; /* no line hangs over a side; nor is one above or below */
+  int8_t *composed;     /* room for a line */
 } window;
 
 static void fill(int8_t *to, int32_t value, int32_t n) {
@@ -39,44 +42,66 @@ static const int8_t *compose(const gather *g, const window *w, const int8_t *ima
   return w->composed;
 }
 
-static inline const int8_t *line_of(const gather *g, const window *w, int32_t ky) {
+static const int8_t *line_of(const gather *g, const window *w, int32_t ky) {
   const int32_t y = w->y + ky * g->p->dilation_y;
   if ((uint32_t)y >= (uint32_t)g->p->in_y) return g->outside;
-  const int8_t *image_line = g->in + (size_t)y * (size_t)g->step;
-  return w->inside ? image_line + w->x * g->p->in_c : compose(g, w, image_line);
+  const int8_t *image_line = g->in + y * g->step;
+  return w->inside_x ? image_line + w->x * g->p->in_c : compose(g, w, image_line);
 }
 
 static void place(const gather *g, int32_t y, int32_t x, window *w) {
-  w->y = y * g->p->stride_y - g->p->pad_y;
-  w->x = x * g->p->stride_x - g->p->pad_x;
-  w->inside = w->x >= 0 && w->x + g->p->kernel_x <= g->p->in_x;
+  const thr_conv2d_params *p = g->p;
+  w->y = y * p->stride_y - p->pad_y;
+  w->x = x * p->stride_x - p->pad_x;
+  w->inside_x = w->x >= 0 && w->x <= g->last_x;
+  w->inside = w->inside_x && w->y >= 0 && w->y <= g->last_y;
 }
 
-/* Fills the columns of two windows. */
-static void gather_columns(const gather *g, const window *a, const window *b, uint32_t *column) {
-  uint32_t *const rests = column + 4 * thr_dsp_window_quads(g->p);
-  const int32_t rest_quads = thr_dsp_rest_quads(g->p);
-  int8_t *rest_a = (int8_t *)rests, *rest_b = (int8_t *)(rests + rest_quads);
-  for (int32_t ky = 0; ky < g->p->kernel_y; ky++) {
-    const int8_t *from_a = line_of(g, a, ky), *from_b = line_of(g, b, ky);
-    for (int32_t n = g->line; n >= 4; n -= 4, from_a += 4, from_b += 4, column += 4)
-      thr_dsp_widen(thr_load4(from_a), thr_load4(from_b), column);
-    for (int32_t n = g->rest; n > 0; n--) {
-      *rest_a++ = *from_a++;
-      *rest_b++ = *from_b++;
-    }
+/* A line of both windows: its quads to the columns, its rest to the rests. */
+static inline uint32_t *gather_line(const gather *g, const int8_t *a, const int8_t *b, int32_t ky, uint32_t *column) {
+  const int32_t whole = g->line - g->rest;
+  column = thr_dsp_widen(a, b, whole, column);
+  for (int32_t i = 0; i < g->rest; i++) {
+    g->rest_a[ky * g->rest + i] = a[whole + i];
+    g->rest_b[ky * g->rest + i] = b[whole + i];
   }
-  for (int32_t i = 0; i < rest_quads; i++, column += 4) thr_dsp_widen(rests[i], rests[rest_quads + i], column);
+  return column;
+}
+
+static void gather_columns(const gather *g, const window *a, const window *b, uint32_t *column) {
+  const int32_t kernel_y = g->p->kernel_y;
+  if (a->inside && b->inside) {
+    const int8_t *at_a = g->in + a->y * g->step + a->x * g->p->in_c, *at_b = g->in + b->y * g->step + b->x * g->p->in_c;
+    for (int32_t ky = 0; ky < kernel_y; ky++, at_a += g->next, at_b += g->next)
+      column = gather_line(g, at_a, at_b, ky, column);
+  } else {
+    for (int32_t ky = 0; ky < kernel_y; ky++) column = gather_line(g, line_of(g, a, ky), line_of(g, b, ky), ky, column);
+  }
+  if (g->rest > 0) (void)thr_dsp_widen(g->rest_a, g->rest_b, 4 * g->rest_quads, column);
+}
+
+static gather gather_of(const thr_conv2d_params *p, const int8_t *in, uint32_t *scratch, window w[2]) {
+  gather g = {.p = p, .in = in, .line = thr_dsp_line(p), .rest = thr_dsp_rest(p), .step = p->in_x * p->in_c};
+  uint32_t *at = scratch + 4 * thr_dsp_window_quads(p);
+  const int32_t words = thr_dsp_line_words(p);
+  g.next = g.step * p->dilation_y;
+  g.rest_quads = thr_dsp_rest_quads(p);
+  g.last_x = p->in_x - p->kernel_x;
+  g.last_y = p->in_y - 1 - (p->kernel_y - 1) * p->dilation_y;
+  memset(at, 0, (size_t)(2 * g.rest_quads) * 4);
+  g.rest_a = (int8_t *)at;
+  g.rest_b = g.rest_a + 4 * g.rest_quads;
+  g.outside = (int8_t *)(at + 2 * g.rest_quads);
+  fill(g.outside, p->in_zero, g.line);
+  for (int32_t i = 0; i < 2; i++) w[i].composed = g.outside + 4 * (i + 1) * words;
+  return g;
 }
 
 void thr_conv2d_windows_s8_dsp(const thr_conv2d_params *p, const void *packed, const int8_t *in, int8_t *out,
                                void *scratch) {
-  const int32_t quads = thr_dsp_window_quads(p), rest_quads = thr_dsp_rest_quads(p), words = thr_dsp_line_words(p);
-  uint32_t *const lines = (uint32_t *)scratch + 4 * quads + 2 * rest_quads;
-  const gather g = {p, in, thr_dsp_line(p), thr_dsp_rest(p), p->in_x * p->in_c, (int8_t *)lines};
-  window w[2] = {{.composed = (int8_t *)(lines + words)}, {.composed = (int8_t *)(lines + 2 * words)}};
-  fill(g.outside, p->in_zero, g.line);
-  memset((uint32_t *)scratch + 4 * quads, 0, (size_t)(2 * rest_quads) * 4);
+  window w[2];
+  const gather g = gather_of(p, in, scratch, w);
+  thr_pairs pairs = thr_dsp_columns_begin(p, thr_dsp_window_quads(p), packed, scratch);
   int32_t y = 0, x = 0;
   for (int32_t left = p->out_y * p->out_x; left > 0; left -= 2) {
     const int32_t pair = left > 1; /* an odd last pixel keeps itself company */
@@ -89,7 +114,7 @@ void thr_conv2d_windows_s8_dsp(const thr_conv2d_params *p, const void *packed, c
       }
     }
     gather_columns(&g, &w[0], &w[1], scratch);
-    thr_dsp_columns(p, quads, packed, scratch, out, out + pair * p->out_c);
+    thr_dsp_columns(&pairs, p->out_c, out, out + pair * p->out_c);
     out += 2 * p->out_c;
   }
 }
