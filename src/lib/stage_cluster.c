@@ -5,7 +5,7 @@
 static th_status add_codebook(th_stage_job *j, const th_weight *w, th_constraints *cs) {
   const th_tensor *t = &j->g->tensors[w->tensor];
   bool per_channel = th_settings_choice(j->s, "scope") == 1 && !w->is_dense;
-  th_codebook_options o = {.clusters = (int)th_settings_number(j->s, "clusters"),
+  th_codebook_options o = {.clusters = (int)th_stage_number_of_layer(j, w->node, th_settings_number(j->s, "clusters")),
                            .init = (th_centroid_init)th_settings_choice(j->s, "init"),
                            .zero_pinned = w->sparsity >= 0.02,
                            .lloyd_iterations = 30,
@@ -27,7 +27,12 @@ static th_status add_codebooks(th_stage_job *j, th_constraints *cs) {
   return TH_OK;
 }
 
+static th_status check_clusters(const char *value, size_t length) {
+  return th_stage_check_number(value, length, 2, 256);
+}
+
 th_status th_stage_cluster(th_stage_job *j) {
   TH_TRY(th_stage_fold(j));
+  TH_TRY(th_stage_check_layers(j, check_clusters));
   return th_stage_fit(j, add_codebooks);
 }

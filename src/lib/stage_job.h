@@ -34,6 +34,14 @@ th_status th_stage_fold(th_stage_job *j);
 /* Is `name` one of the comma-separated names? */
 bool th_stage_in_list(const char *list, const char *name);
 
+/* The setting `layers`, LAYER=VALUE,...: what it says of a layer, into `value`; false when nothing. And whether all its
+ * entries name layers with weights, and `check` finds nothing wrong with the values. */
+bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size);
+th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const char *value, size_t length));
+th_status th_stage_check_number(const char *value, size_t length, double least, double most);
+/* The number said of a layer, or `other`. */
+double th_stage_number_of_layer(const th_stage_job *j, int node, double other);
+
 /* One file each. */
 th_status th_stage_prune(th_stage_job *j);
 th_status th_stage_cluster(th_stage_job *j);

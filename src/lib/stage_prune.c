@@ -6,6 +6,8 @@
 #include "lib/stage_job.h"
 #include "pass/prune_channels.h"
 
+enum { SCOPE_LAYER, SCOPE_GLOBAL, SCOPE_DEVIATION }; /* choices of scope */
+
 static th_status check_skip_list(const th_stage_job *j, const char *list) {
   const char *part;
   size_t n;
@@ -20,8 +22,12 @@ static th_status check_skip_list(const th_stage_job *j, const char *list) {
   return TH_OK;
 }
 
+static th_status check_sparsity(const char *value, size_t length) {
+  return th_stage_check_number(value, length, 0, 0.9999);
+}
+
 static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
-  th_mask_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
+  th_mask_options o = {.sparsity = (float)th_stage_number_of_layer(j, w->node, th_settings_number(j->s, "sparsity")),
                        .schedule = (th_prune_schedule)th_settings_choice(j->s, "schedule"),
                        .begin = 0,
                        .end = (float)th_settings_number(j->s, "grow-until"),
@@ -53,12 +59,14 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
     n++;
   }
   if (n == 0) return th_fail(TH_ERR_INPUT, "prune: no layer is left to prune");
-  return th_settings_choice(j->s, "scope") == 1 ? th_mask_group(masks, n) : TH_OK;
+  const int scope = th_settings_choice(j->s, "scope");
+  if (scope == SCOPE_LAYER) return TH_OK;
+  return th_mask_group(masks, n, scope == SCOPE_DEVIATION);
 }
 
 /* Channels go at once and never come back, so the settings of growing masks would be ignored. */
 static th_status check_channel_settings(const th_stage_job *j) {
-  static const char *const of_masks[] = {"schedule", "grow-until", "regrow", "depthwise", "block", "keep"};
+  static const char *const of_masks[] = {"schedule", "grow-until", "regrow", "depthwise", "block", "keep", "layers"};
   for (size_t i = 0; i < sizeof of_masks / sizeof *of_masks; i++)
     if (!th_settings_is_default(j->s, of_masks[i]))
       return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity channel", of_masks[i]);
@@ -72,7 +80,7 @@ static th_status remove_channels(th_stage_job *j, bool *skip) {
     skip[node] = th_stage_in_list(names, j->g->nodes[node].name);
   }
   th_prune_channels_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
-                                 .global = th_settings_choice(j->s, "scope") == 1,
+                                 .global = th_settings_choice(j->s, "scope") != SCOPE_LAYER,
                                  .norm = TH_CHANNEL_L1,
                                  .min_channels = 1,
                                  .skip = skip};
@@ -92,6 +100,7 @@ static th_status prune_whole_channels(th_stage_job *j) {
 
 th_status th_stage_prune(th_stage_job *j) {
   TH_TRY(check_skip_list(j, th_settings_text(j->s, "skip")));
+  TH_TRY(th_stage_check_layers(j, check_sparsity));
   if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) return prune_whole_channels(j);
   return th_stage_fit(j, add_masks);
 }

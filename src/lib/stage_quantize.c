@@ -38,51 +38,21 @@ static th_status calibrate(th_stage_job *j) {
 
 /* --- types of weights --- */
 
-/* The value of NAME=VALUE in a comma-separated list, into `value`; false when the name is not there. */
-static bool in_pairs(const char *list, const char *name, char *value, size_t size) {
-  const size_t n = strlen(name);
-  const char *part;
-  size_t m;
-  while ((part = th_str_part(&list, &m)) != NULL) {
-    if (m <= n || memcmp(part, name, n) || part[n] != '=') continue;
-    const size_t length = m - n - 1 < size - 1 ? m - n - 1 : size - 1;
-    memcpy(value, part + n + 1, length);
-    value[length] = '\0';
-    return true;
-  }
-  return false;
-}
-
 static th_weight_type_id weight_type(void *user, const th_graph *g, int node) {
   const th_stage_job *j = user;
   char name[16];
   for (int i = 0; i < j->n_mixed; i++)
     if (th_str_eq(j->mixed[i].name, g->nodes[node].name)) return j->mixed[i].type;
-  if (in_pairs(th_settings_text(j->s, "layers"), g->nodes[node].name, name, sizeof name))
+  if (th_stage_of_layer(th_settings_text(j->s, "layers"), g->nodes[node].name, name, sizeof name))
     return th_weight_type_from_name(name);
   return (th_weight_type_id)th_settings_choice(j->s, "weights");
 }
 
-/* Each entry of `layers` must name a layer and a type. */
-static th_status check_types(const th_stage_job *j) {
-  const char *list = th_settings_text(j->s, "layers"), *part;
-  size_t m;
-  while ((part = th_str_part(&list, &m)) != NULL) {
-    const size_t n = strcspn(part, "=");
-    bool found = false;
-    for (int i = 0; i < j->n_weights && n < m; i++) {
-      const char *name = j->g->nodes[j->weights[i].node].name;
-      found = found || (strlen(name) == n && !memcmp(part, name, n));
-    }
-    if (!found)
-      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=TYPE with a layer that has weights", (int)m, part);
-    char type[16] = "";
-    if (m - n - 1 < sizeof type) memcpy(type, part + n + 1, m - n - 1);
-    if (th_weight_type_from_name(type) == TH_WEIGHT_TYPE_COUNT)
-      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": the type is one of int8, int4, int3, int2, ternary", (int)m,
-                     part);
-  }
-  return TH_OK;
+static th_status check_type(const char *value, size_t n) {
+  char type[16] = "";
+  if (n < sizeof type) memcpy(type, value, n);
+  if (th_weight_type_from_name(type) < TH_WEIGHT_TYPE_COUNT) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": the type is one of int8, int4, int3, int2, ternary", (int)n, value);
 }
 
 static th_status add_weight_grid(th_stage_job *j, const th_weight *w, th_constraints *cs) {
@@ -214,7 +184,7 @@ th_status th_stage_quantize(th_stage_job *j) {
   bool trains = th_settings_choice(j->s, "method") == 1;
   if (!trains) warn_of_unused_settings(j);
   TH_TRY(th_stage_fold(j));
-  TH_TRY(check_types(j));
+  TH_TRY(th_stage_check_layers(j, check_type));
   if (th_settings_flag(j->s, "equalize")) TH_TRY(th_stage_passes(j, "equalize"));
   TH_TRY(fetch_samples(j));
   const bool wide = activation_type(j) == TH_DTYPE_S16;

@@ -43,6 +43,56 @@ bool th_stage_in_list(const char *list, const char *name) {
   return false;
 }
 
+bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size) {
+  const size_t n = strlen(name);
+  const char *part;
+  size_t m;
+  while ((part = th_str_part(&list, &m)) != NULL) {
+    if (m <= n || memcmp(part, name, n) || part[n] != '=') continue;
+    const size_t length = m - n - 1 < size - 1 ? m - n - 1 : size - 1;
+    memcpy(value, part + n + 1, length);
+    value[length] = '\0';
+    return true;
+  }
+  return false;
+}
+
+static bool has_layer(const th_stage_job *j, const char *name, size_t length) {
+  for (int i = 0; i < j->n_weights; i++) {
+    const char *layer = j->g->nodes[j->weights[i].node].name;
+    if (strlen(layer) == length && !memcmp(layer, name, length)) return true;
+  }
+  return false;
+}
+
+th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const char *value, size_t length)) {
+  const char *list = th_settings_text(j->s, "layers"), *part;
+  size_t m;
+  while ((part = th_str_part(&list, &m)) != NULL) {
+    const size_t n = strcspn(part, "=");
+    if (n >= m || !has_layer(j, part, n))
+      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=VALUE with a layer that has weights", (int)m,
+                     part);
+    TH_TRY(check(part + n + 1, m - n - 1));
+  }
+  return TH_OK;
+}
+
+double th_stage_number_of_layer(const th_stage_job *j, int node, double other) {
+  char text[32];
+  double v;
+  const bool said = th_stage_of_layer(th_settings_text(j->s, "layers"), j->g->nodes[node].name, text, sizeof text);
+  return said && th_str_double(text, &v) ? v : other;
+}
+
+th_status th_stage_check_number(const char *value, size_t length, double least, double most) {
+  char text[32] = "";
+  double v;
+  if (length < sizeof text) memcpy(text, value, length);
+  if (th_str_double(text, &v) && v >= least && v <= most) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected a number from %g to %g", (int)length, value, least, most);
+}
+
 th_status th_stage_passes(th_stage_job *j, const char *names) {
   th_pass_options o = {.ctx = j->ctx, .verify = true};
   TH_TRY(th_pass_run(j->g, names, &o));

@@ -101,8 +101,9 @@ typedef struct th_mask_options {
   bool regrow;
 } th_mask_options;
 th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *shape, th_constraint **c);
-/* Global scope: one threshold over several masks. The group owns nothing; members must be mask constraints. */
-th_status th_mask_group(th_constraint **masks, int count);
+/* Global scope: one threshold over several masks; `by_deviation`: over magnitudes in units of each layer's standard
+ * deviation at the beginning (Han et al. 2015, section 3). The group owns nothing; members must be mask constraints. */
+th_status th_mask_group(th_constraint **masks, int count, bool by_deviation);
 
 /* --- codebook: weight clustering (Han et al. 2016, section 3) --- */
 typedef enum th_centroid_init {

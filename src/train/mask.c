@@ -26,6 +26,7 @@ typedef struct mask mask;
 
 typedef struct group {
   int count, ticked, alive;
+  bool by_deviation;
   mask **members;
 } group;
 
@@ -41,6 +42,7 @@ struct mask {
   const float *in, *grad;
   bool started, done;
   float initial;  /* sparsity found at the beginning */
+  float unit;     /* what magnitudes are measured in: 1, or the standard deviation of the weights at the beginning */
   double updated; /* progress of the last update */
   group *group;
 };
@@ -188,8 +190,19 @@ static bool is_final(const mask *m, double progress) {
   return (grown && !may_regrow(m, progress)) || progress >= 1.0;
 }
 
+static float deviation(const float *w, int64_t n) {
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < n; i++) {
+    sum += (double)w[i];
+    squares += (double)w[i] * (double)w[i];
+  }
+  const double mean = sum / (double)n, variance = squares / (double)n - mean * mean;
+  return variance > 0 ? (float)sqrt(variance) : 1.0f;
+}
+
 static void start(mask *m) {
   m->started = true;
+  m->unit = m->group && m->group->by_deviation ? deviation(m->in, m->n) : 1.0f;
   int64_t zeros = 0;
   score_units(m);
   for (int64_t u = 0; u < m->units; u++) zeros += m->score[u] <= 0.0f;
@@ -226,6 +239,7 @@ static th_status update_group(group *g, double progress) {
   for (int i = 0; i < g->count; i++) {
     mask *m = g->members[i];
     score_units(m);
+    for (int64_t u = 0; u < m->units && m->unit != 1.0f; u++) m->score[u] /= m->unit;
     protect(m);
     memcpy(scores + at, m->score, (size_t)m->units * sizeof *scores);
     at += m->units;
@@ -308,6 +322,7 @@ static void mask_save(const th_constraint *c, th_buf *b) {
   th_buf_u8(b, m->started);
   th_buf_u8(b, m->done);
   th_buf_f32(b, m->initial);
+  th_buf_f32(b, m->unit);
   th_buf_u64(b, updated);
   th_buf_append(b, m->keep, (size_t)m->n * sizeof *m->keep);
   if (m->offset) th_buf_append(b, m->offset, (size_t)m->n * sizeof *m->offset);
@@ -318,6 +333,7 @@ static th_status mask_load(th_constraint *c, th_reader *r) {
   m->started = th_reader_u8(r) != 0;
   m->done = th_reader_u8(r) != 0;
   m->initial = th_reader_f32(r);
+  m->unit = th_reader_f32(r);
   uint64_t updated = th_reader_u64(r);
   memcpy(&m->updated, &updated, sizeof updated);
   const uint8_t *keep = th_reader_take(r, (size_t)m->n * sizeof *m->keep);
@@ -391,7 +407,7 @@ th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *sh
   return TH_OK;
 }
 
-th_status th_mask_group(th_constraint **masks, int count) {
+th_status th_mask_group(th_constraint **masks, int count, bool by_deviation) {
   for (int i = 0; i < count; i++) {
     const mask *m = (const mask *)masks[i], *first = (const mask *)masks[0];
     if (masks[i]->cls != &th_constraint_mask || m->group || m->o.granularity == TH_GRANULARITY_N_M ||
@@ -408,6 +424,7 @@ th_status th_mask_group(th_constraint **masks, int count) {
     return TH_ERR_RESOURCE;
   }
   g->count = g->alive = count;
+  g->by_deviation = by_deviation;
   for (int i = 0; i < count; i++) {
     g->members[i] = (mask *)masks[i];
     g->members[i]->group = g;

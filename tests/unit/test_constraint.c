@@ -195,7 +195,7 @@ static void mask_group_shares_one_threshold(void **state) {
   for (int i = 0; i < N; i++) b[i] *= 1.5f;
   th_constraint *c[2] = {mask((th_mask_options){.sparsity = 0.8f}, N, flat(N)),
                          mask((th_mask_options){.sparsity = 0.8f}, N, flat(N))};
-  FX_OK(th_mask_group(c, 2));
+  FX_OK(th_mask_group(c, 2, false));
   tick(c[0], a, N, 0.0, 0, NULL);
   tick(c[1], b, N, 0.0, 0, NULL);
   c[0]->cls->project(c[0], a, va, N);
@@ -209,8 +209,31 @@ static void mask_group_shares_one_threshold(void **state) {
       if (v[k][i] != 0.0f) live = fminf(live, fabsf(v[k][i]));
     }
   assert_true(dead < live);
-  assert_int_equal(th_mask_group(c, 2), TH_ERR_USAGE); /* they have a group already */
+  assert_int_equal(th_mask_group(c, 2, false), TH_ERR_USAGE); /* they have a group already */
   th_error_clear();
+  for (int k = 0; k < 2; k++) c[k]->cls->destroy(c[k]);
+  test_free(a);
+  test_free(b);
+  test_free(va);
+  test_free(vb);
+}
+
+/* In units of the layers' deviations, two tensors that differ only by a factor lose the same weights. */
+static void mask_group_measures_in_deviations(void **state) {
+  float *a = random_weights(N, 5), *b = test_malloc(N * sizeof *b), *va = test_malloc(N * sizeof *va),
+        *vb = test_malloc(N * sizeof *vb);
+  for (int i = 0; i < N; i++) b[i] = 64.0f * a[i];
+  th_constraint *c[2] = {mask((th_mask_options){.sparsity = 0.7f}, N, flat(N)),
+                         mask((th_mask_options){.sparsity = 0.7f}, N, flat(N))};
+  FX_OK(th_mask_group(c, 2, true));
+  tick(c[0], a, N, 0.0, 0, NULL);
+  tick(c[1], b, N, 0.0, 0, NULL);
+  c[0]->cls->project(c[0], a, va, N);
+  c[1]->cls->project(c[1], b, vb, N);
+  assert_in_range(zeros_in(va, N), (int)(0.69 * N), (int)(0.71 * N));
+  int different = 0;
+  for (int i = 0; i < N; i++) different += (va[i] == 0.0f) != (vb[i] == 0.0f);
+  assert_in_range(different, 0, 2); /* the two quotients may round differently at the threshold */
   for (int k = 0; k < 2; k++) c[k]->cls->destroy(c[k]);
   test_free(a);
   test_free(b);
@@ -224,7 +247,7 @@ static void mask_group_kills_no_layer(void **state) {
   for (int i = 0; i < N; i++) a[i] *= 0.001f;
   th_constraint *c[2] = {mask((th_mask_options){.sparsity = 0.9f}, N, flat(N)),
                          mask((th_mask_options){.sparsity = 0.9f}, N, flat(N))};
-  FX_OK(th_mask_group(c, 2));
+  FX_OK(th_mask_group(c, 2, false));
   tick(c[0], a, N, 0.0, 0, NULL);
   tick(c[1], b, N, 0.0, 0, NULL);
   c[0]->cls->project(c[0], a, va, N);
@@ -716,6 +739,7 @@ int main(void) {
       cmocka_unit_test(mask_preserves_zeros),
       cmocka_unit_test(mask_prunes_blocks_channels_and_n_of_m),
       cmocka_unit_test(mask_group_shares_one_threshold),
+      cmocka_unit_test(mask_group_measures_in_deviations),
       cmocka_unit_test(mask_group_kills_no_layer),
       cmocka_unit_test(mask_regrows_by_gradient),
       cmocka_unit_test(codebook_has_k_values_and_nearest_ones),
