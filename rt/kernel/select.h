@@ -139,7 +139,11 @@
 #define thr_rsqrt_s16 thr_rsqrt_s16_ref
 
 /* One line at a time: kernel/rows.h. */
+#if THR_SELECT_DSP
+#define thr_conv2d_s8_row thr_conv2d_s8_row_dsp
+#else
 #define thr_conv2d_s8_row thr_conv2d_s8_row_ref
+#endif
 #define thr_depthwise_conv2d_s8_row thr_depthwise_conv2d_s8_row_ref
 #define thr_max_pool2d_s8_row thr_max_pool2d_s8_row_ref
 #define thr_avg_pool2d_s8_row thr_avg_pool2d_s8_row_ref

@@ -118,12 +118,8 @@ static bool has_lines(thr_kernel_id kernel) {
 
 /* A stage of one line each time, alone: its inputs complete or, for the same line again and again, constant. Places in
  * the arena are exact in size between guard bytes. */
-static void run_by_lines(kase *k) {
-  thr_step step = k->step;
-  thr_stage stage;
-  uint32_t rows = (uint32_t)between(k, 1, 4), at = GUARD;
-  if (thr_row_is_elementwise(step.kernel) && !th_step_make_line(&step, rows)) return;
-  if (!thr_stage_shape(&step, rows, &stage)) return;
+static void run_stage(kase *k, thr_stage stage) {
+  uint32_t at = GUARD;
   uint8_t *arena = th_arena_alloc(k->arena, k->in_bytes[0] + k->in_bytes[1] + k->out_bytes + 4 * GUARD);
   memset(arena, FILL, k->in_bytes[0] + k->in_bytes[1] + k->out_bytes + 4 * GUARD);
   for (int i = 0; i < stage.inputs; i++) {
@@ -141,6 +137,22 @@ static void run_by_lines(kase *k) {
     assert_memory_equal(arena + stage.in[i].lines.at, k->in[i], k->in_bytes[i]);
     check_guards(arena + stage.in[i].lines.at, k->in_bytes[i]);
   }
+}
+
+static void run_by_lines(kase *k) {
+  thr_step step = k->step;
+  thr_stage stage;
+  const uint32_t rows = (uint32_t)between(k, 1, 4);
+  if (thr_row_is_elementwise(step.kernel) && !th_step_make_line(&step, rows)) return;
+  if (!thr_stage_shape(&step, rows, &stage)) return;
+  run_stage(k, stage);
+#define THR_ROW_VARIANT(id, name, folder)  \
+  if (step.kernel == THR_KERNEL_##id) {    \
+    stage.row = thr_##name##_row_##folder; \
+    run_stage(k, stage);                   \
+  }
+#include "../../rt/kernel/row_variants.def"
+#undef THR_ROW_VARIANT
   k->lines_seen = true;
 }
 
