@@ -91,4 +91,88 @@ static inline void thr_mve_dot_2x4(const int8_t *c0, const int8_t *c1, const int
 }
 #endif
 
+/* --- the same where weights lie in storage order --- */
+
+/* Sum of n int8, n > 0. */
+#if defined(__ARM_FEATURE_MVE)
+static inline int32_t thr_mve_sum(const int8_t *w, int32_t n) {
+  register int32_t sum __asm("r0") = 0;
+  __asm volatile(
+      "dlstp.8 lr, %[n]\n"
+      "1:\n"
+      "vldrb.8 q0, [%[w]], #16\n"
+      "vaddva.s8 %[sum], q0\n"
+      "letp lr, 1b\n"
+      : [w] "+r"(w), [sum] "+r"(sum)
+      : [n] "r"(n)
+      : "lr", "q0", "memory");
+  return sum;
+}
+#else
+static inline int32_t thr_mve_sum(const int8_t *w, int32_t n) {
+  int32_t sum = 0;
+  for (; n > 0; n--) sum += *w++;
+  return sum;
+}
+#endif
+
+typedef struct thr_mve_runs { /* runs of n bytes, so far apart in `one` and in each of `four` */
+  int32_t runs, n, one_pitch, four_pitch;
+} thr_mve_runs;
+
+/* sum + the products of `one` with each of `four`. */
+#if defined(__ARM_FEATURE_MVE)
+static inline thr_q32 thr_mve_dot_runs(const int8_t *one, const int8_t *const *four, const thr_mve_runs *r,
+                                       int32_t sum) {
+  const int8_t *x0 = four[0], *x1 = four[1], *x2 = four[2], *x3 = four[3];
+  const int32_t read = (r->n + 15) & ~15, hop = r->four_pitch - read, one_hop = r->one_pitch - read;
+  int32_t runs = r->runs;
+  thr_q32 a;
+  __asm volatile(
+      "mov r0, %[sum]\n"
+      "mov r2, %[sum]\n"
+      "mov r4, %[sum]\n"
+      "mov r6, %[sum]\n"
+      "1:\n"
+      "dlstp.8 lr, %[n]\n"
+      "2:\n"
+      "vldrb.8 q0, [%[one]], #16\n"
+      "vldrb.8 q1, [%[x0]], #16\n"
+      "vmladava.s8 r0, q0, q1\n"
+      "vldrb.8 q1, [%[x1]], #16\n"
+      "vmladava.s8 r2, q0, q1\n"
+      "vldrb.8 q1, [%[x2]], #16\n"
+      "vmladava.s8 r4, q0, q1\n"
+      "vldrb.8 q1, [%[x3]], #16\n"
+      "vmladava.s8 r6, q0, q1\n"
+      "letp lr, 2b\n"
+      "subs %[runs], %[runs], #1\n"
+      "beq 3f\n"
+      "ldr lr, %[hop]\n"
+      "add %[x0], lr\n"
+      "add %[x1], lr\n"
+      "add %[x2], lr\n"
+      "add %[x3], lr\n"
+      "ldr lr, %[one_hop]\n"
+      "add %[one], lr\n"
+      "b 1b\n"
+      "3:\n"
+      "vmov %q[a][2], %q[a][0], r0, r4\n"
+      "vmov %q[a][3], %q[a][1], r2, r6\n"
+      : [one] "+r"(one), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [runs] "+r"(runs), [a] "=&w"(a)
+      : [n] "r"(r->n), [sum] "r"(sum), [hop] "m"(hop), [one_hop] "m"(one_hop)
+      : "r0", "r2", "r4", "r6", "lr", "q0", "q1", "cc", "memory");
+  return a;
+}
+#else
+static inline thr_q32 thr_mve_dot_runs(const int8_t *one, const int8_t *const *four, const thr_mve_runs *r,
+                                       int32_t sum) {
+  thr_q32 a = thr_q32_all(sum);
+  for (int32_t i = 0; i < r->runs; i++)
+    for (int32_t k = 0; k < 4; k++)
+      a.lane[k] = thr_dot(a.lane[k], four[k] + i * r->four_pitch, one + i * r->one_pitch, r->n, 0);
+  return a;
+}
+#endif
+
 #endif

@@ -108,6 +108,10 @@ static inline thr_q32 thr_q32_sign(thr_q32 a) {
   return vshrq_n_s32(a, 31);
 }
 
+static inline int32_t thr_q32_first(thr_q32 a) {
+  return vgetq_lane_s32(a, 0);
+}
+
 static inline thr_q32 thr_q32_load(const void *p) { /* 4-byte aligned */
   return vldrwq_s32((const int32_t *)p);
 }
@@ -127,6 +131,25 @@ static inline void thr_q32_store_bytes(int8_t *p, thr_q32 a, int32_t n) {
     vstrbq_s32(p, a);
   else
     vstrbq_p_s32(p, a, vctp32q((uint32_t)n));
+}
+
+/* The same `step` bytes apart. */
+static inline void thr_q32_store_apart(int8_t *p, thr_q32 a, int32_t step, int32_t n) {
+  const uint32x4_t place = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)step);
+  if (n >= 4)
+    vstrbq_scatter_offset_s32(p, place, a);
+  else
+    vstrbq_scatter_offset_p_s32(p, place, a, vctp32q((uint32_t)n));
+}
+
+/* Lanes from bytes `step` apart, all four. */
+static inline thr_q32 thr_q32_load_apart(const int8_t *p, int32_t step) {
+  return vldrbq_gather_offset_s32(p, vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)step));
+}
+
+/* acc + a * n */
+static inline thr_q32 thr_q32_add_mul(thr_q32 acc, thr_q32 a, int32_t n) {
+  return vmlaq_n_s32(acc, a, n);
 }
 #else
 THR_Q32_OP(thr_q32_both_negative, , thr_lane_both_negative)
@@ -156,6 +179,10 @@ static inline thr_q32 thr_q32_sign(thr_q32 a) {
   return thr_q32_both_negative(a, a);
 }
 
+static inline int32_t thr_q32_first(thr_q32 a) {
+  return a.lane[0];
+}
+
 static inline thr_q32 thr_q32_load(const void *p) {
   thr_q32 a;
   memcpy(&a, p, sizeof a);
@@ -174,6 +201,19 @@ static inline thr_q32 thr_q32_load_bytes(const int8_t *p, int32_t n) {
 
 static inline void thr_q32_store_bytes(int8_t *p, thr_q32 a, int32_t n) {
   for (int32_t i = 0; i < n && i < 4; i++) p[i] = (int8_t)(uint8_t)(uint32_t)a.lane[i];
+}
+
+static inline void thr_q32_store_apart(int8_t *p, thr_q32 a, int32_t step, int32_t n) {
+  for (int32_t i = 0; i < n && i < 4; i++) p[i * step] = (int8_t)(uint8_t)(uint32_t)a.lane[i];
+}
+
+static inline thr_q32 thr_q32_load_apart(const int8_t *p, int32_t step) {
+  return (thr_q32){{p[0], p[step], p[2 * step], p[3 * step]}};
+}
+
+static inline thr_q32 thr_q32_add_mul(thr_q32 acc, thr_q32 a, int32_t n) {
+  for (int i = 0; i < 4; i++) acc.lane[i] = thr_wrap_add(acc.lane[i], thr_wrap_mul(a.lane[i], n));
+  return acc;
 }
 #endif
 

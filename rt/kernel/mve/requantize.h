@@ -21,6 +21,12 @@ static inline thr_q32 thr_q32_scale_n(thr_q32 acc, int32_t mult, int32_t right, 
   return thr_q32_rshl_n(relu ? x : thr_q32_add(x, thr_q32_sign(x)), right);
 }
 
+/* With a shift to either side. */
+static inline thr_q32 thr_q32_scale_any(thr_q32 acc, int32_t mult, int32_t shift, int relu) {
+  if (shift > 0) return thr_q32_high_mul_n(thr_q32_shl(acc, thr_q32_all(shift)), mult);
+  return thr_q32_scale_n(acc, mult, shift, relu);
+}
+
 typedef struct thr_mve_range { /* of the output */
   thr_q32 zero, lo, hi;
   int relu; /* the lower end is at the zero point or above */
