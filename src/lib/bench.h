@@ -7,17 +7,22 @@
 #include "report/result.h"
 #include "write/firmware.h"
 
+enum { TH_BENCH_RUNS = 3 };
+
 typedef struct th_bench_run {
-  const char *target;
-  int samples, labelled;    /* of which have a label */
-  int64_t right;            /* of those */
-  int64_t bytes, different; /* of all outputs; that differ from the host's */
+  const char *optimize;
+  const char *target, *unit; /* what is counted: "instructions", "cycles" */
+  const char *inputs;        /* what they are: "random" */
+  int samples, labelled;     /* of which have a label */
+  int64_t right;             /* of those */
+  int64_t bytes, different;  /* of all outputs; that differ from the host's */
   th_firmware_result firmware;
   th_deployed deployed;
   uint64_t *layer_instructions; /* per step; NULL: not counted */
 } th_bench_run;
 
-/* Keys of the JSON object and the tables for people. */
-void th_bench_write(const th_bench_run *run, th_result *r);
+/* Keys of the JSON object and the tables for people. Several runs stand in the array "builds", and one table shows them
+ * beside each other. */
+void th_bench_write(const th_bench_run *runs, int n, th_result *r);
 
 #endif

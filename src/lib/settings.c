@@ -76,6 +76,15 @@ th_status th_settings_create(const char *stage, th_settings **settings) {
   return TH_OK;
 }
 
+th_status th_settings_copy(const th_settings *s, th_settings **copy) {
+  TH_TRY(th_settings_create(stage_names[s->stage], copy));
+  th_status status = TH_OK;
+  for (int i = 0; i < N_ROWS && status == TH_OK; i++)
+    if (s->value[i]) status = th_settings_set(*copy, rows[i].name, s->value[i]);
+  if (status != TH_OK) th_settings_free(*copy);
+  return status;
+}
+
 void th_settings_free(th_settings *s) {
   for (int i = 0; s && i < N_ROWS; i++) th_free(s->value[i]);
   th_free(s);

@@ -15,6 +15,7 @@ typedef enum th_stage_id {
   TH_STAGE_COUNT
 } th_stage_id;
 
+th_status th_settings_copy(const th_settings *s, th_settings **copy);
 th_stage_id th_settings_stage(const th_settings *s);
 
 /* Values by name. Asking for a parameter that the stage does not have is a bug (assert). */

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "write/command.h"
 #include "write/firmware.h"
+#include "write/serial.h"
 #include "write/targets.h"
 
 enum { RUN_SECONDS = 3600 };
@@ -71,18 +72,44 @@ static const char *command_of(const job *j) {
   return file ? th_target_command(j->r->t, file, j->count, j->arena) : NULL;
 }
 
-static th_status start(job *j) {
+static th_status start(job *j, th_buf *text) {
   th_command c = {0};
   const char *words = command_of(j);
   if (!words) return TH_ERR_RESOURCE;
   TH_TRY(th_command_words(&c, j->arena, words));
-  th_buf text = {0};
   int code = 0;
-  th_status status = th_process_run(th_command_argv(&c), j->dir, RUN_SECONDS, go_on, j, &text, &code);
-  if (status == TH_OK && code != 0)
-    status =
-        th_fail(TH_ERR_CHECK, "the firmware in %s ended with code %d: %.500s", j->r->dir, code, th_buf_cstr(&text));
+  TH_TRY(th_process_run(th_command_argv(&c), j->dir, RUN_SECONDS, go_on, j, text, &code));
+  if (code == 0) return TH_OK;
+  return th_fail(TH_ERR_CHECK, "the firmware in %s ended with code %d: %.500s", j->r->dir, code, th_buf_cstr(text));
+}
+
+/* Boards that open the host's files run all samples at once. */
+static th_status run_with_files(job *j) {
+  const run *r = j->r;
+  th_buf text = {0};
+  TH_TRY(th_file_write(j->input, r->inputs + (size_t)j->begin * r->input_bytes, (size_t)j->samples * r->input_bytes));
+  const th_status status = start(j, &text);
   th_buf_free(&text);
+  return status;
+}
+
+/* The others start anew for each sample; what they send becomes the same files. */
+static th_status run_by_serial(job *j) {
+  const run *r = j->r;
+  th_buf output = {0};
+  th_status status = TH_OK;
+  for (int i = 0; i < j->samples && status == TH_OK; i++) {
+    th_buf hex = {0}, text = {0};
+    status = th_serial_input(r->inputs + (size_t)(j->begin + i) * r->input_bytes, r->input_bytes, &hex);
+    if (status == TH_OK) status = th_file_write(j->input, hex.data, hex.size);
+    if (status == TH_OK) status = start(j, &text);
+    if (status == TH_OK) status = th_serial_output(th_buf_cstr(&text), &output);
+    if (status == TH_OK) status = th_file_write(j->output, output.data, output.size);
+    if (status == TH_OK && i == 0) status = th_file_write(j->report, text.data, text.size);
+    th_buf_free(&hex);
+    th_buf_free(&text);
+  }
+  th_buf_free(&output);
   return status;
 }
 
@@ -130,8 +157,7 @@ static th_status run_in_folder(job *j) {
   uint8_t *data;
   size_t size, expected = (size_t)j->samples * r->output_bytes;
   TH_TRY(th_dir_create(j->dir));
-  TH_TRY(th_file_write(j->input, r->inputs + (size_t)j->begin * r->input_bytes, (size_t)j->samples * r->input_bytes));
-  TH_TRY(start(j));
+  TH_TRY(th_target_has_files(r->t) ? run_with_files(j) : run_by_serial(j));
   TH_TRY(th_file_read(j->arena, j->output, expected + 1, &data, &size));
   if (size != expected)
     return th_fail(TH_ERR_CHECK, "the firmware in %s wrote %zu bytes, expected %zu", r->dir, size, expected);
@@ -150,7 +176,7 @@ static th_status run_job(void *arg, int chunk, int thread) {
   j.begin = count ? 0 : (int)((int64_t)r->samples * share / r->jobs);
   j.samples = count ? 1 : (int)((int64_t)r->samples * (share + 1) / r->jobs) - j.begin;
   j.dir = th_arena_printf(j.arena, "%s/run%d", r->dir, chunk);
-  j.input = j.dir ? th_path_join(j.arena, j.dir, "input.bin") : NULL;
+  j.input = j.dir ? th_path_join(j.arena, j.dir, th_target_has_files(r->t) ? "input.bin" : "input.hex") : NULL;
   j.output = j.dir ? th_path_join(j.arena, j.dir, "output.bin") : NULL;
   j.report = j.dir ? th_path_join(j.arena, j.dir, "report.txt") : NULL;
   th_status status = j.input && j.output && j.report ? run_in_folder(&j) : TH_ERR_RESOURCE;

@@ -80,5 +80,5 @@ bool th_process_available(const char *program) {
   th_status status = th_process_run(argv, NULL, 20, NULL, NULL, &text, &code);
   th_buf_free(&text);
   if (status != TH_OK) th_error_clear();
-  return status == TH_OK && code == 0;
+  return status == TH_OK && code != 127; /* not every program knows --version */
 }

@@ -13,15 +13,16 @@
 
 #define TH_TARGET(...)
 #define MISSING(program, packages) "no " program " (Debian: " packages ")"
-#define TH_FAMILY(name, compiler, link, folders, emulator, arguments, counting, c_packages, e_packages) \
-  {name,                                                                                                \
-   compiler,                                                                                            \
-   link,                                                                                                \
-   folders,                                                                                             \
-   emulator,                                                                                            \
-   arguments,                                                                                           \
-   counting,                                                                                            \
-   MISSING(compiler, c_packages),                                                                       \
+#define TH_FAMILY(name, compiler, link, folders, emulator, arguments, counting, unit, c_packages, e_packages) \
+  {name,                                                                                                      \
+   compiler,                                                                                                  \
+   link,                                                                                                      \
+   folders,                                                                                                   \
+   emulator,                                                                                                  \
+   arguments,                                                                                                 \
+   counting,                                                                                                  \
+   unit,                                                                                                      \
+   MISSING(compiler, c_packages),                                                                             \
    MISSING(emulator, e_packages)},
 static const th_family FAMILIES[] = {
 #include "write/targets.def"
@@ -76,6 +77,10 @@ static void append_words(th_buf *text, const char *words, const char *machine, c
     th_buf_append(text, value ? value : words, value ? strlen(value) : length);
     words += length + (words[length] == ' ');
   }
+}
+
+bool th_target_has_files(const th_target *target) {
+  return !strstr(th_target_family(target)->arguments, "input.hex");
 }
 
 const char *th_target_command(const th_target *target, const char *firmware, bool count, th_arena *arena) {

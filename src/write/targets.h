@@ -12,6 +12,7 @@ typedef struct th_family { /* lists are separated by single spaces */
   const char *name, *compiler, *link_flags;
   const char *folders; /* "cross" and these of src/write/templates; all their files are copied */
   const char *emulator, *arguments, *counting; /* "": the target is this machine */
+  const char *unit;                            /* what its counter counts: "instructions", "cycles" */
   const char *no_compiler, *no_emulator;       /* what to say where one is missing, with its Debian packages */
 } th_family;
 
@@ -30,6 +31,7 @@ const th_target *th_target_list(int i);            /* NULL past the last */
 const th_target *th_target_find(const char *name); /* NULL, with the error recorded, when unknown */
 const th_family *th_target_family(const th_target *target);
 bool th_target_is_host(const th_target *target);
+bool th_target_has_files(const th_target *target);                /* of the host; else see write/serial.h */
 bool th_target_runs(const th_target *target, const char *folder); /* of rt/kernel */
 /* What runs the linked file `firmware` under emulation, as words with single spaces between; NULL: no memory. count:
  * so that the board's counter counts instructions. */
