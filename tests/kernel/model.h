@@ -6,7 +6,11 @@
 #include <math.h>
 #include <stdint.h>
 
+#if defined(__SIZEOF_INT128__)
 __extension__ typedef __int128 wide;
+#else /* on a microcontroller; enough for products of 32 bits, and there the reference says what is expected */
+typedef int64_t wide;
+#endif
 
 static inline wide floor_div(wide a, wide b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0));

@@ -12,7 +12,10 @@
 #include "base/rng.h"
 #include "model.h"
 
-enum { ROUNDS = 3000000 };
+#ifndef TEST_ROUNDS
+#define TEST_ROUNDS 3000000
+#endif
+enum { ROUNDS = TEST_ROUNDS };
 
 static int32_t any_int32(th_rng *rng) {
   static const int32_t edges[] = {0,       1,          -1,           2, -2, INT32_MAX, INT32_MIN, INT32_MIN + 1,

@@ -1,0 +1,209 @@
+/* The variants and forms that a processor runs, as its instructions, against the reference on the same processor: the
+ * cases of tests/kernel, raw and behind a decoder, between guard bytes. What the reference must give, the tests of the
+ * host check. The lists of variants and forms are the list of tests; RUN_<folder> says which folders of rt/kernel this
+ * processor has. SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../rt/core/parse.h"
+#include "../../rt/include/thr_form.h"
+#include "../../rt/kernel/select.h"
+#include "../kernel/wide_cases.h"
+
+enum { CASES = 250, WIDE_CASES = 25, GUARD = 64, FILL = 0xA5 };
+
+typedef void run_fn(const thr_step *step, const void *const *in, void *out, void *scratch);
+
+static uint8_t *guarded(th_arena *arena, size_t n) {
+  uint8_t *p = th_arena_alloc(arena, n + 2 * GUARD);
+  memset(p, FILL, n + 2 * GUARD);
+  return p + GUARD;
+}
+
+static void check_guards(const uint8_t *p, size_t n) {
+  for (int i = 0; i < GUARD; i++) {
+    assert_int_equal(p[i - GUARD], FILL);
+    assert_int_equal(p[n + (size_t)i], FILL);
+  }
+}
+
+static void check_equal(const kase *k, const uint8_t *out, const char *name, int number) {
+  for (size_t i = 0; i < k->out_bytes; i++)
+    if (out[i] != k->expected[i])
+      fail_msg("%s: case %d, byte %u: %d, expected %d", name, number, (unsigned)i, (int8_t)out[i],
+               (int8_t)k->expected[i]);
+}
+
+#define CALL_1_0(f, params) f(&step->p.params, in[0], out)
+#define CALL_1_1(f, params) f(&step->p.params, in[0], out, scratch)
+#define CALL_1_4(f, params) CALL_1_1(f, params)
+#define CALL_2_0(f, params) f(&step->p.params, in[0], in[1], out)
+#define CALL_2_1(f, params) f(&step->p.params, in[0], in[1], out, scratch)
+#define CALL_3_4(f, params) f(&step->p.params, in[0], in[1], in[2], out, scratch)
+
+/* Makes the case and lets the reference say what it gives. */
+static void make_case(kase *k, thr_kernel_id kernel, wide_case_fn *make, int number) {
+  *k = (kase){.arena = th_arena_create(), .rng = th_rng_init((uint64_t)number, (uint64_t)kernel), .bytes = 1};
+  k->step.kernel = kernel;
+  make(k);
+  const thr_step *step = &k->step;
+  const void *const *in = k->in;
+  void *out = k->expected, *scratch = NULL;
+  switch (kernel) {
+#define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) \
+  case THR_KERNEL_##id:                                                    \
+    CALL_##n_in##_##has_scratch(thr_##name##_ref, params);                 \
+    break;
+#include "../../rt/kernel/kernels.def"
+#undef THR_KERNEL
+    default:
+      break;
+  }
+}
+
+static wide_case_fn *case_of(thr_kernel_id kernel) {
+  switch (kernel) {
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
+  case THR_KERNEL_##id:                                                \
+    return case_##name;
+#include "../../rt/kernel/kernels.def"
+#undef THR_KERNEL
+    default:
+      return NULL;
+  }
+}
+
+/* --- variants --- */
+
+static void decode_plainly(thr_stream *stream, int8_t *out, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++, stream->value++) {
+    assert_true(stream->value < stream->weights->bytes);
+    out[i] = (int8_t)stream->weights->data[stream->value];
+  }
+}
+
+static void check_variant_once(kase *k, run_fn *run, const char *name, int number) {
+  const uint32_t scratch_bytes = thr_step_scratch_bytes(&k->step);
+  uint8_t *out = guarded(k->arena, k->out_bytes), *scratch = guarded(k->arena, scratch_bytes);
+  run(&k->step, k->in, out, scratch);
+  check_guards(out, k->out_bytes);
+  check_guards(scratch, scratch_bytes);
+  check_equal(k, out, name, number);
+}
+
+static void check_variant_cases(thr_kernel_id kernel, wide_case_fn *make, run_fn *run, const char *name, int cases) {
+  for (int i = 0; make && i < cases; i++) {
+    kase k;
+    make_case(&k, kernel, make, i);
+    check_variant_once(&k, run, name, i);
+    thr_weights *w = thr_step_weights(&k.step);
+    if (w) w->decode = decode_plainly;
+    if (w) check_variant_once(&k, run, name, i);
+  }
+}
+
+static void check_variant(thr_kernel_id kernel, run_fn *run, const char *name) {
+  check_variant_cases(kernel, case_of(kernel), run, name, CASES);
+  check_variant_cases(kernel, wide_case(kernel), run, name, WIDE_CASES);
+}
+
+#define TEST_VARIANT(kernel, name, params, inputs, has_scratch, folder)                                      \
+  static void run_##name##_##folder(const thr_step *step, const void *const *in, void *out, void *scratch) { \
+    CALL_##inputs##_##has_scratch(thr_##name##_##folder, params);                                            \
+  }                                                                                                          \
+  static void test_##name##_##folder(void **state) {                                                         \
+    if (RUN_##folder) check_variant(THR_KERNEL_##kernel, run_##name##_##folder, #name "_" #folder);          \
+  }
+#define THR_VARIANT(kernel, name, params, inputs, has_scratch, type, folder) \
+  TEST_VARIANT(kernel, name, params, inputs, has_scratch, folder)
+#include "../../rt/kernel/variants.def"
+#undef THR_VARIANT
+#define THR_SMALL(kernel, name, params, inputs, has_scratch) \
+  TEST_VARIANT(kernel, name, params, inputs, has_scratch, small)
+#include "../../rt/kernel/small/kernels.def"
+#undef THR_SMALL
+
+/* --- forms --- */
+
+typedef struct form {
+  thr_kernel_id kernel;
+  const char *name;
+  int (*need)(const thr_step *step, thr_need *need);
+  void (*pack)(const thr_step *step, void *packed);
+  void (*run)(const thr_step *step, const void *packed, const void *const *in, void *out, void *scratch);
+} form;
+
+static void drop_constants(thr_step *step) {
+  if (!thr_step_weights(step)) return;
+  *thr_step_weights(step) = (thr_weights){0};
+  *thr_step_bias(step) = (thr_bias){0};
+  *thr_step_requant(step) = (thr_requant){0};
+}
+
+static bool check_form_once(kase *k, const form *f, int number) {
+  thr_need need;
+  if (!f->need(&k->step, &need)) return false;
+  uint8_t *packed = guarded(k->arena, need.packed_bytes), *scratch = guarded(k->arena, need.scratch_bytes);
+  uint8_t *out = guarded(k->arena, k->out_bytes);
+  f->pack(&k->step, packed);
+  drop_constants(&k->step);
+  f->run(&k->step, packed, k->in, out, scratch);
+  check_guards(packed, need.packed_bytes);
+  check_guards(scratch, need.scratch_bytes);
+  check_guards(out, k->out_bytes);
+  check_equal(k, out, f->name, number);
+  return true;
+}
+
+static int check_form_cases(const form *f, wide_case_fn *make, int cases) {
+  int ran = 0;
+  for (int i = 0; make && i < cases; i++) {
+    kase k;
+    make_case(&k, f->kernel, make, i);
+    ran += check_form_once(&k, f, i);
+  }
+  return ran;
+}
+
+static void check_form(const form *f) {
+  const int ran = check_form_cases(f, case_of(f->kernel), 8 * CASES);
+  const int ran_wide = check_form_cases(f, wide_case(f->kernel), 2 * WIDE_CASES);
+  print_message("%d of %d cases, %d of %d wide ones\n", ran, 8 * CASES, ran_wide, 2 * WIDE_CASES);
+  assert_true(ran + ran_wide > 0);
+}
+
+#define RUN_FORM_1(f, params) f(&step->p.params, packed, in[0], out, scratch)
+#define RUN_FORM_2(f, params) f(&step->p.params, packed, in[0], in[1], out, scratch)
+#define THR_FORM(id, name, kernel, params, inputs, folder)                                                            \
+  static int need_##name(const thr_step *step, thr_need *need) {                                                      \
+    return thr_##name##_need(&step->p.params, need);                                                                  \
+  }                                                                                                                   \
+  static void pack_##name(const thr_step *step, void *packed) {                                                       \
+    thr_##name##_pack(&step->p.params, packed);                                                                       \
+  }                                                                                                                   \
+  static void run_##name(const thr_step *step, const void *packed, const void *const *in, void *out, void *scratch) { \
+    RUN_FORM_##inputs(thr_##name, params);                                                                            \
+  }                                                                                                                   \
+  static void test_##name(void **state) {                                                                             \
+    const form f = {THR_KERNEL_##kernel, #name, need_##name, pack_##name, run_##name};                                \
+    if (RUN_##folder) check_form(&f);                                                                                 \
+  }
+#include "../../rt/kernel/forms.def"
+#undef THR_FORM
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define THR_VARIANT(kernel, name, params, inputs, scratch, type, folder) cmocka_unit_test(test_##name##_##folder),
+#include "../../rt/kernel/variants.def"
+#undef THR_VARIANT
+#define THR_SMALL(kernel, name, params, inputs, scratch) cmocka_unit_test(test_##name##_small),
+#include "../../rt/kernel/small/kernels.def"
+#undef THR_SMALL
+#define THR_FORM(id, name, kernel, params, inputs, folder) cmocka_unit_test(test_##name),
+#include "../../rt/kernel/forms.def"
+#undef THR_FORM
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
