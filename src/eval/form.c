@@ -87,13 +87,21 @@ th_status th_step_raw(const th_program_step *s, th_arena *arena, thr_step *step)
   return raw_bias(s, arena, thr_step_bias(step));
 }
 
-th_status th_step_arrange(th_program *program, int step, const th_form *form, bool *possible) {
+th_status th_step_need(const th_program *program, const th_program_step *s, const th_form *form, thr_need *need,
+                       bool *possible) {
+  thr_step raw;
+  *need = (thr_need){0};
+  TH_TRY(th_step_raw(s, program->arena, &raw));
+  *possible = th_form_need(form, &raw, need) && need->packed_bytes <= UINT32_MAX && need->scratch_bytes <= UINT32_MAX;
+  return TH_OK;
+}
+
+th_status th_step_arrange(th_program *program, int step, const th_form *form) {
   th_program_step *s = &program->steps[step];
   thr_step raw;
   thr_need need;
   TH_TRY(th_step_raw(s, program->arena, &raw));
-  *possible = th_form_need(form, &raw, &need) && need.packed_bytes <= UINT32_MAX && need.scratch_bytes <= UINT32_MAX;
-  if (!*possible) return TH_OK;
+  if (!th_form_need(form, &raw, &need)) return th_fail(TH_ERR_INTERNAL, "%s: %s cannot run it", s->name, form->name);
   uint32_t *packed = TH_ARRAY(program->arena, uint32_t, need.packed_bytes / 4 + 1);
   if (!packed) return TH_ERR_RESOURCE;
   th_form_pack(form, &raw, packed);

@@ -26,8 +26,11 @@ void th_form_run(const th_form *form, const thr_step *step, const void *packed, 
 /* The step with its constants as lowering made them: raw weights, biases not narrowed. Arrays belong to `arena`. */
 th_status th_step_raw(const th_program_step *s, th_arena *arena, thr_step *step);
 
-/* Arranges the step's constants for a form, in the program's arena, and sets form, packed and scratch_bytes.
- * *possible: false, and nothing changed, when the form cannot run it. */
-th_status th_step_arrange(th_program *program, int step, const th_form *form, bool *possible);
+/* What a form needs for a step; *possible: whether it can run it. */
+th_status th_step_need(const th_program *program, const th_program_step *s, const th_form *form, thr_need *need,
+                       bool *possible);
+/* Arranges the step's constants for a form that can run it, in the program's arena, and sets form, packed and
+ * scratch_bytes. */
+th_status th_step_arrange(th_program *program, int step, const th_form *form);
 
 #endif

@@ -4,11 +4,13 @@
 
 #include "encode/encode.h"
 #include "eval/form.h"
+#include "lib/choose.h"
 #include "op/op.h"
 #include "report/table.h"
 
 typedef struct layer {
   const char *name, *kernel, *form, *coder; /* form NULL: the kernel itself; coder NULL: no weights */
+  th_work work;
   int64_t macs, instructions, flash, scratch;
 } layer;
 
@@ -21,6 +23,7 @@ static layer layer_of(const th_bench_run *b, int i) {
   return (layer){.name = s->name,
                  .kernel = th_kernel_name(s->step.kernel),
                  .form = form ? form->name : NULL,
+                 .work = th_work_of(p, s),
                  .coder = s->weight_count ? th_coder_name(bytes->coder) : NULL,
                  .macs = th_op_get(n->op)->cost(p->graph, n).macs,
                  .instructions = b->layer_instructions ? (int64_t)b->layer_instructions[i] : 0,
@@ -47,6 +50,8 @@ static void write_layers(const th_bench_run *b, th_json *json, th_result *r) {
     if (l.form) th_json_add_string(o, "form", l.form);
     if (l.coder) th_json_add_string(o, "coder", l.coder);
     th_json_add_int(o, "macs", l.macs);
+    th_json_add_int(o, "outputs", (int64_t)l.work.outputs);
+    th_json_add_int(o, "work", (int64_t)l.work.work);
     th_json_add_int(o, b->unit, l.instructions);
     th_json_add_int(o, "flash_bytes", l.flash);
     th_json_add_int(o, "scratch_bytes", l.scratch);

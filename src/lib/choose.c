@@ -1,6 +1,7 @@
 /* See choose.h. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/choose.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -8,11 +9,11 @@
 
 typedef struct cost {
   const char *target, *runner;
-  double call, output, mac;
+  double call, output, work;
 } cost;
 
 static const cost costs[] = {
-#define TH_COST(target, runner, call, output, mac) {target, runner, call, output, mac},
+#define TH_COST(target, runner, call, output, work) {target, runner, call, output, work},
 #include "lib/costs.def"
 #undef TH_COST
     {"", "", 0, 0, 0}};
@@ -49,64 +50,114 @@ const th_target *th_cost_target(const th_target *target) {
   return best;
 }
 
-static const char *kernel_name(thr_kernel_id kernel) {
-  switch (kernel) {
-#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) \
-  case THR_KERNEL_##id:                                                \
-    return #name;
-#include "../../rt/kernel/kernels.def"
-#undef THR_KERNEL
+const char *th_runner_name(const th_program_step *s) {
+  const th_form *form = th_form_of(s->form);
+  return form ? form->name : th_kernel_name(s->step.kernel);
+}
+
+th_work th_work_of(const th_program *p, const th_program_step *s) {
+  const th_value *out = &p->values[s->out];
+  const double outputs = (double)out->bytes / th_value_align(p, out);
+  const thr_pool2d_params *pool = &s->step.p.pool2d;
+  if (s->weights) return (th_work){outputs, outputs * s->row_elems};
+  switch (s->step.kernel) {
+    case THR_KERNEL_MAX_POOL2D_S8:
+    case THR_KERNEL_AVG_POOL2D_S8:
+      return (th_work){outputs, outputs * pool->kernel_y * pool->kernel_x};
     default:
-      return "";
+      return (th_work){outputs, s->n_in > 0 ? (double)p->values[s->in[0]].bytes : 0};
   }
 }
 
-static double outputs_of(const th_program *p, const th_program_step *s) {
-  const th_value *out = &p->values[s->out];
-  return (double)out->bytes / th_value_align(p, out);
-}
-
-static double macs_of(const th_program *p, const th_program_step *s) {
-  const thr_pool2d_params *pool = &s->step.p.pool2d;
-  if (s->weights) return outputs_of(p, s) * s->row_elems;
-  if (s->step.kernel == THR_KERNEL_MAX_POOL2D_S8 || s->step.kernel == THR_KERNEL_AVG_POOL2D_S8)
-    return outputs_of(p, s) * pool->kernel_y * pool->kernel_x;
-  return (double)p->values[s->in[0]].bytes;
-}
-
-double th_cost_estimate(const th_target *target, const char *runner, const th_program *p, const th_program_step *s) {
+double th_cost_estimate(const th_target *target, const char *runner, const th_work *w) {
   const th_target *measured = th_cost_target(target);
   for (int i = 0; i < COSTS && measured; i++) {
     const cost *c = &costs[i];
     if (th_str_eq(c->target, measured->name) && th_str_eq(c->runner, runner))
-      return c->call + c->output * outputs_of(p, s) + c->mac * macs_of(p, s);
+      return c->call + c->output * w->outputs + c->work * w->work;
   }
   return -1;
 }
 
-/* --- the choice --- */
+/* --- which forms may be used --- */
 
-/* A form that nobody has measured yet is taken at its word: it exists because it is faster than the kernel. */
-static th_status choose_form(th_deployed *d, int step, const th_target *target) {
-  th_program *p = d->program;
-  th_program_step *s = &p->steps[step];
-  double least = th_cost_estimate(target, kernel_name(s->step.kernel), p, s);
-  const th_form *form;
-  for (int i = 0; (form = th_form_nth(i)); i++) {
-    if (form->kernel != s->step.kernel || !th_target_runs(target, form->folder)) continue;
-    const double instructions = th_cost_estimate(target, form->name, p, s);
-    if (least >= 0 && instructions >= least) continue;
-    bool possible;
-    TH_TRY(th_step_arrange(p, step, form, &possible));
-    if (!possible) continue;
-    least = instructions < 0 ? 0 : instructions;
-    d->bytes[step] = (th_step_bytes){.coder = THR_CODER_RAW, .weights = s->packed_bytes};
+/* The next name of a list with commas, its length in *n; NULL behind the last. */
+static const char *next_name(const char *list, size_t *n) {
+  list += strspn(list, ",");
+  *n = strcspn(list, ",");
+  return *n > 0 ? list : NULL;
+}
+
+static bool lists(const char *list, const char *name) {
+  size_t n;
+  for (const char *at = list; (at = next_name(at, &n)); at += n)
+    if (strlen(name) == n && memcmp(at, name, n) == 0) return true;
+  return false;
+}
+
+static bool may_use(const char *list, const th_form *form) {
+  return th_str_eq(list, "all") || lists(list, form->name);
+}
+
+static th_status check_names(const char *list) {
+  size_t n;
+  if (th_str_eq(list, "all") || th_str_eq(list, "none")) return TH_OK;
+  for (const char *at = list; (at = next_name(at, &n)); at += n) {
+    const th_form *form;
+    bool known = false;
+    for (int i = 0; (form = th_form_nth(i)) && !known; i++)
+      known = strlen(form->name) == n && !memcmp(at, form->name, n);
+    if (!known)
+      return th_fail(TH_ERR_USAGE, "forms: '%.*s' is no form (all, none, or names with commas between)", (int)n, at);
   }
   return TH_OK;
 }
 
-th_status th_choose(th_deployed *d, const th_target *target, th_goal goal) {
+/* --- the choice --- */
+
+typedef struct choice {
+  double instructions, bytes;
+  thr_form_id form;
+} choice;
+
+static bool is_better(const choice *a, const choice *b, th_goal goal) {
+  if (goal == TH_FOR_SIZE && a->bytes != b->bytes) return a->bytes < b->bytes;
+  return a->instructions < b->instructions;
+}
+
+static double bytes_of(const th_step_bytes *b) {
+  return (double)b->weights + b->table + b->bias + b->requant;
+}
+
+/* What nobody has measured is worth trying last: a kernel then costs more than any form, a form as much as the work. */
+static double cost_or(double measured, double otherwise) {
+  return measured < 0 ? otherwise : measured;
+}
+
+static th_status choose_step(th_deployed *d, int step, const th_target *target, th_goal goal, const char *list) {
+  th_program *p = d->program;
+  th_program_step *s = &p->steps[step];
+  const th_work work = th_work_of(p, s);
+  const th_form *form;
+  choice best = {cost_or(th_cost_estimate(target, th_kernel_name(s->step.kernel), &work), HUGE_VAL),
+                 bytes_of(&d->bytes[step]), THR_FORM_NONE};
+  for (int i = 0; (form = th_form_nth(i)); i++) {
+    thr_need need;
+    bool possible;
+    if (form->kernel != s->step.kernel || !th_target_runs(target, form->folder) || !may_use(list, form)) continue;
+    TH_TRY(th_step_need(p, s, form, &need, &possible));
+    const choice c = {cost_or(th_cost_estimate(target, form->name, &work), work.work + work.outputs),
+                      (double)need.packed_bytes, form->id};
+    if (possible && is_better(&c, &best, goal)) best = c;
+  }
+  if (best.form == THR_FORM_NONE) return TH_OK;
+  d->bytes[step] = (th_step_bytes){.coder = THR_CODER_RAW, .weights = (uint32_t)best.bytes};
+  return th_step_arrange(p, step, th_form_of(best.form));
+}
+
+th_status th_choose(th_deployed *d, const th_target *target, th_goal goal, const char *forms) {
+  TH_TRY(check_names(forms));
   d->program->goal = goal;
-  for (int i = 0; i < d->program->n_steps && goal == TH_FOR_SPEED; i++) TH_TRY(choose_form(d, i, target));
+  for (int i = 0; i < d->program->n_steps && goal != TH_FOR_RAM; i++) TH_TRY(choose_step(d, i, target, goal, forms));
   return TH_OK;
 }

@@ -6,16 +6,27 @@
 #include "lib/deploy.h"
 #include "write/targets.h"
 
-/* Instructions of step `s` on `target` when `runner` (the name of a kernel or form) computes it; negative when nobody
- * has measured that. */
-double th_cost_estimate(const th_target *target, const char *runner, const th_program *program,
-                        const th_program_step *s);
+/* What the costs of a step are proportional to: elements of the output; MACs, or taps of pooling windows, or elements
+ * read. */
+typedef struct th_work {
+  double outputs, work;
+} th_work;
+th_work th_work_of(const th_program *program, const th_program_step *s);
+
+/* The kernel or form that runs the step, by name. */
+const char *th_runner_name(const th_program_step *s);
+
+/* Instructions that `runner` needs for a step on `target`, by src/lib/costs.def; negative when nobody has measured
+ * that.
+ */
+double th_cost_estimate(const th_target *target, const char *runner, const th_work *work);
 /* The target whose rows are used: `target` itself, or the nearest; NULL when none has any. */
 const th_target *th_cost_target(const th_target *target);
 
-/* For speed: each step gets the cheapest of what can run it on the target; steps that get a form have their constants
- * arranged (packed, scratch_bytes, and the bytes in `deployed`). Otherwise nothing changes: forms take flash. Plan
- * afterwards. */
-th_status th_choose(th_deployed *deployed, const th_target *target, th_goal goal);
+/* Gives each step what it costs least with, for the goal: speed: instructions; size: bytes of constants, then
+ * instructions; RAM: nothing changes, as forms take more scratch and no part in segments. `forms`: "all", "none", or
+ * names with commas between; TH_ERR_USAGE when one is unknown. Steps that get a form have their constants arranged
+ * (packed, scratch_bytes, and the bytes in `deployed`). Plan afterwards. */
+th_status th_choose(th_deployed *deployed, const th_target *target, th_goal goal, const char *forms);
 
 #endif

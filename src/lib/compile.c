@@ -80,7 +80,7 @@ th_status th_compile_deploy(const th_model *model, const th_settings *compile, t
   const th_encode_options o = th_compile_coders(compile);
   if (!target) return TH_ERR_USAGE;
   TH_TRY((th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d));
-  th_status status = th_choose(d, target, th_compile_goal(compile));
+  th_status status = th_choose(d, target, th_compile_goal(compile), th_settings_text(compile, "forms"));
   if (status == TH_OK) status = th_pass_plan(d->program, &d->plan);
   if (status != TH_OK) th_deployed_free(d);
   return status;

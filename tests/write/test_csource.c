@@ -209,9 +209,11 @@ static void arrange(fixture *f) {
   const th_form *form;
   for (int i = 0; i < f->p->n_steps; i++)
     for (int k = 0; (form = th_form_nth(k)); k++) {
+      thr_need need;
       bool possible = false;
       if (f->p->steps[i].form != THR_FORM_NONE || form->kernel != f->p->steps[i].step.kernel) continue;
-      must(th_step_arrange(f->p, i, form, &possible));
+      must(th_step_need(f->p, &f->p->steps[i], form, &need, &possible));
+      if (possible) must(th_step_arrange(f->p, i, form));
       arranged += possible;
     }
   assert_true(arranged > 0);

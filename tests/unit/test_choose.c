@@ -1,0 +1,108 @@
+/* The choice of what runs a layer: costs of the nearest target, the cheapest candidate for each goal, names of forms.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "eval/form.h"
+#include "lib/choose.h"
+
+static const char network[] =
+    "graph net\ninput %x s8 1x6x6x8 q(0.05,-3)\n"
+    "const %w s8 4x1x1x8 q(0.01,0) = {1 -2 3 -4 5 -6 7 -8 9 10 11 12 13 14 15 16 -1 -2 -3 -4 -5 -6 -7 -8 90 80 70 60 "
+    "50 40 30 "
+    "20}\n"
+    "node pw = conv2d(%x %w -) -> %y s8 1x6x6x4 q(0.1,-10)\n"
+    "node soft = softmax(%y) -> %z s8 1x6x6x4 q(0.00390625,-128)\noutput %z\n";
+
+typedef struct fixture {
+  th_graph *g;
+  th_deployed d;
+} fixture;
+
+static void must(th_status status) {
+  if (status != TH_OK) fail_msg("%s", th_error_message());
+}
+
+static fixture deploy(const char *target, th_goal goal, const char *forms) {
+  fixture f = {0};
+  static const th_encode_options raw = {.coders = 1u << THR_CODER_RAW};
+  must(th_graph_parse(network, sizeof network - 1, "net", NULL, NULL, &f.g));
+  must(th_deploy(f.g, &raw, &f.d));
+  must(th_choose(&f.d, th_target_find(target), goal, forms));
+  return f;
+}
+
+static void drop(fixture *f) {
+  th_deployed_free(&f->d);
+  th_graph_destroy(f->g);
+}
+
+static void fastest_form_for_speed(void **state) {
+  fixture f = deploy("cortex-m4", TH_FOR_SPEED, "all");
+  const th_program_step *s = f.d.program->steps;
+  const th_work w = th_work_of(f.d.program, &s[0]);
+  assert_true(w.outputs == 144 && w.work == 144 * 8);
+  assert_int_equal(s[0].form, THR_FORM_CONV2D_1X1_S8_DSP);
+  assert_int_equal(s[0].packed_bytes, f.d.bytes[0].weights);
+  assert_true(s[0].scratch_bytes > 0);
+  assert_int_equal(s[1].form, THR_FORM_NONE);
+  const double chosen = th_cost_estimate(th_target_find("cortex-m4"), th_runner_name(&s[0]), &w);
+  assert_true(chosen > 0 && chosen < th_cost_estimate(th_target_find("cortex-m4"), "conv2d_s8", &w));
+  drop(&f);
+}
+
+static void fewest_bytes_for_size(void **state) {
+  fixture f = deploy("cortex-m4", TH_FOR_SIZE, "conv2d_1x1_s8_dsp");
+  assert_int_equal(f.d.program->steps[0].form, THR_FORM_NONE); /* its weights are twice as wide */
+  assert_int_equal(f.d.program->goal, TH_FOR_SIZE);
+  drop(&f);
+}
+
+static void only_forms_of_the_target_and_the_list(void **state) {
+  static const struct {
+    const char *target, *forms;
+    thr_form_id want;
+  } cases[] = {{"cortex-m0plus", "all", THR_FORM_NONE},
+               {"cortex-m4", "none", THR_FORM_NONE},
+               {"cortex-m4", "conv2d_windows_s8_dsp", THR_FORM_CONV2D_WINDOWS_S8_DSP},
+               {"cortex-m4", ",conv2d_windows_s8_dsp,conv2d_1x1_s8_dsp", THR_FORM_CONV2D_1X1_S8_DSP},
+               {"cortex-m7", "all", THR_FORM_CONV2D_1X1_S8_DSP}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fixture f = deploy(cases[i].target, TH_FOR_SPEED, cases[i].forms);
+    assert_int_equal(f.d.program->steps[0].form, cases[i].want);
+    drop(&f);
+  }
+}
+
+static void nearest_target_lends_its_costs(void **state) {
+  const th_target *m4 = th_target_find("cortex-m4"), *m7 = th_target_find("cortex-m7");
+  const th_work w = {100, 1000};
+  assert_ptr_equal(th_cost_target(m4), m4);
+  assert_ptr_equal(th_cost_target(m7), m4);
+  assert_true(th_cost_estimate(m7, "add_s8", &w) == th_cost_estimate(m4, "add_s8", &w));
+  assert_true(th_cost_estimate(m4, "no_such_kernel", &w) < 0);
+}
+
+static void unknown_form_is_named(void **state) {
+  fixture f = deploy("cortex-m4", TH_FOR_SIZE, "none");
+  assert_int_equal(th_choose(&f.d, th_target_find("cortex-m4"), TH_FOR_SPEED, "conv2d_1x1_s8_dsp,conv9"), TH_ERR_USAGE);
+  assert_non_null(strstr(th_error_message(), "'conv9' is no form"));
+  th_error_clear();
+  drop(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fastest_form_for_speed),
+      cmocka_unit_test(fewest_bytes_for_size),
+      cmocka_unit_test(only_forms_of_the_target_and_the_list),
+      cmocka_unit_test(nearest_target_lends_its_costs),
+      cmocka_unit_test(unknown_form_is_named),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
