@@ -293,10 +293,10 @@ uint32_t thr_svdf_s8_scratch_bytes(const thr_svdf_params *p);
 uint32_t thr_svdf_s16_scratch_bytes(const thr_svdf_params *p);
 uint32_t thr_lstm_s8_scratch_bytes(const thr_lstm_params *p); /* 4-byte aligned */
 
-/* Variants for processors without SIMD (rt/kernel/small), with the scratch of the above. */
-void thr_conv2d_s8_small(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
-void thr_depthwise_conv2d_s8_small(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
-void thr_fully_connected_s8_small(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
+/* Variants for AVR (rt/kernel/avr): raw weights, biases and multipliers are read from program memory (thr_flash.h). */
+void thr_conv2d_s8_avr(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_depthwise_conv2d_s8_avr(const thr_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void thr_fully_connected_s8_avr(const thr_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */

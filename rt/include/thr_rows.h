@@ -65,5 +65,7 @@ static inline int32_t thr_window_end(const thr_stage_input *in, int32_t y) {
 #undef THR_ROW_VARIANT
 
 thr_row_fn thr_conv2d_s8_row_ref, thr_depthwise_conv2d_s8_row_ref, thr_max_pool2d_s8_row_ref, thr_avg_pool2d_s8_row_ref;
+/* For AVR: `params` lie in program memory (thr_flash.h). */
+thr_row_fn thr_conv2d_s8_row_avr, thr_depthwise_conv2d_s8_row_avr, thr_max_pool2d_s8_row_avr, thr_avg_pool2d_s8_row_avr;
 
 #endif

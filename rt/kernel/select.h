@@ -17,9 +17,9 @@
 #include "variants.def"
 #undef THR_VARIANT
 
-/* Microcontrollers without SIMD: Armv6-M, Armv8-M Baseline, Cortex-M3, RISC-V of 32 bits, AVR. */
+/* Microcontrollers without SIMD: Armv6-M, Armv8-M Baseline, Cortex-M3, RISC-V of 32 bits. */
 #if (defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && !defined(__ARM_FEATURE_DSP)) || \
-    (defined(__riscv_xlen) && __riscv_xlen == 32) || defined(__AVR__)
+    (defined(__riscv_xlen) && __riscv_xlen == 32)
 #define THR_SELECT_SMALL 1
 #else
 #define THR_SELECT_SMALL 0
@@ -56,6 +56,14 @@
 #define thr_avg_pool2d_s8 thr_avg_pool2d_s8_dsp
 #define thr_add_s8 thr_add_s8_dsp
 #define thr_mean_s8 thr_mean_s8_dsp
+#elif defined(__AVR__)
+#define thr_conv2d_s8 thr_conv2d_s8_avr
+#define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_avr
+#define thr_fully_connected_s8 thr_fully_connected_s8_avr
+#define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
+#define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
+#define thr_add_s8 thr_add_s8_ref
+#define thr_mean_s8 thr_mean_s8_ref
 #elif THR_SELECT_SMALL
 #define thr_conv2d_s8 thr_conv2d_s8_small
 #define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_small
@@ -139,6 +147,12 @@
 #define thr_rsqrt_s16 thr_rsqrt_s16_ref
 
 /* One line at a time: kernel/rows.h. */
+#if defined(__AVR__)
+#define thr_conv2d_s8_row thr_conv2d_s8_row_avr
+#define thr_depthwise_conv2d_s8_row thr_depthwise_conv2d_s8_row_avr
+#define thr_max_pool2d_s8_row thr_max_pool2d_s8_row_avr
+#define thr_avg_pool2d_s8_row thr_avg_pool2d_s8_row_avr
+#else
 #if THR_SELECT_DSP
 #define thr_conv2d_s8_row thr_conv2d_s8_row_dsp
 #else
@@ -147,5 +161,6 @@
 #define thr_depthwise_conv2d_s8_row thr_depthwise_conv2d_s8_row_ref
 #define thr_max_pool2d_s8_row thr_max_pool2d_s8_row_ref
 #define thr_avg_pool2d_s8_row thr_avg_pool2d_s8_row_ref
+#endif
 
 #endif

@@ -60,8 +60,9 @@ th_encode_options th_compile_coders(const th_settings *compile) {
                                     1u << THR_CODER_RANGE,
                                     TH_CODERS_ALL};
   /* auto|raw|bitpack|huffman|gap|range|smallest */
+  const bool avr = th_str_eq(th_settings_text(compile, "target"), "avr"); /* its kernels read raw weights */
   uint32_t chosen = coders[th_settings_choice(compile, "coder")];
-  if (chosen == 0 && th_compile_goal(compile) == TH_FOR_SPEED) chosen = 1u << THR_CODER_RAW;
+  if (chosen == 0 && (avr || th_compile_goal(compile) == TH_FOR_SPEED)) chosen = 1u << THR_CODER_RAW;
   return (th_encode_options){.coders = chosen, .code_channels = chosen == TH_CODERS_ALL};
 }
 

@@ -222,10 +222,10 @@ static void print_params(printer *x, int i) {
   comment_text(x->c, s->name);
   th_buf_printf(x->c, " */\n");
   switch (s->step.kernel) {
-#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over)                     \
-  case THR_KERNEL_##id:                                                                    \
-    th_buf_printf(x->c, "static const thr_%s_params %s = {\n ", #params, x->step_name[i]); \
-    print_##params(x, s, &s->step.p.params);                                               \
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over)                               \
+  case THR_KERNEL_##id:                                                                              \
+    th_buf_printf(x->c, "static const thr_%s_params %s THR_FLASH = {\n ", #params, x->step_name[i]); \
+    print_##params(x, s, &s->step.p.params);                                                         \
     break;
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
@@ -256,9 +256,9 @@ static bool print_function(printer *x, int i) {
     return true;
   }
   switch (s->step.kernel) {
-#define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) \
-  case THR_KERNEL_##id:                                                    \
-    th_buf_printf(x->c, "  thr_%s(&%s", #name, x->step_name[i]);           \
+#define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over)                       \
+  case THR_KERNEL_##id:                                                                          \
+    th_buf_printf(x->c, "  THR_RUN(thr_%s, thr_%s_params, %s", #name, #params, x->step_name[i]); \
     return has_scratch;
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
@@ -417,7 +417,7 @@ static th_status print_all(printer *x, th_arena *arena) {
   print_header(x);
   th_buf_printf(x->c,
                 "/* Written by Thimble: the model's constants and its run, one kernel call per layer. */\n"
-                "#include \"%s.h\"\n\n%s#include \"kernel/%s.h\"\n%s\n",
+                "#include \"%s.h\"\n\n%s#include \"kernel/%s.h\"\n#include \"thr_flash.h\"\n%s\n",
                 x->lower, has_states(x->p) ? "#include <string.h>\n\n" : "", x->p->n_segments ? "rows" : "select",
                 has_forms(x->p) ? "#include \"thr_form.h\"\n" : "");
   th_buf_printf(x->c,

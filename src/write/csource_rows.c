@@ -47,7 +47,7 @@ th_status th_csource_stages(const th_program *p, int i, const char *const *step_
   if (!th_chain_of(p, segment->first, segment->last, &chain))
     return th_fail(TH_ERR_INTERNAL, "%s begins no chain", p->steps[segment->first].name);
   th_buf_printf(c, "/* place in the arena, bytes, number and kept number of lines of each map; windows */\n");
-  th_buf_printf(c, "static const thr_stage chain%d[] = {\n", i);
+  th_buf_printf(c, "static const thr_stage chain%d[] THR_FLASH = {\n", i);
   for (int k = segment->first; k <= segment->last; k++)
     print_stage(c, &p->steps[k], step_name[k], &chain.stage[k - segment->first], tables);
   th_buf_printf(c, "};\n\n");

@@ -114,7 +114,7 @@ static void print_element(th_buf *c, const th_table *o, size_t i) {
 static void print_table(th_buf *c, const th_table *o) {
   size_t per_line = o->elem_bytes == 4 ? 10 : 24;
   /* An empty array is not C: a tensor whose stream needs no bits still has an address. */
-  th_buf_printf(c, "static const %s %s[%zu] = {", o->type, o->name, o->count ? o->count : 1);
+  th_buf_printf(c, "static const %s %s[%zu] THR_FLASH = {", o->type, o->name, o->count ? o->count : 1);
   for (size_t i = 0; i < o->count; i++) {
     th_buf_printf(c, i % per_line == 0 ? "\n  " : " ");
     print_element(c, o, i);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "write/avr.h"
 #include "write/csource.h"
 #include "write/includes.h"
 #include "write/runtime_files.h"
@@ -215,6 +216,7 @@ th_status th_package_write(const th_program *program, const char *as, const char
   th_package k = {.program = program, .dir = dir, .target = th_target_find(target)};
   package_fn *write = k.target ? find(as) : NULL;
   if (!write) return TH_ERR_USAGE;
+  if (th_str_eq(k.target->family, "avr")) TH_TRY(th_avr_check(program));
   th_csource_identifier(name, false, k.lower, sizeof k.lower);
   th_csource_identifier(name, true, k.upper, sizeof k.upper);
   k.arena = th_arena_create();

@@ -1,7 +1,6 @@
-/* The variants for processors without SIMD (rt/kernel/small) against the models of cases.h, raw and behind a decoder,
- * between guard bytes; and their requantization against the reference's over millions of values. On a host this tests
- * the C forms of their loops; the golden outputs that the benchmark compares test the assembly.
- * SPDX-License-Identifier: Apache-2.0 */
+/* Kernels for AVR (rt/kernel/avr) against the models of cases.h, between guard bytes; and the requantization of
+ * processors without a long multiplication against the reference's over millions of values. On a host this tests the C
+ * forms of their loops; tests/target runs the assembly. SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,19 +9,24 @@
 
 #include <cmocka.h>
 
-#include "../../rt/core/parse.h"
 #include "../../rt/kernel/small/narrow.h"
 #include "cases.h"
 
 enum { CASES = 3000, GUARD = 64, FILL = 0xA5, ROUNDS = 3000000 };
 
-static void run_step(const thr_step *s, const void *const *in, void *out, void *scratch) {
-#define WITH_0(name, params) thr_##name##_small(&s->p.params, in[0], out)
-#define WITH_1(name, params) thr_##name##_small(&s->p.params, in[0], out, scratch)
-#define THR_SMALL(id, name, params, n_in, has_scratch) \
-  if (s->kernel == THR_KERNEL_##id) WITH_##has_scratch(name, params);
-#include "../../rt/kernel/small/kernels.def"
-#undef THR_SMALL
+typedef void case_fn(kase *k);
+
+static case_fn *const MAKE[THR_KERNEL_COUNT] = {
+#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) [THR_KERNEL_##id] = case_##name,
+#include "../../rt/kernel/kernels.def"
+#undef THR_KERNEL
+};
+
+static void run_step(const thr_step *s, const void *const *in, void *out) {
+#define THR_AVR(id, name, params) \
+  if (s->kernel == THR_KERNEL_##id) thr_##name##_avr(&s->p.params, in[0], out, NULL);
+#include "../../rt/kernel/avr/kernels.def"
+#undef THR_AVR
 }
 
 static uint8_t *guarded(th_arena *arena, size_t n) {
@@ -40,33 +44,12 @@ static void check_guards(const uint8_t *p, size_t n) {
 
 static void check_case(kase *k) {
   uint8_t *out = guarded(k->arena, k->out_bytes);
-  const uint32_t scratch_bytes = thr_step_scratch_bytes(&k->step);
-  uint8_t *scratch = guarded(k->arena, scratch_bytes);
-  const void *in[THR_STEP_INPUTS] = {NULL};
-  for (int i = 0; i < THR_STEP_INPUTS; i++)
-    if (k->in[i]) in[i] = memcpy(guarded(k->arena, k->in_bytes[i]), k->in[i], k->in_bytes[i]);
-  run_step(&k->step, in, out, scratch);
+  const void *in[THR_STEP_INPUTS] = {memcpy(guarded(k->arena, k->in_bytes[0]), k->in[0], k->in_bytes[0])};
+  run_step(&k->step, in, out);
   check_guards(out, k->out_bytes);
-  check_guards(scratch, scratch_bytes);
-  for (int i = 0; i < THR_STEP_INPUTS; i++)
-    if (k->in[i]) check_guards(in[i], k->in_bytes[i]);
+  check_guards(in[0], k->in_bytes[0]);
   assert_memory_equal(out, k->expected, k->out_bytes);
 }
-
-static void decode_plainly(thr_stream *stream, int8_t *out, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++, stream->value++) {
-    assert_true(stream->value < stream->weights->bytes);
-    out[i] = (int8_t)stream->weights->data[stream->value];
-  }
-}
-
-typedef void case_fn(kase *k);
-
-static case_fn *const MAKE[THR_KERNEL_COUNT] = {
-#define THR_KERNEL(id, name, params, n_in, scratch, t_in, t_out, over) [THR_KERNEL_##id] = case_##name,
-#include "../../rt/kernel/kernels.def"
-#undef THR_KERNEL
-};
 
 static void check_kernel(thr_kernel_id kernel) {
   for (uint64_t i = 0; i < CASES; i++) {
@@ -74,19 +57,15 @@ static void check_kernel(thr_kernel_id kernel) {
     k.step.kernel = kernel;
     MAKE[kernel](&k);
     check_case(&k);
-    thr_weights *w = thr_step_weights(&k.step);
-    if (w) w->decode = decode_plainly;
-    if (w) check_case(&k);
     th_arena_destroy(k.arena);
   }
 }
 
-#define THR_SMALL(id, name, params, n_in, has_scratch) \
-  static void test_##name(void **state) {              \
-    check_kernel(THR_KERNEL_##id);                     \
-  }
-#include "../../rt/kernel/small/kernels.def"
-#undef THR_SMALL
+static void test_avr(void **state) {
+#define THR_AVR(id, name, params) check_kernel(THR_KERNEL_##id);
+#include "../../rt/kernel/avr/kernels.def"
+#undef THR_AVR
+}
 
 /* --- requantization --- */
 
@@ -121,11 +100,6 @@ static void test_narrow(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-#define THR_SMALL(id, name, params, n_in, has_scratch) cmocka_unit_test(test_##name),
-#include "../../rt/kernel/small/kernels.def"
-#undef THR_SMALL
-      cmocka_unit_test(test_narrow),
-  };
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_avr), cmocka_unit_test(test_narrow)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

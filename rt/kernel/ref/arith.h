@@ -7,6 +7,7 @@
 #ifndef THR_ARITH_H
 #define THR_ARITH_H
 
+#include "thr_flash.h"
 #include "thr_kernels.h"
 
 /* An operand that keeps its value from run to run: the kernel writes it. It lies in the arena, which check.c has seen
@@ -96,26 +97,25 @@ static inline int32_t thr_scale64(int64_t x, int32_t mult, int shift) {
 
 /* The entry of a channel. */
 static inline int32_t thr_requant_entry(const thr_requant *r, int32_t channel) {
-  return r->index ? r->index[channel] : r->per_channel ? channel : 0;
+  return r->index ? thr_flash_u8(r->index + channel) : r->per_channel ? channel : 0;
 }
 
 static inline int32_t thr_requantize(const thr_requant *r, int32_t channel, int32_t acc) {
   const int32_t e = thr_requant_entry(r, channel);
-  return thr_scale(acc, r->mult[e], r->shift[e]);
+  return thr_scale(acc, thr_flash_s32(r->mult + e), thr_flash_s8(r->shift + e));
 }
 
 static inline int32_t thr_requantize64(const thr_requant *r, int32_t channel, int64_t acc) {
   const int32_t e = thr_requant_entry(r, channel);
-  return thr_scale64(acc, r->mult[e], r->shift[e]);
+  return thr_scale64(acc, thr_flash_s32(r->mult + e), thr_flash_s8(r->shift + e));
 }
 
 static inline int32_t thr_bias_at(const thr_bias *b, int32_t channel) {
   if (b->width == 0) return 0;
   const uint8_t *p = b->data + (size_t)channel * b->width;
   uint32_t v = 0;
-  if (b->width == 1) v = (uint32_t)(int32_t)(int8_t)p[0];
-  if (b->width == 2) v = (uint32_t)(int32_t)(int16_t)(uint16_t)(p[0] | (unsigned)p[1] << 8);
-  if (b->width == 4) v = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+  for (int i = b->width; i > 0; i--) v = v << 8 | thr_flash_u8(p + i - 1);
+  if (b->width < 4 && v >> (8 * b->width - 1)) v -= (uint32_t)1 << 8 * b->width;
   return (int32_t)(v << b->shift);
 }
 
@@ -127,10 +127,10 @@ static inline thr_channel thr_channel_next(const thr_bias *bias, const thr_requa
     r->decode(r, state, &channel);
     return channel;
   }
-  const int32_t e = r->index ? r->index[c] : r->per_channel ? c : 0;
+  const int32_t e = thr_requant_entry(r, c);
   channel.bias = thr_bias_at(bias, c);
-  channel.mult = r->mult[e];
-  channel.shift = r->shift[e];
+  channel.mult = thr_flash_s32(r->mult + e);
+  channel.shift = thr_flash_s8(r->shift + e);
   return channel;
 }
 
@@ -139,7 +139,7 @@ static inline int64_t thr_bias64_at(const thr_bias *b, int32_t channel) {
   const uint8_t *p = b->data + (size_t)channel * b->width;
   uint64_t v = 0;
   if (b->width == 0) return 0;
-  for (int i = b->width - 1; i >= 0; i--) v = v << 8 | p[i];
+  for (int i = b->width - 1; i >= 0; i--) v = v << 8 | thr_flash_u8(p + i);
   if (b->width < 8 && v >> (8 * b->width - 1)) v -= (uint64_t)1 << 8 * b->width;
   return (int64_t)(v << b->shift);
 }

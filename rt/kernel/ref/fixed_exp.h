@@ -20,15 +20,15 @@ static inline int32_t thr_exp_quarter(int32_t x) {
 
 /* e^a as Q0.31 for a <= 0 in Q(integer_bits).(31 - integer_bits), 1 <= integer_bits <= 5. */
 static inline int32_t thr_exp_negative(int32_t a, int integer_bits) {
-  static const int32_t factor[7] = {/* round(e^(-2^k) * 2^31), k = -2 .. 4 */
-                                    1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+  static const int32_t factor[7] THR_FLASH = {/* round(e^(-2^k) * 2^31), k = -2 .. 4 */
+                                              1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int32_t quarter = (int32_t)1 << (29 - integer_bits);
   const int32_t part = (a & (quarter - 1)) - quarter; /* in [-1/4, 0) */
   const int32_t rest = thr_wrap_sub(part, a);         /* a multiple of 1/4 */
   if (a == 0) return INT32_MAX;
   int32_t y = thr_exp_quarter(thr_wrap_shl(part, integer_bits));
   for (int k = -2; k < integer_bits; k++) {
-    if ((uint32_t)rest >> (31 - integer_bits + k) & 1u) y = thr_high_mul(y, factor[k + 2]);
+    if ((uint32_t)rest >> (31 - integer_bits + k) & 1u) y = thr_high_mul(y, thr_flash_s32(factor + k + 2));
   }
   return y;
 }

@@ -1,11 +1,12 @@
 /* The driver of row streaming; see thr_rows.h. It copies one stage at a time, so the stages may lie anywhere.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "thr_flash.h"
 #include "thr_rows.h"
 
 #include <string.h>
 
 void thr_stage_of_table(const void *from, uint32_t i, thr_stage *stage) {
-  *stage = ((const thr_stage *)from)[i];
+  thr_flash_copy(stage, (const thr_stage *)from + i, sizeof *stage);
 }
 
 /* The stage that must first make lines for line y of this one; -1 when all it needs is there. */

@@ -26,26 +26,25 @@ typedef struct thr_narrow {
   int8_t shift_wide;
 } thr_narrow;
 
-static inline void thr_narrow_begin(thr_narrow *s, int32_t mult, int shift, int32_t out_zero, int32_t lo, int32_t hi) {
-  s->out_zero = out_zero, s->lo = lo, s->hi = hi;
-  s->mult = mult, s->shift_wide = (int8_t)shift;
-  s->wide = 1;
-  if (mult < 0 || shift >= 0 || shift < -THR_NARROW_SHIFT_MOST) return;
-  if (thr_finish(thr_scale(THR_NARROW_LIMIT, mult, shift), out_zero, INT8_MIN, INT8_MAX) < hi) return;
-  if (thr_finish(thr_scale(-THR_NARROW_LIMIT, mult, shift), out_zero, INT8_MIN, INT8_MAX) > lo) return;
-  s->wide = 0;
-  s->m0 = mult & 1023;
-  s->m1 = (mult >> 10) & 1023;
-  s->m2 = mult >> 20;
-  s->shift = (uint8_t)(11 - shift);
-  s->round = ((int32_t)1 << 10) + ((int32_t)1 << (10 - shift));
-}
-
 /* thr_scale(x, mult, shift), before anything is added, for |x| <= THR_NARROW_LIMIT. */
 static inline int32_t thr_narrow_scale(const thr_narrow *s, int32_t x) {
   const int32_t low = (x * s->m0) >> 10;
   const int32_t middle = (low + x * s->m1) >> 10;
   return (middle + x * s->m2 + s->round + ((x >> 31) & -((int32_t)1 << 11))) >> s->shift;
+}
+
+static inline void thr_narrow_begin(thr_narrow *s, int32_t mult, int shift, int32_t out_zero, int32_t lo, int32_t hi) {
+  s->out_zero = out_zero, s->lo = lo, s->hi = hi;
+  s->mult = mult, s->shift_wide = (int8_t)shift;
+  s->wide = 1;
+  if (mult < 0 || shift >= 0 || shift < -THR_NARROW_SHIFT_MOST) return;
+  s->m0 = mult & 1023;
+  s->m1 = (mult >> 10) & 1023;
+  s->m2 = mult >> 20;
+  s->shift = (uint8_t)(11 - shift);
+  s->round = ((int32_t)1 << 10) + ((int32_t)1 << (10 - shift));
+  s->wide =
+      thr_narrow_scale(s, THR_NARROW_LIMIT) + out_zero < hi || thr_narrow_scale(s, -THR_NARROW_LIMIT) + out_zero > lo;
 }
 
 /* thr_finish(thr_scale(x, mult, shift), out_zero, lo, hi) */
