@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fields.h"
 #include "parse.h"
+#include "stage.h"
 
 typedef struct span { /* of the arena */
   uint64_t begin, bytes;
@@ -389,6 +390,29 @@ static int check_room(const thr_model *model, const thr_parsed_step *parsed, con
   return 1;
 }
 
+/* An operand of a stage: lines in the arena, or a constant that serves each line. The parameters of an element-wise
+ * kernel are those of one line. */
+static int check_stage_input(const thr_model *model, const thr_parsed_step *parsed, const thr_stage *stage, uint32_t i,
+                             const use *u) {
+  const thr_stage_input *in = &stage->in[i];
+  const int elementwise = thr_row_is_elementwise(parsed->step.kernel);
+  const span lines = {in->lines.at, (uint64_t)in->lines.kept * in->lines.bytes};
+  if (in->data) return elementwise && i > 0 && in->from < 0 && parsed->in[i].offset == u->in[i];
+  if (elementwise && u->in[i] > in->lines.bytes) return 0;
+  return in->lines.kept <= in->lines.rows && in_arena(model, lines, 1);
+}
+
+/* Lines may lie over each other: which are still needed only the planner knows, and nothing leaves the arena. */
+static int check_stage(const thr_model *model, const thr_parsed_step *parsed, const use *u) {
+  thr_stage stage;
+  if (!thr_stage_of_parsed(parsed, &stage) || stage.out.rows != parsed->rows) return 0;
+  const span out = {stage.out.at, (uint64_t)stage.out.kept * stage.out.bytes};
+  if (stage.out.kept > stage.out.rows || (parsed->left == 0 && stage.out.kept != stage.out.rows)) return 0;
+  for (uint32_t i = 0; i < stage.inputs; i++)
+    if (!check_stage_input(model, parsed, &stage, i, u)) return 0;
+  return in_arena(model, out, 1);
+}
+
 thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed) {
   const thr_kernel_row *about = thr_kernel_about(parsed->step.kernel);
   const uint32_t in_bytes = thr_dtype_bytes(about->in_type);
@@ -398,5 +422,6 @@ thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed)
   for (uint32_t i = 0; i < parsed->inputs; i++)
     if (u.in[i] > MOST_BYTES) return THR_ERR_MALFORMED;
   if (parsed->weighted && !check_requant(parsed)) return THR_ERR_MALFORMED;
+  if (parsed->chained) return check_stage(model, parsed, &u) ? THR_OK : THR_ERR_MALFORMED;
   return states_apart(parsed, &u) && check_room(model, parsed, &u) ? THR_OK : THR_ERR_MALFORMED;
 }

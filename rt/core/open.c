@@ -3,6 +3,7 @@
 
 #include "fields.h"
 #include "parse.h"
+#include "stage.h"
 
 thr_status thr_header_check(const uint8_t *blob, size_t bytes, uint8_t kind) {
   static const uint8_t magic[4] = {'T', 'H', 'I', 'M'};
@@ -52,14 +53,43 @@ static thr_status check_states(thr_model *m, thr_cursor *c) {
   return THR_OK;
 }
 
+/* The stages of the chain that is being read. */
+typedef struct chain_shape {
+  uint32_t stages, left; /* left: that must follow */
+  thr_lines out[THR_STAGES_MOST];
+} chain_shape;
+
+/* Whether a step stands where it may: the stages of a chain one after another, each fed by earlier ones with as many
+ * lines as they make, so that a chain comes to its end. */
+static int fits_chain(chain_shape *chain, const thr_parsed_step *parsed) {
+  thr_stage stage;
+  if (chain->left == 0) chain->stages = 0;
+  if (!parsed->chained) return chain->left == 0;
+  if (chain->left > 0 ? parsed->left != chain->left - 1u : 0) return 0;
+  if (chain->stages + parsed->left >= THR_STAGES_MOST || !thr_stage_of_parsed(parsed, &stage)) return 0;
+  for (uint32_t i = 0; i < stage.inputs; i++) {
+    const thr_stage_input *in = &stage.in[i];
+    if (in->from < 0) continue;
+    if ((uint32_t)in->from >= chain->stages) return 0;
+    const thr_lines *made = &chain->out[in->from];
+    if (made->rows != in->lines.rows || made->bytes != in->lines.bytes || made->kept != in->lines.kept) return 0;
+  }
+  chain->out[chain->stages++] = stage.out;
+  chain->left = parsed->left;
+  return 1;
+}
+
 static thr_status check_steps(const thr_model *m, thr_cursor *c) {
+  chain_shape chain;
+  chain.stages = chain.left = 0;
   for (uint32_t i = 0; i < m->steps; i++) {
     thr_parsed_step parsed;
     thr_status status = thr_step_parse(m, c, &parsed);
     if (status == THR_OK) status = thr_step_check(m, &parsed);
+    if (status == THR_OK && !fits_chain(&chain, &parsed)) status = THR_ERR_MALFORMED;
     if (status != THR_OK) return status;
   }
-  return c->at == c->end ? THR_OK : THR_ERR_MALFORMED;
+  return c->at == c->end && chain.left == 0 ? THR_OK : THR_ERR_MALFORMED;
 }
 
 thr_status thr_open(thr_model *model, const void *blob, size_t blob_bytes) {

@@ -205,13 +205,36 @@ static thr_operand parse_operand(const thr_model *model, thr_cursor *c, uint32_t
   return operand;
 }
 
+static uint16_t parse_lines(thr_cursor *c) {
+  const uint32_t n = thr_cursor_varint(c);
+  if (n < 1u || n > UINT16_MAX) c->bad = 1;
+  return (uint16_t)n;
+}
+
+/* What a stage has besides a step: its place in the chain, and the lines that are kept. */
+static void parse_stage(thr_cursor *c, thr_parsed_step *parsed) {
+  const uint32_t left = thr_cursor_varint(c), inputs = thr_kernel_inputs(parsed->step.kernel);
+  if (left >= THR_STAGES_MOST || inputs > THR_STAGE_INPUTS) c->bad = 1;
+  parsed->chained = 1;
+  parsed->left = (uint8_t)left;
+  parsed->rows = parse_lines(c);
+  parsed->kept = parse_lines(c);
+  for (uint32_t i = 0; i < inputs && !c->bad; i++) {
+    const uint32_t from = thr_cursor_varint(c);
+    if (from >= THR_STAGES_MOST) c->bad = 1;
+    parsed->from[i] = (uint8_t)from;
+    if (from > 0) parsed->in_kept[i] = parse_lines(c);
+  }
+}
+
 thr_status thr_step_parse(const thr_model *model, thr_cursor *c, thr_parsed_step *parsed) {
   memset(parsed, 0, sizeof *parsed);
   const uint32_t kernel = thr_cursor_u8(c);
-  parsed->step.kernel = (thr_kernel_id)kernel;
+  parsed->step.kernel = (thr_kernel_id)(kernel & (THR_CHAINED - 1u));
   const thr_params_id params = thr_kernel_params(parsed->step.kernel);
   if (c->bad) return THR_ERR_MALFORMED;
   if (params == THR_PARAMS_NONE) return THR_ERR_KERNEL;
+  if (kernel & THR_CHAINED) parse_stage(c, parsed);
   parsed->inputs = thr_kernel_inputs(parsed->step.kernel);
   const uint32_t elem_bytes = thr_dtype_bytes(thr_kernel_about(parsed->step.kernel)->in_type);
   for (uint32_t i = 0; i < parsed->inputs; i++) parsed->in[i] = parse_operand(model, c, elem_bytes);

@@ -5,6 +5,7 @@
 
 #include "cursor.h"
 #include "thr.h"
+#include "thr_rows.h"
 
 typedef struct thr_operand {
   const void *data; /* constant inside the blob, `offset` is its size; NULL: in the arena at `offset` */
@@ -18,7 +19,15 @@ typedef struct thr_parsed_step {
   uint32_t pairs;                /* of multiplier and shift */
   thr_coder coder;
   uint8_t weighted; /* step has weights, bias, requant */
+  uint8_t chained;  /* a stage of a chain (thr_rows.h), of which `left` more follow; then the rest counts too */
+  uint8_t left;
+  uint16_t rows, kept;                /* lines of the output */
+  uint8_t from[THR_STAGE_INPUTS];     /* 1 + the stage of the chain that makes the input; 0: complete before */
+  uint16_t in_kept[THR_STAGE_INPUTS]; /* lines of it that exist, when a stage makes it */
 } thr_parsed_step;
+
+/* Bit of the kernel's number that marks a stage. */
+enum { THR_CHAINED = 128 };
 
 /* The 0 to 3 zero bytes before a constant operand that begins `at` bytes into the blob, so that its elements are
  * aligned.

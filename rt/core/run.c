@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "stage.h"
 
 uint32_t thr_arena_bytes(const thr_model *model) {
   return model->arena_bytes;
@@ -18,6 +19,51 @@ static void run_parsed(const thr_parsed_step *parsed, uint8_t *arena) {
   for (uint32_t i = 0; i < parsed->inputs; i++)
     in[i] = parsed->in[i].data ? parsed->in[i].data : arena + parsed->in[i].offset;
   thr_step_run(&parsed->step, in, arena + parsed->out, arena + parsed->scratch);
+}
+
+/* --- chains --- */
+
+typedef struct chain {
+  const thr_model *model;
+  thr_parsed_step *parsed; /* of the stage that was asked for last */
+  uint32_t record[THR_STAGES_MOST];
+} chain;
+
+static void stage_of_chain(const void *from, uint32_t i, thr_stage *stage) {
+  const chain *x = (const chain *)from;
+  thr_cursor c = cursor_at(x->model, x->record[i]);
+  thr_step_parse(x->model, &c, x->parsed);
+  thr_stage_of_parsed(x->parsed, stage);
+}
+
+/* Runs the chain whose first stage *parsed is, read from `record`; the cursor moves from behind it to behind the last.
+ */
+static void run_chain(const thr_model *model, thr_cursor *c, uint32_t record, thr_parsed_step *parsed, uint8_t *arena) {
+  const uint32_t stages = parsed->left + 1u;
+  chain x;
+  x.model = model;
+  x.parsed = parsed;
+  x.record[0] = record;
+  for (uint32_t i = 1; i < stages && i < THR_STAGES_MOST; i++) {
+    x.record[i] = (uint32_t)(c->at - model->blob);
+    thr_step_parse(model, c, parsed);
+  }
+  thr_rows_run(stage_of_chain, &x, stages, arena);
+}
+
+/* Runs the step at the cursor, or the chain that begins there, and moves behind it. Returns how many steps that were.
+ */
+static uint32_t run_next(const thr_model *model, thr_cursor *c, thr_parsed_step *parsed, int skip, uint8_t *arena) {
+  const uint32_t record = (uint32_t)(c->at - model->blob);
+  thr_step_parse(model, c, parsed);
+  const uint32_t more = parsed->chained ? parsed->left : 0u;
+  if (!skip && parsed->chained) {
+    run_chain(model, c, record, parsed, arena);
+    return more + 1u;
+  }
+  for (uint32_t i = 0; i < more; i++) thr_step_parse(model, c, parsed);
+  if (!skip) run_parsed(parsed, arena);
+  return more + 1u;
 }
 
 void thr_reset(const thr_model *model, void *arena) {
@@ -36,17 +82,18 @@ void thr_reset(const thr_model *model, void *arena) {
 void thr_run(const thr_model *model, void *arena) {
   thr_cursor c = cursor_at(model, model->steps_at);
   thr_parsed_step parsed;
-  for (uint32_t i = 0; i < model->steps && thr_step_parse(model, &c, &parsed) == THR_OK; i++)
-    run_parsed(&parsed, arena);
+  for (uint32_t i = 0; i < model->steps;) i += run_next(model, &c, &parsed, 0, (uint8_t *)arena);
 }
 
 void thr_run_step(const thr_model *model, void *arena, uint16_t step) {
   thr_cursor c = cursor_at(model, model->steps_at);
   thr_parsed_step parsed;
-  for (uint32_t i = 0; i < model->steps && thr_step_parse(model, &c, &parsed) == THR_OK; i++) {
-    if (i != step) continue;
-    run_parsed(&parsed, arena);
-    return;
+  for (uint32_t i = 0; i <= step && i < model->steps;) {
+    thr_cursor after = c;
+    const uint32_t steps = run_next(model, &after, &parsed, 1, (uint8_t *)arena);
+    if (i + steps == step + 1u) run_next(model, &c, &parsed, 0, (uint8_t *)arena);
+    c = after;
+    i += steps;
   }
 }
 

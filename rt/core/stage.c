@@ -5,7 +5,6 @@
 
 #include "../kernel/rows.h"
 #include "fields.h"
-#include "parse.h"
 
 enum { FORM_NONE, FORM_WINDOW, FORM_ONE, FORM_TWO };
 
@@ -47,6 +46,12 @@ static void set_window(thr_stage_input *in, int16_t kernel, int16_t stride, int1
   in->stride = stride;
   in->dilation = dilation;
   in->pad = pad;
+}
+
+/* Whether the numbers of lines stay within 32 bits. */
+static int counts_fit(const thr_stage *s) {
+  const thr_stage_input *in = &s->in[0];
+  return (int64_t)s->out.rows * in->stride + (int64_t)in->kernel * in->dilation <= INT32_MAX;
 }
 
 static int shape_conv2d(const thr_step *step, thr_stage *s) {
@@ -100,5 +105,20 @@ int thr_stage_shape(const thr_step *step, uint32_t rows, thr_stage *stage) {
   for (uint32_t k = 0; k < THR_STAGE_INPUTS; k++) stage->in[k].from = -1;
   if (f.form == FORM_NONE) return 0;
   if (f.form != FORM_WINDOW) return shape_elementwise(step, rows, stage);
-  return thr_kernel_params(step->kernel) == THR_PARAMS_pool2d ? shape_pool2d(step, stage) : shape_conv2d(step, stage);
+  const int is_pool = thr_kernel_params(step->kernel) == THR_PARAMS_pool2d;
+  return (is_pool ? shape_pool2d(step, stage) : shape_conv2d(step, stage)) && counts_fit(stage);
+}
+
+int thr_stage_of_parsed(const thr_parsed_step *parsed, thr_stage *stage) {
+  if (!thr_stage_shape(&parsed->step, parsed->rows, stage)) return 0;
+  stage->out.at = parsed->out;
+  stage->out.kept = parsed->kept;
+  for (uint32_t i = 0; i < stage->inputs; i++) {
+    thr_stage_input *in = &stage->in[i];
+    in->data = (const int8_t *)parsed->in[i].data;
+    in->lines.at = parsed->in[i].offset;
+    in->from = (int8_t)(parsed->from[i] - 1);
+    if (in->from >= 0) in->lines.kept = parsed->in_kept[i];
+  }
+  return 1;
 }

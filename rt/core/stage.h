@@ -3,8 +3,7 @@
 #ifndef THR_STAGE_H
 #define THR_STAGE_H
 
-#include "thr.h"
-#include "thr_rows.h"
+#include "parse.h"
 
 /* Whether the kernel works element by element: its parameters are then those of one line, and any number of lines can
  * be made. */
@@ -14,5 +13,8 @@ int thr_row_is_elementwise(thr_kernel_id kernel);
  * counts only for element-wise kernels. Returns 0 when the step cannot make lines: a kernel that has no such form,
  * coded weights, a window of too many lines. */
 int thr_stage_shape(const thr_step *step, uint32_t rows, thr_stage *stage);
+
+/* The same of a step read from a blob, with the places. It refers to *parsed. */
+int thr_stage_of_parsed(const thr_parsed_step *parsed, thr_stage *stage);
 
 #endif

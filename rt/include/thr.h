@@ -73,7 +73,8 @@ uint32_t thr_arena_bytes(const thr_model *model); /* tensors and scratch */
 void thr_run(const thr_model *model, void *arena);
 /* Gives variables, which keep their values from run to run, their initial ones. Nothing to do without variables. */
 void thr_reset(const thr_model *model, void *arena);
-void thr_run_step(const thr_model *model, void *arena, uint16_t step); /* one operator, for per-layer comparison */
+/* One operator, for per-layer comparison. Operators that run as a chain, line by line, all run as the chain's last. */
+void thr_run_step(const thr_model *model, void *arena, uint16_t step);
 /* NULL, and an info of zeros, when there is no input or output `i`. */
 void *thr_input(const thr_model *model, void *arena, uint16_t i);
 const void *thr_output(const thr_model *model, const void *arena, uint16_t i);

@@ -66,11 +66,16 @@ th_encode_options th_compile_coders(const th_settings *compile) {
   return (th_encode_options){.coders = chosen, .code_channels = chosen == TH_CODERS_ALL};
 }
 
+/* Before forms are chosen, which only C sources have. */
+static th_status deploy(const th_model *model, const th_settings *compile, th_deployed *d) {
+  const th_encode_options o = th_compile_coders(compile);
+  return (th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d);
+}
+
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
   TH_TRY(need_integer(model));
-  th_encode_options o = th_compile_coders(compile);
   th_deployed d;
-  TH_TRY(th_deploy(model->graph, &o, &d));
+  TH_TRY(deploy(model, compile, &d));
   th_status status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
   th_deployed_free(&d);
   return status == TH_OK ? th_buf_status(blob) : status;
@@ -78,9 +83,8 @@ th_status th_compile_blob(const th_model *model, const th_settings *compile, th_
 
 th_status th_compile_deploy(const th_model *model, const th_settings *compile, th_deployed *d) {
   const th_target *target = th_target_find(th_settings_text(compile, "target"));
-  const th_encode_options o = th_compile_coders(compile);
   if (!target) return TH_ERR_USAGE;
-  TH_TRY((th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d));
+  TH_TRY(deploy(model, compile, d));
   th_status status = th_choose(d, target, th_compile_goal(compile), th_settings_text(compile, "forms"));
   if (status == TH_OK) status = th_pass_plan(d->program, &d->plan);
   if (status != TH_OK) th_deployed_free(d);

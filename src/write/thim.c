@@ -184,6 +184,23 @@ static void put_channels(writer *w, const thr_bias *bias, uint32_t rows, uint32_
   w->bytes.requant = 4 * fresh + s->requant_count + (s->index ? rows : 0);
 }
 
+/* What a stage of a chain has besides a step. */
+static void put_stage(writer *w, int i) {
+  const th_program *p = w->program;
+  const th_program_step *s = &p->steps[i];
+  const th_segment *segment = p->segments;
+  while (i > segment->last) segment++;
+  th_thim_put_varint(w->out, (uint32_t)(segment->last - i));
+  th_thim_put_varint(w->out, s->rows);
+  th_thim_put_varint(w->out, i < segment->last ? p->values[s->out].kept : s->rows);
+  for (int k = 0; k < s->n_in; k++) {
+    int from = i - 1;
+    while (from >= segment->first && p->steps[from].out != s->in[k]) from--;
+    th_thim_put_varint(w->out, from < segment->first ? 0 : (uint32_t)(from - segment->first + 1));
+    if (from >= segment->first) th_thim_put_varint(w->out, p->values[s->in[k]].kept);
+  }
+}
+
 /* Appends the record of step `i` and fills w->bytes. */
 static void put_step(writer *w, int i) {
   const th_program_step *s = &w->program->steps[i];
@@ -192,7 +209,8 @@ static void put_step(writer *w, int i) {
   const size_t before = w->out->size;
   w->step = s;
   w->bytes = (th_thim_step_bytes){.name = s->name, .kernel = step.kernel};
-  th_buf_u8(w->out, (uint8_t)step.kernel);
+  th_buf_u8(w->out, (uint8_t)(step.kernel | (s->rows ? THR_CHAINED : 0)));
+  if (s->rows) put_stage(w, i);
   for (int k = 0; k < s->n_in; k++) put_operand(w, &w->program->values[s->in[k]]);
   th_thim_put_varint(w->out, w->program->values[s->out].offset);
   if (thr_kernel_about(step.kernel)->scratch_align > 1) th_thim_put_varint(w->out, s->scratch_offset);

@@ -27,8 +27,9 @@ static int is_quick(const thr_model *m) {
   uint64_t work = 0;
   for (int i = 0; i < m->steps; i++) {
     thr_parsed_step parsed;
-    if (thr_step_parse(m, &c, &parsed) != THR_OK) abort(); /* thr_open has accepted it */
-    work += work_of(&parsed.step, m->arena_bytes);
+    if (thr_step_parse(m, &c, &parsed) != THR_OK) abort();                       /* thr_open has accepted it */
+    const uint64_t times = parsed.chained ? parsed.rows / parsed.kept + 1u : 1u; /* a ring is filled more than once */
+    work += work_of(&parsed.step, m->arena_bytes) * times;
   }
   return work <= MOST_WORK && m->arena_bytes <= MOST_ARENA;
 }

@@ -13,12 +13,14 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
+#include "encode/program.h"
 #include "eval/chain.h"
 #include "eval/planned.h"
 #include "pass/memory.h"
 #include "pass/order.h"
 #include "pass/plan.h"
 #include "pass/segments.h"
+#include "write/thim.h"
 
 enum { MOST = 40, NETS = 400 };
 
@@ -74,6 +76,9 @@ static void begin(net *n, uint64_t seed) {
 static void finish(net *n, int output) {
   n->values[output].last_step = n->p.n_steps;
   n->outputs[0] = output;
+  n->g.inputs = n->inputs;
+  n->g.outputs = n->outputs;
+  n->g.n_inputs = n->g.n_outputs = 1;
 }
 
 static th_program_step *new_step(net *n, thr_kernel_id kernel, int a, int b) {
@@ -96,10 +101,18 @@ static void add_channels(net *n, th_program_step *s, thr_conv2d_params *p, int r
   s->row_elems = (uint32_t)row;
   s->weights = noise(n, s->weight_count);
   p->weights = (thr_weights){.data = (const uint8_t *)s->weights, .bytes = s->weight_count};
-  p->bias = (thr_bias){(const uint8_t *)noise(n, (size_t)p->out_c), 1, 4};
+  int64_t *bias = TH_ARRAY(n->arena, int64_t, p->out_c);
+  int8_t *shift = noise(n, 1), *narrow = noise(n, (size_t)p->out_c);
+  for (int i = 0; i < p->out_c; i++) bias[i] = narrow[i] * 16;
+  p->bias = (thr_bias){(const uint8_t *)narrow, 1, 4};
+  s->bias = bias;
+  s->bias_count = (uint32_t)p->out_c;
   *mult = 1 << 30;
-  p->requant = (thr_requant){.mult = mult, .shift = noise(n, 1)};
-  *(int8_t *)(uintptr_t)p->requant.shift = (int8_t)(-5 - below(n, 3));
+  *shift = (int8_t)(-5 - below(n, 3));
+  p->requant = (thr_requant){.mult = mult, .shift = shift};
+  s->mult = mult;
+  s->shift = shift;
+  s->requant_count = 1;
   p->in_zero = below(n, 256) - 128;
   p->out_zero = below(n, 60) - 30;
   p->lo = -128;
@@ -233,6 +246,26 @@ static void check_planned(const net *n, const int8_t *input, const uint8_t *expe
   free(arena);
 }
 
+/* By the interpreter, from a file. */
+static void check_interpreted(const net *n, const int8_t *input, const uint8_t *expected) {
+  th_buf blob = {0};
+  thr_model m;
+  if (th_write_thim_program(&n->p, n->arena, &blob, NULL) != TH_OK) fail_msg("%s", th_error_message());
+  assert_int_equal(thr_open(&m, blob.data, blob.size), THR_OK);
+  assert_int_equal(thr_arena_bytes(&m), n->p.arena_bytes);
+  uint8_t *arena = malloc(n->p.arena_bytes), *steps = malloc(n->p.arena_bytes);
+  memset(arena, 0x5A, n->p.arena_bytes);
+  memcpy(thr_input(&m, arena, 0), input, n->values[0].bytes);
+  memcpy(steps, arena, n->p.arena_bytes);
+  thr_run(&m, arena);
+  assert_memory_equal(thr_output(&m, arena, 0), expected, n->values[n->outputs[0]].bytes);
+  for (uint16_t i = 0; i < m.steps; i++) thr_run_step(&m, steps, i);
+  assert_memory_equal(steps, arena, n->p.arena_bytes);
+  free(arena);
+  free(steps);
+  th_buf_free(&blob);
+}
+
 static void equal_to_the_steps_apart(void **state) {
   int with_segments = 0, smaller = 0, long_chains = 0, tight = 0;
   for (int seed = 0; seed < NETS; seed++) {
@@ -246,8 +279,10 @@ static void equal_to_the_steps_apart(void **state) {
     check_planned(&n, input, expected);
     assert_int_equal(th_pass_order(&n.p), TH_OK);
     assert_int_equal(th_pass_segments(&n.p), TH_OK);
+    assert_int_equal(th_encode_program(&n.p, NULL, NULL), TH_OK);
     assert_int_equal(th_pass_plan(&n.p, &after), TH_OK);
     check_planned(&n, input, expected);
+    check_interpreted(&n, input, expected);
     assert_true(after.arena_bytes >= after.lower_bound);
     assert_true(after.arena_bytes <= before.arena_bytes);
     with_segments += n.p.n_segments > 0;

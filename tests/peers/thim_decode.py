@@ -387,9 +387,22 @@ def show(label, values):
     print(label, *values)
 
 
+def read_stage(cursor, n_operands):
+    """Of a chain: how many stages follow, lines of the output, kept ones; for each operand its stage + 1 and lines kept."""
+    values = [cursor.varint(), cursor.varint(), cursor.varint()]
+    for _ in range(n_operands):
+        values.append(cursor.varint())
+        if values[-1]:
+            values.append(cursor.varint())
+    return values
+
+
 def read_step(cursor, number, mults):
     kernel = cursor.u8()
+    chained, kernel = kernel >= 128, kernel % 128
     field_list, n_operands, in_bytes = KERNELS[kernel]
+    if chained:
+        show("stage", read_stage(cursor, n_operands))
     operands = []
     for _ in range(n_operands):
         v = cursor.varint()

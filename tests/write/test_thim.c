@@ -17,6 +17,8 @@
 #include "../../rt/core/fields.h"
 #include "../../rt/core/parse.h"
 #include "base/file.h"
+#include "pass/order.h"
+#include "pass/segments.h"
 #include "read/thim.h"
 #include "write/thim_model.h"
 
@@ -248,13 +250,31 @@ static void dump_program(FILE *out, const thr_model *m, const th_thim *program, 
     thr_parsed_step parsed;
     const int8_t *weights;
     assert_int_equal(thr_step_parse(m, &c, &parsed), THR_OK);
-    fprintf(out, "step %d kernel %d in", i, parsed.step.kernel);
+    if (parsed.chained) fprintf(out, "stage %u %u %u", parsed.left, parsed.rows, parsed.kept);
+    for (uint32_t k = 0; parsed.chained && k < parsed.inputs; k++) {
+      fprintf(out, " %u", parsed.from[k]);
+      if (parsed.from[k]) fprintf(out, " %u", parsed.in_kept[k]);
+    }
+    fprintf(out, "%sstep %d kernel %d in", parsed.chained ? "\n" : "", i, parsed.step.kernel);
     for (uint32_t k = 0; k < parsed.inputs; k++) dump_operand(out, &parsed.in[k]);
     fprintf(out, " out %u\n", parsed.out);
     dump_fields(out, &parsed.step);
     assert_int_equal(th_thim_step_weights(program, i, arena, &weights), TH_OK);
     if (parsed.weighted) dump_weights(out, &parsed, weights);
   }
+}
+
+/* The same graph for the smallest arena, with chains that run line by line. */
+static void write_lines(fixture *f, th_buf *blob) {
+  th_program *p;
+  assert_int_equal(th_lower(f->graph, &p), TH_OK);
+  assert_int_equal(th_pass_order(p), TH_OK);
+  assert_int_equal(th_pass_segments(p), TH_OK);
+  assert_int_equal(th_encode_program(p, NULL, NULL), TH_OK);
+  assert_int_equal(th_pass_plan(p, NULL), TH_OK);
+  assert_true(p->n_segments > 0);
+  if (th_write_thim_program(p, f->arena, blob, NULL) != TH_OK) fail_msg("%s", th_error_message());
+  th_program_destroy(p);
 }
 
 static void compare_with_decoder(fixture *f, const th_buf *blob) {
@@ -296,6 +316,9 @@ static void test_independent_decoder_agrees(void **state) {
   assert_int_equal(th_encode_program(p, &slow, NULL), TH_OK);
   assert_int_equal(th_pass_plan(p, NULL), TH_OK);
   assert_int_equal(th_write_thim_program(p, f->arena, &blob, NULL), TH_OK);
+  compare_with_decoder(f, &blob);
+  th_buf_free(&blob);
+  write_lines(f, &blob);
   compare_with_decoder(f, &blob);
   th_buf_free(&blob);
   th_program_destroy(p);
@@ -363,41 +386,57 @@ static bool opens_and_stays_inside(const uint8_t *blob, size_t bytes) {
   return true;
 }
 
-static void test_every_byte_damaged(void **state) {
-  fixture *f = *state;
-  const guarded g = guarded_alloc(f->blob.size);
+static void damage_every_byte(const th_buf *blob) {
+  const guarded g = guarded_alloc(blob->size);
   static const uint8_t flips[] = {0x01, 0x80, 0xff, 0x04};
   long accepted = 0, refused = 0;
   /* within the long weight streams, where nothing can go wrong but numbers, one byte in 16 */
-  for (size_t at = 0; at<f->blob.size; at += at> 4000 ? 16 : 1) {
+  for (size_t at = 0; at<blob->size; at += at> 4000 ? 16 : 1) {
     for (size_t k = 0; k < sizeof flips; k++) {
-      memcpy(g.data, f->blob.data, f->blob.size);
+      memcpy(g.data, blob->data, blob->size);
       g.data[at] ^= flips[k];
-      if (at >= 16) assert_int_equal(thr_open(&(thr_model){0}, g.data, f->blob.size), THR_ERR_CHECKSUM);
-      if (at < 12 || at > 15) fix_checksum(g.data, f->blob.size);
-      if (opens_and_stays_inside(g.data, f->blob.size))
+      if (at >= 16) assert_int_equal(thr_open(&(thr_model){0}, g.data, blob->size), THR_ERR_CHECKSUM);
+      if (at < 12 || at > 15) fix_checksum(g.data, blob->size);
+      if (opens_and_stays_inside(g.data, blob->size))
         accepted++;
       else
         refused++;
-      if (at < 16) assert_false(opens_and_stays_inside(g.data, f->blob.size));
+      if (at < 16) assert_false(opens_and_stays_inside(g.data, blob->size));
     }
   }
   assert_true(accepted > 1000 && refused > 200);
   guarded_free(g);
 }
 
-static void test_random_damage_of_the_records(void **state) {
+static void test_every_byte_damaged(void **state) {
   fixture *f = *state;
-  const guarded g = guarded_alloc(f->blob.size);
+  th_buf lines = {0};
+  damage_every_byte(&f->blob);
+  write_lines(f, &lines);
+  damage_every_byte(&lines);
+  th_buf_free(&lines);
+}
+
+static void damage_records(const th_buf *blob) {
+  const guarded g = guarded_alloc(blob->size);
   th_rng rng = th_rng_init(31, 0);
   for (int round = 0; round < 4000; round++) {
-    memcpy(g.data, f->blob.data, f->blob.size);
+    memcpy(g.data, blob->data, blob->size);
     for (uint32_t n = 1 + th_rng_below(&rng, 3); n > 0; n--)
-      g.data[16 + th_rng_below(&rng, (uint32_t)f->blob.size - 16) % 900] = (uint8_t)th_rng_below(&rng, 256);
-    fix_checksum(g.data, f->blob.size);
-    opens_and_stays_inside(g.data, f->blob.size);
+      g.data[16 + th_rng_below(&rng, (uint32_t)blob->size - 16) % 900] = (uint8_t)th_rng_below(&rng, 256);
+    fix_checksum(g.data, blob->size);
+    opens_and_stays_inside(g.data, blob->size);
   }
   guarded_free(g);
+}
+
+static void test_random_damage_of_the_records(void **state) {
+  fixture *f = *state;
+  th_buf lines = {0};
+  damage_records(&f->blob);
+  write_lines(f, &lines);
+  damage_records(&lines);
+  th_buf_free(&lines);
 }
 
 static void test_every_length_truncated(void **state) {
