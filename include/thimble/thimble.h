@@ -132,6 +132,7 @@ typedef struct th_bench_options {
   int samples;
   const char *input; /* a file of raw inputs, sample after sample, instead of `data`; NULL: none */
   bool all;      /* once for speed, once for size, once for ram, whatever the settings say, in folders below `dir` */
+  bool totals;   /* do not count single layers */
   bool lossless; /* compile what the lossless passes make of the model; outputs are compared with the model's own */
 } th_bench_options;
 th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, const th_bench_options *options,

@@ -11,7 +11,7 @@ typedef struct bench_options {
   const char *data, *output;
   int samples;
   const char *input;
-  bool lossless, all;
+  bool lossless, all, totals;
 } bench_options;
 
 static const opt_row rows[] = {
@@ -23,6 +23,8 @@ static const opt_row rows[] = {
      0, 0},
     {OPT_FLAG, 0, "all", offsetof(bench_options, all), NULL,
      "builds for speed, size and ram beside each other, in folders of DIR", 0, 0},
+    {OPT_FLAG, 0, "totals", offsetof(bench_options, totals), NULL,
+     "do not count single layers, which takes a second build", 0, 0},
     {OPT_FLAG, 0, "lossless", offsetof(bench_options, lossless), NULL,
      "compile what shrink --lossless would make of the model", 0, 0},
     OPT_END};
@@ -32,7 +34,7 @@ static const bench_options defaults = {.samples = 100};
 static bool about_host(const cli *c, const bench_options *o) {
   for (int i = 0; c->setting_rows[i].name; i++)
     if (c->setting_values[i]) return false;
-  return !o->data && !o->output && !o->input && !o->all && !o->lossless;
+  return !o->data && !o->output && !o->input && !o->all && !o->totals && !o->lossless;
 }
 
 static th_status run_firmware(cli *c, const bench_options *o, th_model *model, th_result **result) {
@@ -42,7 +44,8 @@ static th_status run_firmware(cli *c, const bench_options *o, th_model *model, t
   TH_TRY(cli_check_folder_output(output));
   TH_TRY(cli_settings(c, &settings));
   th_status status = o->data ? cli_data_open(o->data, &data) : TH_OK;
-  const th_bench_options options = {.samples = o->samples, .input = o->input, .all = o->all, .lossless = o->lossless};
+  const th_bench_options options = {
+      .samples = o->samples, .input = o->input, .all = o->all, .totals = o->totals, .lossless = o->lossless};
   if (status == TH_OK) status = th_bench(model, data, settings, &options, output, &c->context, result);
   th_data_close(data);
   th_settings_free(settings);

@@ -25,7 +25,7 @@ static th_status count_layers(th_bench_run *b, const th_trial *t, const char *di
 }
 
 static th_status run_firmware(th_bench_run *b, const th_model *m, const th_settings *s, th_trial *t, const char *dir,
-                              const th_context *ctx, th_arena *arena) {
+                              const th_context *ctx) {
   b->optimize = th_settings_text(s, "optimize");
   TH_TRY(th_compile_firmware(m, s, dir));
   TH_TRY(th_compile_deploy(m, s, &b->deployed));
@@ -37,7 +37,7 @@ static th_status run_firmware(th_bench_run *b, const th_model *m, const th_setti
   b->different = th_trial_different(t);
   b->labelled = t->labels ? t->samples : 0;
   b->right = t->labels ? th_trial_right(t) : 0;
-  return count_layers(b, t, dir, ctx, arena);
+  return TH_OK;
 }
 
 /* What is compiled: the model, or what the lossless passes make of it. Outputs are compared with those of the model. */
@@ -76,7 +76,8 @@ static th_status run_one(bench *b, const th_settings *s, const char *dir) {
   run->target = b->target;
   run->inputs = b->options->input ? "given" : b->data ? "test" : "random";
   run->unit = th_target_family(th_target_find(b->target))->unit;
-  return run_firmware(run, b->compiled, s, &b->trial, dir, b->ctx, b->result->arena);
+  TH_TRY(run_firmware(run, b->compiled, s, &b->trial, dir, b->ctx));
+  return b->options->totals ? TH_OK : count_layers(run, &b->trial, dir, b->ctx, b->result->arena);
 }
 
 /* Each in a folder of its own, as the settings say but for what they optimize. */
