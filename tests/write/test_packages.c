@@ -115,6 +115,13 @@ static void unknown_packages_are_refused(void **state) {
   assert_false(th_dir_exists(ROOT "/none"));
 }
 
+static bool has_file(const th_runtime_files *files, const char *path) {
+  int hits = 0;
+  for (int i = 0; i < files->n; i++) hits += th_str_eq(files->file[i]->path, path);
+  assert_in_range(hits, 0, 1);
+  return hits == 1;
+}
+
 /* A source that names one kernel needs that kernel's file, the tables and headers behind it, and no other. */
 static void runtime_files_are_those_that_are_named(void **state) {
   static const char source[] = "#include \"kernel/select.h\"\nvoid f(void) { thr_softmax_s16(0, 0, 0); }\n";
@@ -123,15 +130,35 @@ static void runtime_files_are_those_that_are_named(void **state) {
   static const char *const absent[] = {"rt/kernel/ref/softmax_s8.c", "rt/kernel/ref/conv2d_s8.c", "rt/decode/code.c",
                                        "rt/kernel/ref/sigmoid_table.c", "rt/core/run.c"};
   th_runtime_files files;
-  must(th_runtime_files_find(source, sizeof source - 1, f.arena, &files));
-  for (size_t k = 0; k < sizeof there / sizeof *there; k++) {
-    int hits = 0;
-    for (int i = 0; i < files.n; i++) hits += th_str_eq(files.file[i]->path, there[k]);
-    if (hits != 1) fail_msg("%s is missing", there[k]);
-  }
+  must(th_runtime_files_find(source, sizeof source - 1, NULL, f.arena, &files));
+  for (size_t k = 0; k < sizeof there / sizeof *there; k++)
+    if (!has_file(&files, there[k])) fail_msg("%s is missing", there[k]);
   for (size_t k = 0; k < sizeof absent / sizeof *absent; k++)
-    for (int i = 0; i < files.n; i++)
-      if (th_str_eq(files.file[i]->path, absent[k])) fail_msg("%s is not needed", absent[k]);
+    if (has_file(&files, absent[k])) fail_msg("%s is not needed", absent[k]);
+}
+
+/* Where the processor is known, variants for others stay away. */
+static void runtime_files_are_those_of_the_target(void **state) {
+  static const char source[] = "#include \"kernel/select.h\"\nvoid f(void) { thr_depthwise_conv2d_s8(0, 0, 0, 0); }\n";
+  static const struct {
+    const char *target, *file;
+    bool there;
+  } cases[] = {{"cortex-m4", "rt/kernel/dsp/depthwise_conv2d_s8.c", true},
+               {"cortex-m4", "rt/kernel/small/depthwise_conv2d_s8.c", false},
+               {"cortex-m0plus", "rt/kernel/small/depthwise_conv2d_s8.c", true},
+               {"cortex-m0plus", "rt/kernel/dsp/depthwise_conv2d_s8.c", false},
+               {"cortex-m0plus", "rt/kernel/dsp/dsp.h", false},
+               {NULL, "rt/kernel/dsp/depthwise_conv2d_s8.c", true},
+               {NULL, "rt/kernel/small/depthwise_conv2d_s8.c", true},
+               {NULL, "rt/kernel/ref/depthwise_conv2d_s8.c", true}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const th_target *target = cases[k].target ? th_target_find(cases[k].target) : NULL;
+    th_runtime_files files;
+    must(th_runtime_files_find(source, sizeof source - 1, target, f.arena, &files));
+    if (has_file(&files, cases[k].file) != cases[k].there)
+      fail_msg("%s: %s is %sthere", cases[k].target ? cases[k].target : "any", cases[k].file,
+               cases[k].there ? "not " : "");
+  }
 }
 
 static void single_file_compiles_alone(void **state) {
@@ -329,6 +356,7 @@ int main(void) {
       cmocka_unit_test(command_line_offers_every_package),
       cmocka_unit_test(unknown_packages_are_refused),
       cmocka_unit_test(runtime_files_are_those_that_are_named),
+      cmocka_unit_test(runtime_files_are_those_of_the_target),
       cmocka_unit_test(single_file_compiles_alone),
       cmocka_unit_test(single_files_go_together),
       cmocka_unit_test(cmake_library_is_installed_and_found),
