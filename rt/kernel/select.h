@@ -82,6 +82,16 @@
 #define thr_mean_s8 thr_mean_s8_ref
 #endif
 
+#if THR_SELECT_DSP
+#define thr_conv2d_s16 thr_conv2d_s16_dsp
+#define thr_depthwise_conv2d_s16 thr_depthwise_conv2d_s16_dsp
+#define thr_fully_connected_s16 thr_fully_connected_s16_dsp
+#else
+#define thr_conv2d_s16 thr_conv2d_s16_ref
+#define thr_depthwise_conv2d_s16 thr_depthwise_conv2d_s16_ref
+#define thr_fully_connected_s16 thr_fully_connected_s16_ref
+#endif
+
 #define thr_sub_s8 thr_sub_s8_ref
 #define thr_mul_s8 thr_mul_s8_ref
 #define thr_softmax_s8 thr_softmax_s8_ref
@@ -116,9 +126,6 @@
 #define thr_avg_pool2d_up_s8 thr_avg_pool2d_up_s8_ref
 #define thr_requantize_u8_s8 thr_requantize_u8_s8_ref
 #define thr_requantize_s8_u8 thr_requantize_s8_u8_ref
-#define thr_conv2d_s16 thr_conv2d_s16_ref
-#define thr_depthwise_conv2d_s16 thr_depthwise_conv2d_s16_ref
-#define thr_fully_connected_s16 thr_fully_connected_s16_ref
 #define thr_max_pool2d_s16 thr_max_pool2d_s16_ref
 #define thr_avg_pool2d_s16 thr_avg_pool2d_s16_ref
 #define thr_add_s16 thr_add_s16_ref

@@ -415,6 +415,11 @@ static void elementwise_case(kase *k, char op) {
                            : op == '2' ? between(k, -24, -14)
                                        : between(k, -left - 2, -left + 3));
   }
+  for (int i = 0; i < 2 && strchr("+-", op); i++) { /* 1/2 of the coarser scale, or of both when they are equal */
+    if (!chance(k, 60)) continue;
+    p->mult[i] = 1 << 30;
+    p->shift[i] = 0;
+  }
   const void *a = input(k, 0, (size_t)size_a), *b = input(k, 1, (size_t)size_b);
   void *y = expect(k, (size_t)size);
   for (int32_t i = 0; i < size; i++) {

@@ -116,6 +116,7 @@ static void test_sums_of_products(void **state) {
     assert_int_equal(thr_smlad(a, b, c), model_wrap(c + low + high));
     assert_int_equal(thr_smladx(a, b, c), model_wrap(c + low_high + high_low));
     assert_true((uint64_t)thr_smlald(a, b, big) == (uint64_t)big + (uint64_t)(int64_t)(low + high));
+    assert_true((uint64_t)thr_smlalbb(a, b, big) == (uint64_t)big + (uint64_t)(int64_t)low);
     assert_int_equal(thr_smmulr(c, d), model_wrap(floor_div((wide)c * d + power2(31), power2(32))));
     assert_int_equal(thr_smmlar(c, d, (int32_t)a), model_wrap((int32_t)a + (wide)thr_smmulr(c, d)));
     assert_int_equal(thr_qadd(c, d), model_saturate((wide)c + d, 32));

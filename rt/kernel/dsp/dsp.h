@@ -114,10 +114,14 @@ static inline int32_t thr_ssat16(int32_t a) {
   return d;
 }
 
+static inline int64_t thr_smlalbb(uint32_t a, uint32_t b, int64_t c) {
+  __asm__("smlalbb %Q0, %R0, %1, %2" : "+r"(c) : "r"(a), "r"(b));
+  return c;
+}
+
 static inline int64_t thr_smlald(uint32_t a, uint32_t b, int64_t c) {
-  uint32_t lo = (uint32_t)c, hi = (uint32_t)((uint64_t)c >> 32);
-  __asm__("smlald %0, %1, %2, %3" : "+r"(lo), "+r"(hi) : "r"(a), "r"(b));
-  return (int64_t)((uint64_t)hi << 32 | lo);
+  __asm__("smlald %Q0, %R0, %1, %2" : "+r"(c) : "r"(a), "r"(b));
+  return c;
 }
 
 /* x >> (n & 255) */
@@ -252,6 +256,10 @@ static inline int32_t thr_smlad(uint32_t a, uint32_t b, int32_t c) {
 
 static inline int32_t thr_smladx(uint32_t a, uint32_t b, int32_t c) {
   return thr_smlatb(a, b, thr_smlabt(a, b, c));
+}
+
+static inline int64_t thr_smlalbb(uint32_t a, uint32_t b, int64_t c) {
+  return (int64_t)((uint64_t)c + (uint64_t)(int64_t)(thr_low16(a) * thr_low16(b)));
 }
 
 static inline int64_t thr_smlald(uint32_t a, uint32_t b, int64_t c) {

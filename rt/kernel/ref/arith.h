@@ -170,8 +170,13 @@ static inline int64_t thr_dot16(int64_t acc, const int16_t *x, const int8_t *w, 
 }
 
 /* Requantization of a 16x8 layer's sum: of 64 bits, or of 32 as the layer's bias has it. */
+static inline int32_t thr_scale16(int64_t acc, int32_t mult, int shift, int wide) {
+  return wide ? thr_scale64(acc, mult, shift) : thr_scale((int32_t)acc, mult, shift);
+}
+
 static inline int32_t thr_requantize16(const thr_requant *r, int32_t channel, int64_t acc, int wide) {
-  return wide ? thr_requantize64(r, channel, acc) : thr_requantize(r, channel, (int32_t)acc);
+  const int32_t e = thr_requant_entry(r, channel);
+  return thr_scale16(acc, r->mult[e], r->shift[e], wide);
 }
 
 /* Kernel taps [*begin, *end) of a window starting at `origin` that fall inside [0, limit); begin >= end when none. */

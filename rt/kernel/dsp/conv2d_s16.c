@@ -1,0 +1,8 @@
+/* Convolution of int16 with int8 weights for cores with DSP instructions: kernel/ref/conv2d_s16.c, bit for bit,
+ * two products at a time. SPDX-License-Identifier: Apache-2.0 */
+#include "../ref/conv2d_s16.h"
+#include "dot16.h"
+
+void thr_conv2d_s16_dsp(const thr_conv2d_params *p, const int16_t *in, int16_t *out, void *scratch) {
+  thr_conv2d_s16_by(p, in, out, scratch, thr_dot16_dsp);
+}
