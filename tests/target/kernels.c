@@ -120,10 +120,6 @@ static void check_variant(thr_kernel_id kernel, run_fn *run, const char *name) {
   TEST_VARIANT(kernel, name, params, inputs, has_scratch, folder)
 #include "../../rt/kernel/variants.def"
 #undef THR_VARIANT
-#define THR_SMALL(kernel, name, params, inputs, has_scratch) \
-  TEST_VARIANT(kernel, name, params, inputs, has_scratch, small)
-#include "../../rt/kernel/small/kernels.def"
-#undef THR_SMALL
 
 /* --- forms --- */
 
@@ -198,9 +194,6 @@ int main(void) {
 #define THR_VARIANT(kernel, name, params, inputs, scratch, type, folder) cmocka_unit_test(test_##name##_##folder),
 #include "../../rt/kernel/variants.def"
 #undef THR_VARIANT
-#define THR_SMALL(kernel, name, params, inputs, scratch) cmocka_unit_test(test_##name##_small),
-#include "../../rt/kernel/small/kernels.def"
-#undef THR_SMALL
 #define THR_FORM(id, name, kernel, params, inputs, folder) cmocka_unit_test(test_##name),
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
