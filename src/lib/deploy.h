@@ -12,7 +12,8 @@ typedef struct th_deployed {
   th_plan_info plan;
 } th_deployed;
 
-/* `options` NULL: the smallest coder of each tensor. The graph must outlive the result. */
+/* Steps come in the order with the lowest peak (pass/order.h). `options` NULL: the smallest coder of each tensor. The
+ * graph must outlive the result. */
 th_status th_deploy(const th_graph *graph, const th_encode_options *options, th_deployed *deployed);
 /* The same for the smallest arena: steps in the best order, run line by line where that lowers the peak, and weights
  * raw where coded ones would raise it (pass/order.h, pass/segments.h). */

@@ -171,7 +171,7 @@ static void keep_raw(th_program *p, uint64_t peak) {
   }
 }
 
-static th_status segments(th_program *p, th_arena *arena) {
+static th_status segments(th_program *p, th_arena *arena, uint32_t *arena_bytes) {
   const size_t n = (size_t)p->n_steps + 1;
   cutter c = {.p = p};
   trial best;
@@ -190,13 +190,14 @@ static th_status segments(th_program *p, th_arena *arena) {
   cut(&c, best.aim, best.peak);
   TH_TRY(make_segments(&c));
   keep_raw(p, best.arena_bytes);
+  if (arena_bytes) *arena_bytes = best.arena_bytes;
   return TH_OK;
 }
 
-th_status th_pass_segments(th_program *program) {
+th_status th_pass_segments(th_program *program, uint32_t *arena_bytes) {
   th_arena *arena = th_arena_create();
   if (!arena) return TH_ERR_RESOURCE;
-  const th_status status = segments(program, arena);
+  const th_status status = segments(program, arena, arena_bytes);
   th_arena_destroy(arena);
   return status;
 }

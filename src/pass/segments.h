@@ -14,7 +14,7 @@
 
 /* Sets program->segments, and in steps and values what lower.h says of them. Call before the weights are coded, at most
  * once. A program that no chain helps stays as it is. Steps whose coded weights would need scratch at the peak become
- * `raw` too. */
-th_status th_pass_segments(th_program *program);
+ * `raw` too. *arena_bytes: of the best plan, when no weights are coded; may be NULL. */
+th_status th_pass_segments(th_program *program, uint32_t *arena_bytes);
 
 #endif

@@ -278,7 +278,7 @@ static void equal_to_the_steps_apart(void **state) {
     assert_int_equal(th_pass_plan(&n.p, &before), TH_OK);
     check_planned(&n, input, expected);
     assert_int_equal(th_pass_order(&n.p), TH_OK);
-    assert_int_equal(th_pass_segments(&n.p), TH_OK);
+    assert_int_equal(th_pass_segments(&n.p, NULL), TH_OK);
     assert_int_equal(th_encode_program(&n.p, NULL, NULL), TH_OK);
     assert_int_equal(th_pass_plan(&n.p, &after), TH_OK);
     check_planned(&n, input, expected);
@@ -313,7 +313,7 @@ static void residual_block_takes_one_map_and_its_rings(void **state) {
     } while (n.steps[i].step.p.conv2d.kernel_y != 3 || n.steps[i].step.p.conv2d.dilation_y != 1);
   }
   finish(&n, sum_of(&n, in, a));
-  assert_int_equal(th_pass_segments(&n.p), TH_OK);
+  assert_int_equal(th_pass_segments(&n.p, NULL), TH_OK);
   assert_int_equal(th_pass_plan(&n.p, &info), TH_OK);
   assert_int_equal(n.p.n_segments, 1);
   assert_int_equal(info.arena_bytes, 16 * 64 + 3 * 64 + 1 * 64);
@@ -326,7 +326,7 @@ static void the_check_sees_lost_lines(void **state) {
   for (int seed = 0; seed < 60; seed++) {
     net n;
     random_net(&n, (uint64_t)seed + 1000);
-    assert_int_equal(th_pass_segments(&n.p), TH_OK);
+    assert_int_equal(th_pass_segments(&n.p, NULL), TH_OK);
     assert_int_equal(th_pass_plan(&n.p, NULL), TH_OK);
     for (int i = 0; i < n.p.n_segments; i++) {
       th_value *out = &n.values[n.steps[n.p.segments[i].last].out];

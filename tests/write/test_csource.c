@@ -173,7 +173,7 @@ static void open_network(fixture *f, uint64_t seed, th_goal goal, const char *fo
   must(th_op_infer_all(f->g));
   must(th_lower(f->g, &f->p));
   if (lines) must(th_pass_order(f->p));
-  if (lines) must(th_pass_segments(f->p));
+  if (lines) must(th_pass_segments(f->p, NULL));
   must(th_encode_program(f->p, NULL, NULL));
   must(th_pass_plan(f->p, NULL));
   th_rng rng = th_rng_init(seed, 1);
