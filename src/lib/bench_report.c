@@ -134,6 +134,7 @@ static void write_run(const th_bench_run *b, th_json *json, th_result *r) {
     th_json_add_number(json, "accuracy", accuracy);
     th_buf_printf(&r->text, "accuracy on the target %.2f %%\n", 100 * accuracy);
   }
+  th_cost_note(b->deployed.program, th_target_find(b->target), json, &r->text);
   if (!b->firmware.flash_bytes) return; /* this machine has no linked sizes and no counter */
   th_buf_printf(&r->text, "\n");
   write_layers(b, json, r);

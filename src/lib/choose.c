@@ -44,10 +44,25 @@ static int shared_folders(const th_target *a, const th_target *b) {
 
 const th_target *th_cost_target(const th_target *target) {
   const th_target *best = NULL, *t;
+  int most = 0;
   if (has_rows(target)) return target;
-  for (int i = 0; (t = th_target_list(i)); i++)
-    if (has_rows(t) && (!best || shared_folders(target, t) > shared_folders(target, best))) best = t;
+  for (int i = 0; (t = th_target_list(i)); i++) {
+    const int shared = has_rows(t) ? shared_folders(target, t) : 0;
+    if (shared > most) {
+      most = shared;
+      best = t;
+    }
+  }
   return best;
+}
+
+void th_cost_note(const th_program *program, const th_target *target, th_json *json, th_buf *text) {
+  const th_target *measured = th_cost_target(target);
+  if (program->goal != TH_FOR_SPEED || !measured) return;
+  th_json_add_string(json, "costs_of", measured->name);
+  if (measured != target)
+    th_buf_printf(text, "note: chosen by the costs of %s, as nobody has measured those of %s\n", measured->name,
+                  target->name);
 }
 
 const char *th_runner_name(const th_program_step *s) {

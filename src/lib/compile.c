@@ -145,6 +145,7 @@ static th_status describe(const th_model *model, const th_settings *compile, int
   TH_TRY(th_compile_deploy(model, compile, &d));
   char a[32];
   write_steps(&d, r);
+  th_cost_note(d.program, th_target_find(th_settings_text(compile, "target")), r->json, &r->text);
   th_json_add_int(r->json, "bytes", bytes);
   th_json_add_int(r->json, "arena_bytes", d.plan.arena_bytes);
   th_json_add_int(r->json, "arena_lower_bound", d.plan.lower_bound);

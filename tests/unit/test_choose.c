@@ -86,6 +86,31 @@ static void nearest_target_lends_its_costs(void **state) {
   assert_ptr_equal(th_cost_target(m7), m4);
   assert_true(th_cost_estimate(m7, "add_s8", &w) == th_cost_estimate(m4, "add_s8", &w));
   assert_true(th_cost_estimate(m4, "no_such_kernel", &w) < 0);
+  assert_null(th_cost_target(th_target_find("host")));
+}
+
+static void borrowed_costs_are_told(void **state) {
+  static const struct {
+    const char *target, *text, *costs_of;
+    th_goal goal;
+  } cases[] = {{"cortex-m4", "", "cortex-m4", TH_FOR_SPEED},
+               {"cortex-m7", "note: chosen by the costs of cortex-m4, as nobody has measured those of cortex-m7\n",
+                "cortex-m4", TH_FOR_SPEED},
+               {"cortex-m7", "", NULL, TH_FOR_SIZE},
+               {"host", "", NULL, TH_FOR_SPEED}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fixture f = deploy(cases[i].target, cases[i].goal, "all");
+    th_json *json = th_json_object();
+    th_buf text = {0};
+    th_cost_note(f.d.program, th_target_find(cases[i].target), json, &text);
+    assert_string_equal(th_buf_cstr(&text), cases[i].text);
+    const char *costs_of = th_json_string(th_json_get(json, "costs_of"), NULL);
+    assert_true(!costs_of == !cases[i].costs_of);
+    if (costs_of) assert_string_equal(costs_of, cases[i].costs_of);
+    th_json_free(json);
+    th_buf_free(&text);
+    drop(&f);
+  }
 }
 
 static void unknown_form_is_named(void **state) {
@@ -102,6 +127,7 @@ int main(void) {
       cmocka_unit_test(fewest_bytes_for_size),
       cmocka_unit_test(only_forms_of_the_target_and_the_list),
       cmocka_unit_test(nearest_target_lends_its_costs),
+      cmocka_unit_test(borrowed_costs_are_told),
       cmocka_unit_test(unknown_form_is_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

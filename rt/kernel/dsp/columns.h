@@ -23,24 +23,31 @@ static inline int thr_dsp_is_relu(const thr_conv2d_params *p) {
 
 /* `n` bytes at a and at b, a multiple of 4, become n values of the two columns. Returns the place behind them. */
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define THR_WIDEN_QUAD      \
+  "ldr r4, [%0], #4\n"      \
+  "ldr r6, [%1], #4\n"      \
+  "sxtb16 r5, r4, ror #8\n" \
+  "sxtb16 r4, r4\n"         \
+  "sxtb16 r8, r6, ror #8\n" \
+  "sxtb16 r6, r6\n"         \
+  "stmia %3!, {r4, r5, r6, r8}\n"
 static inline uint32_t *thr_dsp_widen(const int8_t *a, const int8_t *b, int32_t n, uint32_t *column) {
   if (n <= 0) return column;
   __asm__ volatile(
-      "1:\n"
-      "ldr r4, [%0], #4\n"
-      "ldr r6, [%1], #4\n"
+      "tst %2, #4\n"
+      "beq 1f\n" THR_WIDEN_QUAD
       "subs %2, %2, #4\n"
-      "sxtb16 r5, r4, ror #8\n"
-      "sxtb16 r4, r4\n"
-      "sxtb16 r8, r6, ror #8\n"
-      "sxtb16 r6, r6\n"
-      "stmia %3!, {r4, r5, r6, r8}\n"
+      "beq 2f\n"
+      "1:\n" THR_WIDEN_QUAD THR_WIDEN_QUAD
+      "subs %2, %2, #8\n"
       "bne 1b\n"
+      "2:\n"
       : "+r"(a), "+r"(b), "+r"(n), "+r"(column)
       :
       : "r4", "r5", "r6", "r8", "cc", "memory");
   return column;
 }
+#undef THR_WIDEN_QUAD
 #else
 static inline uint32_t *thr_dsp_widen(const int8_t *a, const int8_t *b, int32_t n, uint32_t *column) {
   for (; n > 0; n -= 4, a += 4, b += 4) {

@@ -6,9 +6,9 @@
 typedef struct gather {
   const thr_conv2d_params *p;
   const int8_t *in;
-  int32_t line, rest;     /* bytes of a line of the window; of its rest */
-  int32_t step, next;     /* bytes from a line of the image to the one below; of a tap to the one below */
-  int32_t last_y, last_x; /* the last place of a window that is inside */
+  int32_t line, rest;      /* bytes of a line of the window; of its rest */
+  int32_t step, next;      /* bytes from a line of the image to the one below; of a tap to the one below */
+  uint32_t ends_y, ends_x; /* one behind the last place of a window that is inside; 0: there is none */
   int32_t rest_quads;
   int8_t *rest_a, *rest_b;
   int8_t *outside; /* a line of in_zero */
@@ -53,17 +53,21 @@ static void place(const gather *g, int32_t y, int32_t x, window *w) {
   const thr_conv2d_params *p = g->p;
   w->y = y * p->stride_y - p->pad_y;
   w->x = x * p->stride_x - p->pad_x;
-  w->inside_x = w->x >= 0 && w->x <= g->last_x;
-  w->inside = w->inside_x && w->y >= 0 && w->y <= g->last_y;
+  w->inside_x = (uint32_t)w->x < g->ends_x;
+  w->inside = w->inside_x && (uint32_t)w->y < g->ends_y;
 }
 
-/* A line of both windows: its quads to the columns, its rest to the rests. */
+/* A line of both windows: its quads to the columns, its rest, up to 3 bytes, to the rests. */
 static inline uint32_t *gather_line(const gather *g, const int8_t *a, const int8_t *b, int32_t ky, uint32_t *column) {
   const int32_t whole = g->line - g->rest;
   column = thr_dsp_widen(a, b, whole, column);
-  for (int32_t i = 0; i < g->rest; i++) {
-    g->rest_a[ky * g->rest + i] = a[whole + i];
-    g->rest_b[ky * g->rest + i] = b[whole + i];
+  if (g->rest == 0) return column;
+  int8_t *to_a = g->rest_a + ky * g->rest, *to_b = g->rest_b + ky * g->rest;
+  to_a[0] = a[whole];
+  to_b[0] = b[whole];
+  for (int32_t i = 1; i < g->rest; i++) {
+    to_a[i] = a[whole + i];
+    to_b[i] = b[whole + i];
   }
   return column;
 }
@@ -80,14 +84,18 @@ static void gather_columns(const gather *g, const window *a, const window *b, ui
   if (g->rest > 0) (void)thr_dsp_widen(g->rest_a, g->rest_b, 4 * g->rest_quads, column);
 }
 
+static uint32_t places(int32_t in, int32_t span) {
+  return in >= span ? (uint32_t)(in - span + 1) : 0;
+}
+
 static gather gather_of(const thr_conv2d_params *p, const int8_t *in, uint32_t *scratch, window w[2]) {
   gather g = {.p = p, .in = in, .line = thr_dsp_line(p), .rest = thr_dsp_rest(p), .step = p->in_x * p->in_c};
   uint32_t *at = scratch + 4 * thr_dsp_window_quads(p);
   const int32_t words = thr_dsp_line_words(p);
   g.next = g.step * p->dilation_y;
   g.rest_quads = thr_dsp_rest_quads(p);
-  g.last_x = p->in_x - p->kernel_x;
-  g.last_y = p->in_y - 1 - (p->kernel_y - 1) * p->dilation_y;
+  g.ends_x = places(p->in_x, p->kernel_x);
+  g.ends_y = places(p->in_y, (p->kernel_y - 1) * p->dilation_y + 1);
   memset(at, 0, (size_t)(2 * g.rest_quads) * 4);
   g.rest_a = (int8_t *)at;
   g.rest_b = g.rest_a + 4 * g.rest_quads;
