@@ -65,8 +65,12 @@ typedef struct th_program {
   int *inputs, n_inputs, *outputs, n_outputs; /* value numbers */
   th_segment *segments;                       /* in order; set by th_pass_segments, none before */
   int n_segments;
-  int *value_of;        /* per graph tensor; see th_program_value */
-  th_goal goal;         /* of whoever chose forms and coders: compilers get it too */
+  int *value_of; /* per graph tensor; see th_program_value */
+  th_goal goal;  /* of whoever chose forms and coders: compilers get it too */
+  /* Where variables begin in the arena, and where everything else may begin, for models that share one arena; set by
+   * whoever plans, multiples of 4. Everything else never begins before the variables end. */
+  uint32_t states_at, shared_at;
+  uint32_t state_bytes; /* after planning: of all variables, a multiple of 4 */
   uint32_t arena_bytes; /* after planning: tensors + scratch */
 } th_program;
 

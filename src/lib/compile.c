@@ -35,7 +35,7 @@ static bool is_identifier(const char *name) {
 }
 
 th_status th_compile_check_name(const th_settings *compile) {
-  static const char *const taken[] = {"main", "startup", "semihost", "rt", "src", "examples", "zephyr"};
+  static const char *const taken[] = {"main", "startup", "semihost", "board", "rt"};
   const char *name = th_settings_text(compile, "name");
   if (!is_identifier(name))
     return th_fail(TH_ERR_USAGE, "name: '%s' is no C identifier (a letter, then letters, digits and _; at most %d)",
@@ -72,11 +72,24 @@ static th_status deploy(const th_model *model, const th_settings *compile, th_de
   return (th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d);
 }
 
+/* Where the model lies in an arena that it shares with others. */
+static th_status share_arena(const th_settings *compile, th_deployed *d) {
+  static const char *const names[2] = {"state-offset", "shared-offset"};
+  uint32_t *const places[2] = {&d->program->states_at, &d->program->shared_at};
+  for (int i = 0; i < 2; i++) {
+    const int64_t at = (int64_t)th_settings_number(compile, names[i]);
+    if (at % 4 != 0) return th_fail(TH_ERR_USAGE, "%s: %lld is no multiple of 4", names[i], (long long)at);
+    *places[i] = (uint32_t)at;
+  }
+  return th_pass_plan(d->program, &d->plan);
+}
+
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
   TH_TRY(need_integer(model));
   th_deployed d;
   TH_TRY(deploy(model, compile, &d));
-  th_status status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
+  th_status status = share_arena(compile, &d);
+  if (status == TH_OK) status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
   th_deployed_free(&d);
   return status == TH_OK ? th_buf_status(blob) : status;
 }
@@ -86,7 +99,7 @@ th_status th_compile_deploy(const th_model *model, const th_settings *compile, t
   if (!target) return TH_ERR_USAGE;
   TH_TRY(deploy(model, compile, d));
   th_status status = th_choose(d, target, th_compile_goal(compile), th_settings_text(compile, "forms"));
-  if (status == TH_OK) status = th_pass_plan(d->program, &d->plan);
+  if (status == TH_OK) status = share_arena(compile, d);
   if (status != TH_OK) th_deployed_free(d);
   return status;
 }
@@ -149,9 +162,13 @@ static th_status describe(const th_model *model, const th_settings *compile, int
   th_json_add_int(r->json, "bytes", bytes);
   th_json_add_int(r->json, "arena_bytes", d.plan.arena_bytes);
   th_json_add_int(r->json, "arena_lower_bound", d.plan.lower_bound);
+  th_json_add_int(r->json, "state_bytes", d.program->state_bytes);
   th_buf_printf(&r->text, "\nall the runtime needs: %s bytes; ", th_thousands(a, bytes));
   th_buf_printf(&r->text, "arena %s bytes (no plan is below %u)\n", th_thousands(a, d.plan.arena_bytes),
                 (unsigned)d.plan.lower_bound);
+  if (d.program->state_bytes > 0)
+    th_buf_printf(&r->text, "of it variables: %s bytes, from %u on\n", th_thousands(a, d.program->state_bytes),
+                  (unsigned)d.program->states_at);
   th_deployed_free(&d);
   return TH_OK;
 }

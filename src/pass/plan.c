@@ -15,6 +15,7 @@
 #include "pass/memory.h"
 
 enum { SEARCH_MOST_BUFFERS = 14, SEARCH_MOST_NODES = 200000 };
+enum { STATE_ALIGN = 4 };
 /* Placing n buffers takes some n^2 steps: this many of those. */
 enum { MOVES_MOST = 4000, MOVES_WORK = 20000000 };
 
@@ -46,7 +47,7 @@ typedef struct layout {
 static void add_value(const th_program *p, layout *l, int value) {
   const th_value *v = &p->values[value];
   l->buffer_of[value] = -1;
-  if (v->data) return;
+  if (v->data || v->state) return;
   l->b[l->n] = (buffer){v->first_step, th_value_last(v), th_value_room(v), th_value_align(p, v), 0, l->n, false};
   l->buffer_of[value] = l->n++;
 }
@@ -82,6 +83,13 @@ static th_status add_trails(const th_program *p, th_arena *arena, layout *l) {
   return TH_OK;
 }
 
+static uint32_t state_bytes(const th_program *p) {
+  uint32_t sum = 0;
+  for (int i = 0; i < p->n_values; i++)
+    if (p->values[i].state) sum += p->values[i].bytes;
+  return sum;
+}
+
 static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
   *l = (layout){0};
   l->b = TH_ARRAY(arena, buffer, p->n_values + p->n_steps + 1);
@@ -100,7 +108,7 @@ static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
   }
   const uint64_t peak = th_peak_bytes(p);
   if (peak > INT32_MAX) return th_fail(TH_ERR_INPUT, "the arena would take %llu bytes", (unsigned long long)peak);
-  l->lower_bound = (uint32_t)peak;
+  l->lower_bound = (uint32_t)peak - state_bytes(p);
   return add_trails(p, arena, l);
 }
 
@@ -271,6 +279,34 @@ static uint32_t search_moves(layout *l, buffer **order, uint32_t best, uint32_t 
   return best;
 }
 
+/* Variables live always, so they need no search: they lie one after another, apart from the rest. Returns where they
+ * end. */
+static uint32_t lay_states(th_program *p) {
+  uint32_t at = p->states_at;
+  for (int i = 0; i < p->n_values; i++) {
+    th_value *v = &p->values[i];
+    if (!v->state) continue;
+    v->offset = at;
+    at = align_up(at + v->bytes, STATE_ALIGN);
+  }
+  p->state_bytes = at - p->states_at;
+  return at;
+}
+
+/* Everything but the variables moves up behind them, or to where it is wanted. */
+static th_status move_up(th_program *p, const layout *l, const uint32_t *offsets, uint32_t top, th_plan_info *info) {
+  const uint32_t end = lay_states(p), base = p->shared_at > end ? p->shared_at : end;
+  if ((uint64_t)base + top > INT32_MAX)
+    return th_fail(TH_ERR_INPUT, "the arena would take %llu bytes", (unsigned long long)base + top);
+  for (int i = 0; i < p->n_values; i++)
+    if (!p->values[i].state) p->values[i].offset = l->buffer_of[i] < 0 ? TH_NO_OFFSET : base + offsets[l->buffer_of[i]];
+  for (int i = 0; i < p->n_steps; i++)
+    p->steps[i].scratch_offset = l->scratch_of[i] < 0 ? 0 : base + offsets[l->scratch_of[i]];
+  p->arena_bytes = base + top;
+  if (info) *info = (th_plan_info){base + top, base + l->lower_bound};
+  return TH_OK;
+}
+
 static th_status plan(th_program *p, th_arena *arena, th_plan_info *info) {
   layout l;
   TH_TRY(make_layout(p, arena, &l));
@@ -280,12 +316,7 @@ static th_status plan(th_program *p, th_arena *arena, th_plan_info *info) {
   uint32_t best = best_of_orders(&l, order, offsets);
   best = search_moves(&l, order, best, offsets);
   best = search_small(&l, order, best, offsets);
-  for (int i = 0; i < p->n_values; i++)
-    p->values[i].offset = l.buffer_of[i] < 0 ? TH_NO_OFFSET : offsets[l.buffer_of[i]];
-  for (int i = 0; i < p->n_steps; i++) p->steps[i].scratch_offset = l.scratch_of[i] < 0 ? 0 : offsets[l.scratch_of[i]];
-  p->arena_bytes = best;
-  if (info) *info = (th_plan_info){best, l.lower_bound};
-  return TH_OK;
+  return move_up(p, &l, offsets, best, info);
 }
 
 th_status th_pass_plan(th_program *program, th_plan_info *info) {

@@ -16,7 +16,8 @@ typedef struct th_plan_info {
   uint32_t lower_bound; /* max over steps of the bytes alive, scratch included: no plan can be smaller */
 } th_plan_info;
 
-/* Sets values[].offset, steps[].scratch_offset and arena_bytes. Offsets are multiples of 4 for float values and 1
+/* Sets values[].offset, steps[].scratch_offset, state_bytes and arena_bytes. Variables come first, from states_at on,
+ * then everything else, from shared_at on or behind the variables. Offsets are multiples of 4 for float values and 1
  * otherwise; the arena itself must be 4-byte aligned. Call after the weights are coded (scratch depends on it); may be
  * called again. `info` may be NULL. */
 th_status th_pass_plan(th_program *program, th_plan_info *info);

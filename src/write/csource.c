@@ -376,7 +376,10 @@ static void print_header(printer *x) {
                 "#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n#include <stdint.h>\n\n"
                 "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
                 x->upper, x->upper);
-  th_buf_printf(x->h, "#define %s_ARENA_BYTES %luu\n\n", x->upper, (unsigned long)x->p->arena_bytes);
+  th_buf_printf(x->h, "#define %s_ARENA_BYTES %luu\n", x->upper, (unsigned long)x->p->arena_bytes);
+  th_buf_printf(x->h, "#define %s_STATE_OFFSET %luu /* of what must stay in the arena from run to run */\n", x->upper,
+                (unsigned long)x->p->states_at);
+  th_buf_printf(x->h, "#define %s_STATE_BYTES %luu\n\n", x->upper, (unsigned long)x->p->state_bytes);
   print_io(x, "INPUT", x->p->inputs, x->p->n_inputs);
   th_buf_printf(x->h, "\n");
   print_io(x, "OUTPUT", x->p->outputs, x->p->n_outputs);

@@ -9,7 +9,6 @@
 #include "write/avr.h"
 #include "write/csource.h"
 #include "write/includes.h"
-#include "write/runtime_files.h"
 
 typedef th_status package_fn(th_package *k);
 
@@ -189,9 +188,13 @@ static th_status put_runtime_files(th_package *k, const th_runtime_files *files,
   return status == TH_OK && !k->rt_sources ? TH_ERR_RESOURCE : status;
 }
 
+th_status th_package_runtime(const th_package *k, th_runtime_files *files) {
+  return th_runtime_files_find(k->source, k->source_bytes, k->any_processor ? NULL : k->target, k->arena, files);
+}
+
 th_status th_package_put_runtime(th_package *k, const char *folder, th_include_style style) {
   th_runtime_files files;
-  TH_TRY(th_runtime_files_find(k->source, k->source_bytes, k->arena, &files));
+  TH_TRY(th_package_runtime(k, &files));
   TH_TRY(put_runtime_files(k, &files, folder, style));
   const th_embedded_file *license = th_package_embedded("LICENSE");
   return license ? th_package_put(k, in_folder(k, folder, "rt/LICENSE"), license->data, license->bytes) : TH_OK;
@@ -217,6 +220,7 @@ th_status th_package_write(const th_program *program, const char *as, const char
   package_fn *write = k.target ? find(as) : NULL;
   if (!write) return TH_ERR_USAGE;
   if (th_str_eq(k.target->family, "avr")) TH_TRY(th_avr_check(program));
+  k.any_processor = th_target_is_host(k.target) && !th_str_eq(as, "c");
   th_csource_identifier(name, false, k.lower, sizeof k.lower);
   th_csource_identifier(name, true, k.upper, sizeof k.upper);
   k.arena = th_arena_create();

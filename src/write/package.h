@@ -16,6 +16,7 @@
 #include "eval/lower.h"
 #include "format/zip.h"
 #include "write/embedded.h"
+#include "write/runtime_files.h"
 #include "write/targets.h"
 
 enum { TH_PACKAGE_NAME = 64 };
@@ -25,7 +26,8 @@ typedef struct th_package {
   th_arena *arena;
   const char *dir;
   const th_target *target;
-  const char *flags; /* of the compiler, for the target */
+  bool any_processor; /* a package for the host other than a project: its compiler is not known */
+  const char *flags;  /* of the compiler, for the target */
   char lower[TH_PACKAGE_NAME], upper[TH_PACKAGE_NAME];
   const char *header, *source; /* the texts of NAME.h and NAME.c */
   size_t header_bytes, source_bytes;
@@ -63,6 +65,8 @@ typedef enum th_include_style { TH_INCLUDE_BY_FOLDER, TH_INCLUDE_RELATIVE } th_i
 th_status th_package_put(th_package *k, const char *path, const void *data, size_t bytes);
 /* From now on `kept` has what is put, below a folder of the model's name. */
 th_status th_package_keep(th_package *k);
+/* The runtime's files that NAME.c needs. */
+th_status th_package_runtime(const th_package *k, th_runtime_files *files);
 /* Copies templates to paths, which may hold placeholders, too; unknown @...@ stays as it is. */
 th_status th_package_put_templates(th_package *k, const th_package_file *files);
 /* Copies all templates of a folder of src/write/templates ("": those outside of folders) under their own names. */

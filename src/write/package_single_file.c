@@ -25,7 +25,7 @@ static th_status put_source(th_package *k, const th_runtime_files *files) {
 th_status th_package_single_file(th_package *k) {
   th_runtime_files files;
   const char *h = th_arena_printf(k->arena, "%s.h", k->lower);
-  TH_TRY(th_runtime_files_find(k->source, k->source_bytes, k->arena, &files));
+  TH_TRY(th_package_runtime(k, &files));
   if (!h) return TH_ERR_RESOURCE;
   TH_TRY(put_source(k, &files));
   return th_package_put(k, h, k->header, k->header_bytes);

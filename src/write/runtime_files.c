@@ -16,7 +16,8 @@
 enum { SLOTS = 1 << 13, NAME_BYTES = 100 }; /* the whole runtime has some 1500 names */
 
 typedef struct linker {
-  bool *needed; /* per embedded file */
+  const th_target *target; /* NULL: any */
+  bool *needed;            /* per embedded file */
   uint64_t *slot;
   int n_names;
   bool changed;
@@ -123,8 +124,21 @@ static bool defines_mentioned(const linker *l, const th_embedded_file *file) {
   return false;
 }
 
-static bool is_source(const th_embedded_file *file) {
-  return th_str_starts(file->path, "rt/") && th_str_ends(file->path, ".c");
+/* Kernels of folder ref run everywhere, those of the others on some targets. */
+static bool runs_on(const th_target *target, const char *path) {
+  static const char kernels[] = "rt/kernel/";
+  char folder[32];
+  if (!target || !th_str_starts(path, kernels)) return true;
+  const char *name = path + sizeof kernels - 1;
+  const size_t n = strcspn(name, "/");
+  if (n >= sizeof folder) return false;
+  memcpy(folder, name, n);
+  folder[n] = 0;
+  return th_str_eq(folder, "ref") || th_target_runs(target, folder);
+}
+
+static bool is_source(const linker *l, const th_embedded_file *file) {
+  return th_str_starts(file->path, "rt/") && th_str_ends(file->path, ".c") && runs_on(l->target, file->path);
 }
 
 static void link_all(linker *l) {
@@ -132,14 +146,16 @@ static void link_all(linker *l) {
     l->changed = false;
     for (int i = 0; i < th_embedded_count; i++) {
       const th_embedded_file *file = &th_embedded_files[i];
-      if (!l->needed[i] && is_source(file)) l->needed[i] = defines_mentioned(l, file);
+      if (!l->needed[i] && is_source(l, file)) l->needed[i] = defines_mentioned(l, file);
       if (l->needed[i]) mention_file(l, file);
     }
   } while (l->changed);
 }
 
-th_status th_runtime_files_find(const char *source, size_t bytes, th_arena *arena, th_runtime_files *files) {
-  linker l = {.needed = TH_ARRAY(arena, bool, th_embedded_count), .slot = TH_ARRAY(arena, uint64_t, SLOTS)};
+th_status th_runtime_files_find(const char *source, size_t bytes, const th_target *target, th_arena *arena,
+                                th_runtime_files *files) {
+  linker l = {
+      .target = target, .needed = TH_ARRAY(arena, bool, th_embedded_count), .slot = TH_ARRAY(arena, uint64_t, SLOTS)};
   files->file = TH_ARRAY(arena, const th_embedded_file *, th_embedded_count);
   files->n = 0;
   if (!l.needed || !l.slot || !files->file) return TH_ERR_RESOURCE;

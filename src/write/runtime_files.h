@@ -7,13 +7,17 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "write/embedded.h"
+#include "write/targets.h"
 
 typedef struct th_runtime_files {
   const th_embedded_file **file; /* in the order of the embedded ones */
   int n;
 } th_runtime_files;
 
-/* `source`: C text that includes the runtime's headers. The list lives in `arena`. */
-th_status th_runtime_files_find(const char *source, size_t bytes, th_arena *arena, th_runtime_files *files);
+/* `source`: C text that includes the runtime's headers. `target`: variants of kernels for other processors are left
+ * out; NULL: whatever kernel/select.h may choose is there, so that the files compile for any. The list lives in
+ * `arena`. */
+th_status th_runtime_files_find(const char *source, size_t bytes, const th_target *target, th_arena *arena,
+                                th_runtime_files *files);
 
 #endif

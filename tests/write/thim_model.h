@@ -13,7 +13,7 @@
 #include "pass/plan.h"
 #include "write/thim.h"
 
-static const char model_text[] =
+__attribute__((unused)) static const char model_text[] =
     "graph everything\n"
     "input %x s8 1x12x10x3 q(0.02,-3)\n"
     "input %side s8 1x48 q(0.03,7)\n"
@@ -143,7 +143,7 @@ static const char model_text[] =
     "output %p\noutput %f\noutput %q\n";
 
 /* Constant number `hash`, `bytes` long: what a layer's weights may look like. */
-static const void *made_up(void *user, uint64_t hash, size_t bytes) {
+static inline const void *made_up(void *user, uint64_t hash, size_t bytes) {
   th_rng rng = th_rng_init(11, hash);
   int8_t *w = th_arena_alloc(user, bytes);
   for (size_t i = 0; i < bytes; i++) {
@@ -184,7 +184,7 @@ typedef struct fixture {
   th_thim_report report;
 } fixture;
 
-static th_status fixture_open(fixture *f) {
+static inline th_status fixture_open(fixture *f) {
   memset(f, 0, sizeof *f);
   f->arena = th_arena_create();
   TH_TRY(th_graph_parse(model_text, strlen(model_text), "model", made_up, f->arena, &f->graph));
@@ -195,7 +195,7 @@ static th_status fixture_open(fixture *f) {
   return th_write_thim_program(f->coded, f->arena, &f->blob, &f->report);
 }
 
-static void fixture_close(fixture *f) {
+static inline void fixture_close(fixture *f) {
   th_buf_free(&f->blob);
   th_program_destroy(f->coded);
   th_program_destroy(f->raw);
@@ -204,7 +204,7 @@ static void fixture_close(fixture *f) {
 }
 
 /* Runs an unplanned program as after a reset, each value in a block of its own from `arena`; returns the values. */
-static void **run_plain(const th_program *p, th_arena *arena, const void *const *inputs) {
+static inline void **run_plain(const th_program *p, th_arena *arena, const void *const *inputs) {
   void **value = TH_ARRAY(arena, void *, p->n_values);
   for (int i = 0; i < p->n_values; i++)
     value[i] = p->values[i].data ? (void *)p->values[i].data : th_arena_alloc(arena, p->values[i].bytes);

@@ -23,6 +23,8 @@
   "smlad r10, r3, r7, r10\n"  \
   "smlad r11, r12, r7, r11\n"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* the assembly reads them */
 __attribute__((naked, noinline)) static void dot_2x2(const uint32_t *weights, const uint32_t *columns, int32_t quads,
                                                      int32_t *acc) {
   __asm(
@@ -49,6 +51,7 @@ __attribute__((naked, noinline)) static void dot_2x2(const uint32_t *weights, co
       "add sp, sp, #8\n"
       "pop {r4-r11, pc}\n");
 }
+#pragma GCC diagnostic pop
 
 #else
 

@@ -25,6 +25,8 @@
   "smlad r10, r7, r3, r10\n"  \
   "smlad r11, r12, r3, r11\n"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* the assembly reads them */
 __attribute__((naked, noinline)) static void dot_4(const uint32_t *weights, const uint32_t *x, int32_t quads,
                                                    int32_t *acc) {
   __asm(
@@ -51,6 +53,7 @@ __attribute__((naked, noinline)) static void dot_4(const uint32_t *weights, cons
       "add sp, sp, #8\n"
       "pop {r4-r11, pc}\n");
 }
+#pragma GCC diagnostic pop
 
 #else
 

@@ -64,6 +64,8 @@
   "bne 2b\n"                 \
   "b 8f\n"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* the assembly reads them */
 __attribute__((naked, noinline)) static void thr_pairs_run(const thr_pairs *p) {
   __asm__(
       "push {r4-r11, lr}\n"
@@ -96,6 +98,7 @@ __attribute__((naked, noinline)) static void thr_pairs_run(const thr_pairs *p) {
       "9:\n"
       ".word 4b - 9b + 1, 5b - 9b + 1, 6b - 9b + 1, 7b - 9b + 1\n");
 }
+#pragma GCC diagnostic pop
 
 #else
 

@@ -42,6 +42,8 @@ typedef struct thr_two {
   "movs r0, r4\n\t"                   \
   "movs r1, r5\n\t"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* the assembly reads them */
 /* The sums as one 64-bit number: that is how a call returns two registers. */
 static __attribute__((naked, noinline, unused)) uint64_t thr_dot2_run(const int8_t *a, const int8_t *b,
                                                                       const int8_t *shared, int32_t n) {
@@ -55,6 +57,7 @@ static __attribute__((naked, noinline, unused)) uint64_t thr_dot2_zero_run(const
       ".syntax unified\n\tpush {r4-r7, lr}\n\tmov r4, r8\n\tpush {r4}\n\tldr r4, [sp, #24]\n\tmov r8, "
       "r4\n\t" THR_DOT2_LOOP("add r6, r8\n\t") "pop {r4}\n\tmov r8, r4\n\tpop {r4-r7, pc}");
 }
+#pragma GCC diagnostic pop
 
 static inline thr_two thr_two_of(uint64_t sums) {
   const thr_two two = {(int32_t)(uint32_t)sums, (int32_t)(uint32_t)(sums >> 32)};
