@@ -146,6 +146,7 @@ def grown(results, baseline, tolerance):
 
 
 def check(results, args):
+    """Figures without a row in the baseline are new and pass."""
     with open(BASELINE) as f:
         baseline = json.load(f)
     worse = list(grown(results, baseline, args.tolerance))
@@ -209,6 +210,8 @@ def options():
 def main():
     args = options()
     why = missing(args)
+    if args.check and not os.path.exists(BASELINE):
+        why = "there is no baseline.json; --record writes it"
     if why:
         print("skipped:", why)
         return 77

@@ -1,0 +1,4 @@
+#!/bin/sh
+# What every kernel and form costs on each emulated microcontroller. See run.py.
+# SPDX-License-Identifier: Apache-2.0
+exec python3 "$(dirname "$0")/run.py" "$@"
