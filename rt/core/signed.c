@@ -18,6 +18,7 @@ static thr_status split(const uint8_t *file, size_t bytes, parts *p) {
   static const uint8_t magic[4] = {'T', 'H', 'I', 'M'}, mark[4] = {'T', 'H', 'S', 'G'};
   if (bytes < THR_HEADER_BYTES || memcmp(file, magic, 4) != 0) return THR_ERR_MAGIC;
   p->blob_bytes = thr_load_u32(file + 8);
+  if (p->blob_bytes == bytes) return THR_ERR_SIGNATURE; /* a plain file */
   if (bytes < TRAILER_BYTES || p->blob_bytes > bytes - TRAILER_BYTES) return THR_ERR_LENGTH;
   p->trailer = file + p->blob_bytes;
   p->signature = p->trailer + TRAILER_BYTES;

@@ -1,5 +1,5 @@
 /* Package "c": a project that builds and runs on the target. Besides the placeholders of package.h its templates have
- * @executable@ and @toolchain_option@.
+ * @executable@, @specs@ and @toolchain_option@.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
@@ -29,12 +29,19 @@ static const char *executable_text(th_package *k) {
                          k->lower, family->link_flags, command);
 }
 
+/* Which C library it is, the compiler must know as well as the linker: its headers are there. */
+static const char *specs_text(const th_package *k) {
+  const char *flags = th_target_family(k->target)->link_flags, *specs = strstr(flags, "--specs=");
+  return specs ? th_arena_printf(k->arena, " %.*s", (int)strcspn(specs, " "), specs) : "";
+}
+
 static th_status put_project(th_package *k) {
   const bool host = th_target_is_host(k->target);
   const th_placeholder more[] = {{"@executable@", executable_text(k)},
+                                 {"@specs@", specs_text(k)},
                                  {"@toolchain_option@", host ? "" : " -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"},
                                  {NULL, NULL}};
-  if (!more[0].value) return TH_ERR_RESOURCE;
+  if (!more[0].value || !more[1].value) return TH_ERR_RESOURCE;
   TH_TRY(th_package_put_folder(k, "", more));
   if (!host) TH_TRY(th_package_put_folder(k, "cross", more));
   char folders[TEMPLATE_FOLDERS], *rest = folders;
