@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "../../rt/kernel/rows.h"
 #include "steps.h"
 
 enum { CASES = 250, WIDE_CASES = 25, GUARD = 64, FILL = 0xA5 };
@@ -65,17 +66,49 @@ static void check_variant(thr_kernel_id kernel, run_fn *run, const char *name) {
   check_variant_cases(kernel, wide_case(kernel), run, name, WIDE_CASES);
 }
 
-#define TEST_VARIANT(kernel, name, params, inputs, has_scratch, folder)                                      \
+#define THR_VARIANT(kernel, name, params, inputs, has_scratch, type, folder)                                 \
   static void run_##name##_##folder(const thr_step *step, const void *const *in, void *out, void *scratch) { \
     CALL_##inputs##_##has_scratch(thr_##name##_##folder, params);                                            \
   }                                                                                                          \
   static void test_##name##_##folder(void **state) {                                                         \
     if (RUN_##folder) check_variant(THR_KERNEL_##kernel, run_##name##_##folder, #name "_" #folder);          \
   }
-#define THR_VARIANT(kernel, name, params, inputs, has_scratch, type, folder) \
-  TEST_VARIANT(kernel, name, params, inputs, has_scratch, folder)
 #include "../../rt/kernel/variants.def"
 #undef THR_VARIANT
+
+/* --- variants of row kernels: a stage of one line each time, alone, its input complete --- */
+
+static bool check_lines_once(kase *k, thr_row_fn *row, const char *name, int number) {
+  thr_stage stage;
+  if (!thr_stage_shape(&k->step, 1, &stage)) return false;
+  uint8_t *arena = th_arena_alloc(k->arena, k->in_bytes[0] + k->out_bytes + 3 * GUARD);
+  memset(arena, FILL, k->in_bytes[0] + k->out_bytes + 3 * GUARD);
+  stage.row = row;
+  stage.in[0].lines.at = GUARD;
+  stage.out.at = (uint32_t)k->in_bytes[0] + 2 * GUARD;
+  memcpy(arena + GUARD, k->in[0], k->in_bytes[0]);
+  thr_rows_run(thr_stage_of_table, &stage, 1, arena);
+  check_guards(arena + stage.out.at, k->out_bytes);
+  check_equal(k, arena + stage.out.at, name, number);
+  return true;
+}
+
+static void check_lines(thr_kernel_id kernel, thr_row_fn *row, const char *name) {
+  int ran = 0;
+  for (int i = 0; i < CASES; i++) {
+    kase k;
+    make_case(&k, kernel, case_of(kernel), i);
+    ran += check_lines_once(&k, row, name, i);
+  }
+  assert_true(ran > 0);
+}
+
+#define THR_ROW_VARIANT(kernel, name, folder)                                                             \
+  static void test_##name##_row_##folder(void **state) {                                                  \
+    if (RUN_##folder) check_lines(THR_KERNEL_##kernel, thr_##name##_row_##folder, #name "_row_" #folder); \
+  }
+#include "../../rt/kernel/row_variants.def"
+#undef THR_ROW_VARIANT
 
 /* --- forms --- */
 
@@ -123,6 +156,9 @@ int main(void) {
 #define THR_VARIANT(kernel, name, params, inputs, scratch, type, folder) cmocka_unit_test(test_##name##_##folder),
 #include "../../rt/kernel/variants.def"
 #undef THR_VARIANT
+#define THR_ROW_VARIANT(kernel, name, folder) cmocka_unit_test(test_##name##_row_##folder),
+#include "../../rt/kernel/row_variants.def"
+#undef THR_ROW_VARIANT
 #define THR_FORM(id, name, kernel, params, inputs, folder) cmocka_unit_test(test_##name),
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
