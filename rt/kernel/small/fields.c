@@ -3,6 +3,8 @@
 
 #if defined(__thumb__) && !defined(__thumb2__)
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* the assembly reads them */
 /* r0 to, r1 from, r2 n */
 __attribute__((naked)) int32_t *thr_fields_widen(int32_t *to, const int8_t *from, int32_t n) {
   __asm__(
@@ -110,6 +112,8 @@ static __attribute__((naked, noinline)) const int32_t *run_blocks(const int32_t 
       "mov r11, r7\n\t"
       "pop {r4-r7, pc}");
 }
+
+#pragma GCC diagnostic pop
 
 #else
 
