@@ -4,6 +4,8 @@
  * weight is base + step * index. Clear: the codebook, one int8 per byte. Width 0 needs no data: all weights are entry
  * 0. Indices of 4 bits, the width of weights that were clustered to 16 values, are taken two to a byte.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "thr_fast.h"
+
 #include <string.h>
 
 #include "lookup.h"

@@ -7,6 +7,8 @@
  *
  * Between calls a stream keeps what the last pair still has to deliver: `run` zeros, then a value.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "thr_fast.h"
+
 #include <string.h>
 
 #include "lookup.h"
@@ -48,21 +50,22 @@ static void next_pair(const pair_codes *codes, thr_stream *stream) {
   stream->value = PENDING | (thr_code_next(&codes->value, stream) & 255u);
 }
 
-/* --- what becomes of a value: written to out[at], or multiplied by x[at] - zero and added up --- */
+/* --- what becomes of a value: written to out[at], or multiplied by x[at] and added up --- */
 
 typedef struct consumer {
   int8_t *out;
   const int8_t *x;
-  int32_t zero;
-  uint32_t acc;
+  uint32_t products, weights; /* sums of w x and of w */
 } consumer;
 
 THR_ALWAYS_INLINE void deliver(consumer *to, uint32_t at, uint32_t value) {
-  const int8_t w = (int8_t)(uint8_t)value;
-  if (to->out)
-    to->out[at] = w;
-  else
-    to->acc += (uint32_t)((to->x[at] - to->zero) * w);
+  const int32_t w = (int8_t)(uint8_t)value;
+  if (to->out) {
+    to->out[at] = (int8_t)w;
+  } else {
+    to->products += (uint32_t)(to->x[at] * w);
+    to->weights += (uint32_t)w;
+  }
 }
 
 /* --- the fast way: pairs that the look-up tables know --- */
@@ -79,9 +82,9 @@ static void begin(thr_stream *stream, pair_codes *codes) {
 
 /* From `at` on, until a pair reaches `n` or is not known. Returns where the next pair begins, `n` or more when the row
  * is done. A window holds a whole pair: two words of the tables and at most 13 plain bits. */
-THR_ALWAYS_INLINE uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, consumer *to) {
+THR_ALWAYS_INLINE uint32_t look_up(thr_stream *stream, uint32_t at, uint32_t n, consumer *to, uint32_t extra) {
   const uint8_t *lookup = (const uint8_t *)stream->memory, *data = stream->weights->data;
-  const uint32_t escape = stream->weights->table[0], extra = stream->weights->table[1] >> 4 & 7u;
+  const uint32_t escape = stream->weights->table[0];
   const uint32_t plain = stream->mean & 7u, step = stream->mean >> 8, end = thr_bits_window_end(stream->weights);
   uint32_t bit = stream->bit;
   if (extra + plain > 13) return at;
@@ -126,7 +129,10 @@ THR_ALWAYS_INLINE void run(thr_stream *stream, uint32_t n, consumer *to) {
     if (at >= n) break;
     if (stream->value) deliver(to, at++, stream->value);
     stream->value = 0;
-    if (stream->memory && stream->weights->table_bytes >= 2) at = look_up(stream, at, n, to);
+    if (stream->memory && stream->weights->table_bytes >= 2) {
+      const uint32_t extra = stream->weights->table[1] >> 4 & 7u; /* often 0, and then a constant */
+      at = extra ? look_up(stream, at, n, to, extra) : look_up(stream, at, n, to, 0);
+    }
     if (at >= n) break;
     if (!codes.parsed) parse(&codes, stream->weights);
     if (!codes.good || thr_bits_ended(stream)) {
@@ -146,7 +152,7 @@ void thr_decode_gap_huffman(thr_stream *stream, int8_t *out, uint32_t count) {
 }
 
 int32_t thr_dot_gap_huffman(thr_stream *stream, const int8_t *x, uint32_t n, int32_t zero, int32_t acc) {
-  consumer to = {NULL, x, zero, (uint32_t)acc};
+  consumer to = {NULL, x, (uint32_t)acc, 0};
   run(stream, n, &to);
-  return (int32_t)to.acc;
+  return (int32_t)(to.products - to.weights * (uint32_t)zero);
 }

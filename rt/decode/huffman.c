@@ -1,5 +1,7 @@
 /* huffman: one canonical code word per weight. Table: one code table (code.h).
  * SPDX-License-Identifier: Apache-2.0 */
+#include "thr_fast.h"
+
 #include "lookup.h"
 
 enum { MOST = 16 }; /* bits of a word that the table knows and its plain bits are fewer */

@@ -78,7 +78,8 @@ static void try_alphabet(const sparse *s, unsigned escape, int extra, gap_alphab
   freq[escape] += tail_escapes(s->tail, reach);
   th_code code;
   if (!th_code_build(freq, extra, false, 0, 1, QUICK, &code)) return;
-  const uint64_t bits = th_code_cost(&code, QUICK) - (uint64_t)freq[escape] * (unsigned)extra + freq[escape] / 2;
+  /* An escape has no plain bits; that it takes as long as a pair counts as a bit. */
+  const uint64_t bits = th_code_cost(&code, QUICK) - (uint64_t)freq[escape] * (unsigned)extra + freq[escape];
   if (best->escape == 0 || bits < best->bits) *best = (gap_alphabet){escape, code, bits};
 }
 

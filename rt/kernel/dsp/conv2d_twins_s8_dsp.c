@@ -2,6 +2,8 @@
  *
  * The loop does 16 products in 12 instructions: 4 words of two columns, 2 words of weights, and for each of these
  * SXTB16 and four SMLAD. SPDX-License-Identifier: Apache-2.0 */
+#include "thr_fast.h"
+
 #include "conv2d_twins_s8_dsp.h"
 
 #include "thr_form.h"

@@ -2,6 +2,8 @@
  *
  * The loop does 16 products in 14 instructions: the input's words, 4 words of weights, and for each of these SXTB16 and
  * two SMLAD. SPDX-License-Identifier: Apache-2.0 */
+#include "thr_fast.h"
+
 #include "fully_connected_twins_s8_dsp.h"
 
 #include "thr_form.h"
