@@ -62,6 +62,22 @@ void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_el
   *row_elems = sane ? (uint32_t)row : 0;
 }
 
+uint32_t thr_step_decode_bytes(const thr_step *step) {
+  thr_step copy = *step;
+  const thr_weights *w = thr_step_weights(&copy);
+  uint32_t rows, row;
+  if (!w || !w->decode) return 0;
+  thr_step_weight_rows(step, &rows, &row);
+  if (thr_kernel_params(step->kernel) == THR_PARAMS_fully_connected && row > THR_DECODE_CHUNK) row = THR_DECODE_CHUNK;
+  return row + w->memory;
+}
+
+void thr_step_fit_memory(thr_step *step) {
+  thr_weights *w = thr_step_weights(step);
+  const int optional = w->decode == thr_decode_huffman || w->decode == thr_decode_gap_huffman;
+  if (optional && thr_step_decode_bytes(step) > THR_DECODE_MOST) w->memory = 0;
+}
+
 int thr_step_is_depthwise(const thr_step *step) {
   return step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 || step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_ZERO_S8 ||
          step->kernel == THR_KERNEL_DEPTHWISE_CONV2D_S16;
@@ -154,6 +170,7 @@ static void parse_weights(thr_cursor *c, uint32_t rows, uint32_t row_elems, thr_
   w->table_bytes = (uint16_t)table_bytes;
   w->table = thr_cursor_take(c, table_bytes);
   w->memory = thr_coder_memory(parsed->coder, w->table, table_bytes);
+  thr_step_fit_memory(&parsed->step);
   w->data = thr_cursor_take(c, w->bytes);
 }
 

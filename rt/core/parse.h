@@ -48,6 +48,10 @@ void thr_step_weight_rows(const thr_step *step, uint32_t *rows, uint32_t *row_el
 int thr_step_is_depthwise(const thr_step *step);
 int thr_step_has_acc64(const thr_step *step);
 thr_weights *thr_step_weights(thr_step *step); /* NULL when it has none; likewise the next two */
+/* Bytes of scratch that the step's coded weights take: what is decoded at once and the stream's memory. */
+uint32_t thr_step_decode_bytes(const thr_step *step);
+/* Gives up the memory that a coder can do without where it would take decode_bytes above THR_DECODE_MOST. */
+void thr_step_fit_memory(thr_step *step);
 thr_bias *thr_step_bias(thr_step *step);
 thr_requant *thr_step_requant(thr_step *step);
 

@@ -301,6 +301,7 @@ void thr_fully_connected_s8_avr(const thr_fully_connected_params *p, const int8_
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */
 #define THR_DECODE_CHUNK 256
+#define THR_DECODE_MOST 512 /* bytes of scratch for the weights of a layer: what this project writes stays within */
 uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_depthwise_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_transpose_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);

@@ -25,8 +25,9 @@ typedef struct th_weight_form {
 } th_weight_form;
 
 typedef struct th_encode_options {
-  uint32_t coders;    /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
-  bool code_channels; /* biases and multipliers too, where that is smaller; they are decoded row by row */
+  uint32_t coders;     /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
+  bool code_channels;  /* biases and multipliers too, where that is smaller; they are decoded row by row */
+  bool count_decoders; /* for a firmware: a coder must save more than its decoder takes, once for all tensors */
   uint32_t min_gain_bytes; /* a coder must beat raw by more than this (a decoder in the firmware is not free) */
 } th_encode_options;
 
@@ -36,6 +37,7 @@ typedef struct th_coded { /* arrays belong to the arena, or for raw to the calle
   uint32_t data_bytes, table_bytes;
 } th_coded;
 
+uint32_t th_decoder_bytes(thr_coder coder);          /* of code and constants, as compiled for size for a Cortex-M4 */
 const char *th_coder_name(thr_coder coder);          /* "gap_huffman" */
 thr_coder th_coder_from_name(const char *name);      /* THR_CODER_COUNT when unknown */
 thr_coder th_coder_of_decode(thr_decode_fn *decode); /* THR_CODER_RAW for NULL */

@@ -88,19 +88,30 @@ static th_weight_form form_of(const th_program_step *s) {
   return form;
 }
 
-static th_status encode_step(th_arena *arena, const th_encode_options *o, th_program_step *s, th_step_bytes *bytes) {
-  thr_weights *weights = thr_step_weights(&s->step);
-  *bytes = (th_step_bytes){.coder = THR_CODER_RAW};
-  if (!weights) return TH_OK;
-  th_coded coded;
+/* The smallest coder whose decoder fits into the scratch that weights may take: rows that are too long for any stay
+ * raw. */
+static th_status encode_weights(th_arena *arena, const th_encode_options *o, th_program_step *s, th_coded *coded) {
   const th_weight_form form = form_of(s);
-  const th_encode_options plain = {.coders = 1u << THR_CODER_RAW};
-  TH_TRY(th_encode_best(arena, s->raw ? &plain : o, s->weights, s->weight_count, &form, &coded));
-  *weights = th_coded_weights(&coded);
+  th_encode_options options = *o;
+  if (s->raw) options.coders = 1u << THR_CODER_RAW;
+  for (;;) {
+    TH_TRY(th_encode_best(arena, &options, s->weights, s->weight_count, &form, coded));
+    *thr_step_weights(&s->step) = th_coded_weights(coded);
+    thr_step_fit_memory(&s->step);
+    if (thr_step_decode_bytes(&s->step) <= THR_DECODE_MOST) return TH_OK;
+    options.coders = (options.coders & ~(1u << coded->coder)) | 1u << THR_CODER_RAW; /* none at all would mean any */
+  }
+}
+
+static th_status encode_step(th_arena *arena, const th_encode_options *o, th_program_step *s, th_step_bytes *bytes) {
+  *bytes = (th_step_bytes){.coder = THR_CODER_RAW};
+  if (!thr_step_weights(&s->step)) return TH_OK;
+  th_coded coded;
+  TH_TRY(encode_weights(arena, o, s, &coded));
   TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
   *thr_step_requant(&s->step) = (thr_requant){
       .mult = s->mult, .shift = s->shift, .index = s->index, .per_channel = s->requant_count > 1 && !s->index};
-  if (o && o->code_channels && thr_kernel_decodes_channels(s->step.kernel)) TH_TRY(code_channels(arena, s));
+  if (o->code_channels && thr_kernel_decodes_channels(s->step.kernel)) TH_TRY(code_channels(arena, s));
   s->scratch_bytes = thr_step_scratch_bytes(&s->step);
   bytes->coder = coded.coder;
   bytes->weights = coded.data_bytes;
@@ -112,10 +123,54 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
   return TH_OK;
 }
 
+/* --- which decoders a firmware should hold --- */
+
+typedef uint32_t by_coder[THR_CODER_COUNT];
+
+/* Bytes of the step's weights with each allowed coder; UINT32_MAX for those that cannot. */
+static th_status measure(th_arena *arena, uint32_t allowed, th_program_step *s, by_coder bytes) {
+  for (thr_coder c = 0; c < THR_CODER_COUNT; c++) {
+    bytes[c] = thr_step_weights(&s->step) ? UINT32_MAX : 0;
+    if (bytes[c] == 0 || !(allowed >> c & 1)) continue;
+    const th_encode_options one = {.coders = 1u << c | 1u << THR_CODER_RAW};
+    th_coded coded;
+    TH_TRY(encode_weights(arena, &one, s, &coded));
+    if (coded.coder == c) bytes[c] = th_coded_bytes(&coded);
+  }
+  return TH_OK;
+}
+
+static uint64_t total(const by_coder *bytes, int steps, uint32_t coders) {
+  uint64_t sum = 0;
+  for (thr_coder c = 0; c < THR_CODER_COUNT; c++) sum += coders >> c & 1 ? th_decoder_bytes(c) : 0;
+  for (int i = 0; i < steps; i++) {
+    uint32_t least = UINT32_MAX;
+    for (thr_coder c = 0; c < THR_CODER_COUNT; c++)
+      if (coders >> c & 1 && bytes[i][c] < least) least = bytes[i][c];
+    sum += least;
+  }
+  return sum;
+}
+
+/* The set of coders whose data, tables and decoders are smallest together. There are so few that all are tried. */
+static th_status choose_coders(th_program *p, th_encode_options *o) {
+  const uint32_t raw = 1u << THR_CODER_RAW, allowed = (o->coders & ((1u << THR_CODER_COUNT) - 1)) | raw;
+  by_coder *bytes = TH_ARRAY(p->arena, by_coder, p->n_steps + 1);
+  if (!bytes) return TH_ERR_RESOURCE;
+  for (int i = 0; i < p->n_steps; i++) TH_TRY(measure(p->arena, allowed, &p->steps[i], bytes[i]));
+  o->coders = raw;
+  for (uint32_t set = raw; set <= allowed; set += 2)
+    if ((set & ~allowed) == 0 && total(bytes, p->n_steps, set) < total(bytes, p->n_steps, o->coders)) o->coders = set;
+  return TH_OK;
+}
+
 th_status th_encode_program(th_program *program, const th_encode_options *options, th_step_bytes *bytes) {
+  th_encode_options o = options ? *options : (th_encode_options){0};
+  if (o.coders == 0) o.coders = TH_CODERS_FAST;
+  if (o.count_decoders) TH_TRY(choose_coders(program, &o));
   for (int i = 0; i < program->n_steps; i++) {
     th_step_bytes ignored;
-    th_status status = encode_step(program->arena, options, &program->steps[i], bytes ? &bytes[i] : &ignored);
+    th_status status = encode_step(program->arena, &o, &program->steps[i], bytes ? &bytes[i] : &ignored);
     if (status != TH_OK) return th_fail_in(status, "%s", program->steps[i].name);
   }
   return TH_OK;

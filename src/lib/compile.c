@@ -68,7 +68,8 @@ th_encode_options th_compile_coders(const th_settings *compile) {
 
 /* Before forms are chosen, which only C sources have. */
 static th_status deploy(const th_model *model, const th_settings *compile, th_deployed *d) {
-  const th_encode_options o = th_compile_coders(compile);
+  th_encode_options o = th_compile_coders(compile);
+  o.count_decoders = o.coders == 0 || o.coders == TH_CODERS_ALL; /* else the user has chosen */
   return (th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d);
 }
 
