@@ -130,14 +130,19 @@ static th_status check_names(const char *list) {
 
 /* --- the choice --- */
 
+/* What a build for size pays for speed: a byte of flash for so many instructions of an inference. Tables as small as
+ * raw weights are then taken wherever a layer has more than a few positions, wide ones and decoded rows given up
+ * nowhere. */
+enum { INSTRUCTIONS_PER_BYTE = 4000 };
+
 typedef struct choice {
   double instructions, bytes;
   thr_form_id form;
 } choice;
 
 static bool is_better(const choice *a, const choice *b, th_goal goal) {
-  if (goal == TH_FOR_SIZE && a->bytes != b->bytes) return a->bytes < b->bytes;
-  return a->instructions < b->instructions;
+  const double byte = goal == TH_FOR_SIZE ? INSTRUCTIONS_PER_BYTE : 0;
+  return a->instructions + byte * a->bytes < b->instructions + byte * b->bytes;
 }
 
 static double bytes_of(const th_step_bytes *b) {
