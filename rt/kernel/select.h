@@ -162,10 +162,11 @@
 #else
 #if THR_SELECT_DSP
 #define thr_conv2d_s8_row thr_conv2d_s8_row_dsp
+#define thr_depthwise_conv2d_s8_row thr_depthwise_conv2d_s8_row_dsp
 #else
 #define thr_conv2d_s8_row thr_conv2d_s8_row_ref
-#endif
 #define thr_depthwise_conv2d_s8_row thr_depthwise_conv2d_s8_row_ref
+#endif
 #define thr_max_pool2d_s8_row thr_max_pool2d_s8_row_ref
 #define thr_avg_pool2d_s8_row thr_avg_pool2d_s8_row_ref
 #endif
