@@ -8,7 +8,7 @@
 Each model goes through `thimble bench --lossless --all`: builds for speed, size and RAM of what the lossless passes make of it,
 run under emulation on the golden input, their outputs equal to those of the model itself on the host, which in turn must be
 TFLite Micro's golden ones. Instructions are executed ones of one inference. Figures of the peer and what Thimble promises are in
-figures.py. Exit code 1 when an output byte differs; 77 (skipped) without data or tools.
+figures.py. With MNIST at hand the network of digits on an ATmega328P follows. Exit code 1 when an output byte differs; 77 (skipped) without data or tools.
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from figures import FILES, NAMES, PEER, PROMISES, SIZE_MAY_COST, SIZE_MODELS
+from figures import DIGITS, FILES, NAMES, PEER, PROMISES, SIZE_MAY_COST, SIZE_MODELS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -76,6 +76,24 @@ def measure(args):
         return {t: {n: jobs[t, n].result() for n in args.model} for t in args.target}
 
 
+def digits(args):
+    """MNIST on an ATmega328P: the accuracy that `eval` finds on the 10,000 test pictures, and simavr's figures on 200 of them,
+    whose bytes are the host's. Or why not."""
+    for tool in ("avr-gcc", "simavr"):
+        if not shutil.which(tool):
+            return f"no {tool}"
+    with tempfile.TemporaryDirectory() as work:
+        model, given = os.path.join(work, "digits.tflite"), os.path.join(ROOT, "models", "digits-2k.thim")
+        done = subprocess.run([args.thimble, "quantize", given, "--data", "mnist,limit=2000", "-q", "-o", model],
+                              capture_output=True, text=True)
+        if done.returncode:
+            return done.stderr.strip().splitlines()[-1]
+        found = json.loads(run(args.thimble, "eval", model, "--data", "mnist", "--json", "-q"))
+        text = run(args.thimble, "bench", model, "--target", "avr", "--optimize", "ram", "--data", "mnist", "-n", "200",
+                   "--totals", "--json", "-q", "-o", os.path.join(work, "firmware"))
+        return {"accuracy": found["accuracy"], **{k: v for k, v in json.loads(text).items() if isinstance(v, (int, str))}}
+
+
 # --- showing ---
 
 def cell(value):
@@ -126,6 +144,18 @@ def print_tables(results, names):
         if target == "cortex-m4":
             print_cost_of_size(found, names)
         print()
+
+
+def print_digits(found):
+    print("MNIST on an ATmega328P")
+    if isinstance(found, str):
+        print("  skipped:", found)
+        return
+    ram = found["ram_bytes"] + found["stack_bytes"]
+    print(f"  accuracy {100 * found['accuracy']:.2f} % (promised {100 * DIGITS['accuracy']:.2f}, published elsewhere "
+          f"{100 * DIGITS['published']:.2f}), {found['cycles']:,} cycles\n"
+          f"  flash {found['flash_bytes']:,} of {DIGITS['flash_bytes']:,}, RAM and stack {ram:,} of {DIGITS['ram_bytes']:,}, "
+          f"{found['different_bytes']} of {found['output_bytes']:,} output bytes differ from the host's\n")
 
 
 # --- the baseline ---
@@ -216,12 +246,14 @@ def main():
         print("skipped:", why)
         return 77
     results = measure(args)
-    if args.json:
-        print(json.dumps({"peer": PEER, "results": results}, indent=1))
-    elif args.check:
+    if args.check:
         return check(results, args)
+    tiny = digits(args)
+    if args.json:
+        print(json.dumps({"peer": PEER, "results": results, "digits": tiny}, indent=1))
     else:
         print_tables(results, args.model)
+        print_digits(tiny)
     if args.record:
         record(results)
     return 0
