@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What kernels and forms cost: runs public models under emulation, with each form alone and with none, and fits
+"""What kernels and forms cost: runs public models under emulation, with no forms and then with one form of each kernel, and fits
 
     instructions of a layer = per call + per output * outputs + per work * work      (all coefficients >= 0)
 
@@ -17,18 +17,24 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
 MODELS = ["ad01_int8", "pretrainedResnet_quant", "kws_ref_model", "vww_96_int8"]
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve", "dsp"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
+THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 
 
-def forms_of(target):
+def rounds_of(target):
+    """Lists of forms, each with one form of a kernel at most, so that every form comes to run all it can; first: none."""
     text = open(os.path.join(ROOT, "rt", "kernel", "forms.def"), encoding="utf-8").read()
-    rows = re.findall(r"^THR_FORM\(\w+, (\w+), \w+, \w+, \d, (\w+)\)", text, re.M)
-    return [name for name, folder in rows if folder in FOLDERS[target]]
+    by_kernel = {}
+    for name, kernel, folder in re.findall(r"^THR_FORM\(\w+, (\w+), (\w+), \w+, \d, (\w+)\)", text, re.M):
+        if folder in FOLDERS[target]:
+            by_kernel.setdefault(kernel, []).append(name)
+    rounds = itertools.zip_longest(*by_kernel.values())
+    return ["none"] + [",".join(name for name in names if name) for names in rounds]
 
 
 def layers(target, model, forms, folder):
     """Each layer's runner and its numbers, and whether all bytes agree."""
-    command = [os.path.join(ROOT, "build", "thimble"), "bench", model, "--target", target, "--optimize", "speed",
+    command = [THIMBLE, "bench", model, "--target", target, "--optimize", "speed",
                "--forms", forms, "--lossless", "-n", "1", "-o", folder, "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -76,7 +82,7 @@ def measure(target):
     with tempfile.TemporaryDirectory() as folder:
         for name in MODELS:
             model = os.path.join(DATA, "models", "mlperf_tiny", name + ".tflite")
-            for forms in ["none"] + forms_of(target):
+            for forms in rounds_of(target):
                 for runner, outputs, work, count in layers(target, model, forms, os.path.join(folder, "firmware")):
                     samples.setdefault(runner, set()).add((outputs, work, count))
     rows = []

@@ -149,7 +149,8 @@ static double bytes_of(const th_step_bytes *b) {
   return (double)b->weights + b->table + b->bias + b->requant;
 }
 
-/* What nobody has measured is worth trying last: a kernel then costs more than any form, a form as much as the work. */
+/* A form that nobody has measured is taken at its word, as it exists because it is faster; a kernel costs more than
+ * any. */
 static double cost_or(double measured, double otherwise) {
   return measured < 0 ? otherwise : measured;
 }
@@ -166,8 +167,7 @@ static th_status choose_step(th_deployed *d, int step, const th_target *target, 
     bool possible;
     if (form->kernel != s->step.kernel || !th_target_runs(target, form->folder) || !may_use(list, form)) continue;
     TH_TRY(th_step_need(p, s, form, &need, &possible));
-    const choice c = {cost_or(th_cost_estimate(target, form->name, &work), work.work + work.outputs),
-                      (double)need.packed_bytes, form->id};
+    const choice c = {cost_or(th_cost_estimate(target, form->name, &work), 0), (double)need.packed_bytes, form->id};
     if (possible && is_better(&c, &best, goal)) best = c;
   }
   if (best.form == THR_FORM_NONE) return TH_OK;
