@@ -139,6 +139,27 @@ static void run_stage(kase *k, thr_stage stage) {
   }
 }
 
+/* Line after line from a ring that holds no more than a window, as a chain keeps them: lines lie in any turn, and those
+ * outside the image are NULL. */
+static void run_in_ring(kase *k, const thr_stage *stage) {
+  const thr_stage_input *in = &stage->in[0];
+  const int32_t span = (in->kernel - 1) * in->dilation + 1;
+  const size_t bytes = in->lines.bytes;
+  const int8_t *line[THR_STAGE_LINES];
+  uint8_t *ring = guarded(k->arena, (size_t)span * bytes), *out = guarded(k->arena, stage->out.bytes);
+  for (int32_t y = 0; y < stage->out.rows; y++) {
+    for (int32_t ky = 0; ky < in->kernel; ky++) {
+      const int32_t at = thr_window_first(in, y) + ky * in->dilation;
+      line[ky] = NULL;
+      if (at < 0 || at >= in->lines.rows) continue;
+      line[ky] = memcpy(ring + (size_t)(at % span) * bytes, (const uint8_t *)k->in[0] + (size_t)at * bytes, bytes);
+    }
+    stage->row(stage->params, line, (int8_t *)out);
+    assert_memory_equal(out, k->expected + (size_t)y * stage->out.bytes, stage->out.bytes);
+    check_guards(out, stage->out.bytes);
+  }
+}
+
 static void run_by_lines(kase *k) {
   thr_step step = k->step;
   thr_stage stage;
@@ -150,6 +171,7 @@ static void run_by_lines(kase *k) {
   if (step.kernel == THR_KERNEL_##id) {    \
     stage.row = thr_##name##_row_##folder; \
     run_stage(k, stage);                   \
+    run_in_ring(k, &stage);                \
   }
 #include "../../rt/kernel/row_variants.def"
 #undef THR_ROW_VARIANT

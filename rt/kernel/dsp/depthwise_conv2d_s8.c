@@ -112,12 +112,36 @@ static void run_lines(const plan *s, thr_line3 *line, rows *r, const int8_t *w, 
   }
 }
 
+/* The sum of a window inside the image, whose first value is *in; the bias has the input's zero in it. */
+static int32_t sum_inside(const thr_conv2d_params *p, const int8_t *in, const int8_t *w, int32_t acc) {
+  const int32_t step = p->dilation_x * p->in_c, next = p->dilation_y * p->in_x * p->in_c - p->kernel_x * step;
+  for (int32_t ky = p->kernel_y; ky > 0; ky--, in += next) {
+    for (int32_t kx = p->kernel_x; kx > 0; kx--, in += step) acc = thr_smlabb((uint32_t)*in, (uint32_t)*w++, acc);
+  }
+  return acc;
+}
+
+static int32_t inner_bias(const thr_conv2d_params *p, const int8_t *w, int32_t bias) {
+  for (int32_t i = p->kernel_y * p->kernel_x; i > 0; i--) bias = thr_wrap_sub(bias, p->in_zero * *w++);
+  return bias;
+}
+
+static int is_inside(int32_t first, int32_t kernel, int32_t dilation, int32_t limit) {
+  return first >= 0 && first + (kernel - 1) * dilation < limit;
+}
+
 /* One channel, point by point. */
 static void run_points(const thr_conv2d_params *p, const int8_t *w, const thr_channel *channel, const int8_t *in,
                        int8_t *out) {
+  const int32_t bias = inner_bias(p, w, channel->bias);
   for (int32_t y = 0; y < p->out_y; y++) {
+    const int32_t y0 = y * p->stride_y - p->pad_y;
+    const int y_inside = is_inside(y0, p->kernel_y, p->dilation_y, p->in_y);
     for (int32_t x = 0; x < p->out_x; x++, out += p->out_c) {
-      const int32_t acc = thr_depthwise_window(p, in, w, y, x, channel->bias);
+      const int32_t x0 = x * p->stride_x - p->pad_x;
+      const int32_t acc = y_inside && is_inside(x0, p->kernel_x, p->dilation_x, p->in_x)
+                              ? sum_inside(p, in + (y0 * p->in_x + x0) * p->in_c, w, bias)
+                              : thr_depthwise_window(p, in, w, y, x, channel->bias);
       *out = (int8_t)thr_ssat8(thr_wrap_add(thr_scale_dsp(acc, channel->mult, channel->shift), p->out_zero));
     }
   }
