@@ -70,7 +70,7 @@
 #define thr_fully_connected_s8 thr_fully_connected_s8_small
 #define thr_max_pool2d_s8 thr_max_pool2d_s8_ref
 #define thr_avg_pool2d_s8 thr_avg_pool2d_s8_ref
-#define thr_add_s8 thr_add_s8_ref
+#define thr_add_s8 thr_add_s8_small
 #define thr_mean_s8 thr_mean_s8_ref
 #else
 #define thr_conv2d_s8 thr_conv2d_s8_ref
