@@ -67,9 +67,10 @@ th_encode_options th_compile_coders(const th_settings *compile) {
 }
 
 /* Before forms are chosen, which only C sources have. */
-static th_status deploy(const th_model *model, const th_settings *compile, th_deployed *d) {
+/* `firmware`: decoders are part of it, and only those that its weights need; an interpreter has them all. */
+static th_status deploy(const th_model *model, const th_settings *compile, bool firmware, th_deployed *d) {
   th_encode_options o = th_compile_coders(compile);
-  o.count_decoders = o.coders == 0 || o.coders == TH_CODERS_ALL; /* else the user has chosen */
+  o.count_decoders = firmware && (o.coders == 0 || o.coders == TH_CODERS_ALL); /* else the user has chosen */
   return (th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d);
 }
 
@@ -88,7 +89,7 @@ static th_status share_arena(const th_settings *compile, th_deployed *d) {
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
   TH_TRY(need_integer(model));
   th_deployed d;
-  TH_TRY(deploy(model, compile, &d));
+  TH_TRY(deploy(model, compile, false, &d));
   th_status status = share_arena(compile, &d);
   if (status == TH_OK) status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
   th_deployed_free(&d);
@@ -98,7 +99,7 @@ th_status th_compile_blob(const th_model *model, const th_settings *compile, th_
 th_status th_compile_deploy(const th_model *model, const th_settings *compile, th_deployed *d) {
   const th_target *target = th_target_find(th_settings_text(compile, "target"));
   if (!target) return TH_ERR_USAGE;
-  TH_TRY(deploy(model, compile, d));
+  TH_TRY(deploy(model, compile, true, d));
   th_status status = th_choose(d, target, th_compile_goal(compile), th_settings_text(compile, "forms"));
   if (status == TH_OK) status = share_arena(compile, d);
   if (status != TH_OK) th_deployed_free(d);
