@@ -10,11 +10,13 @@
 
 #include <cmocka.h>
 
+#include "../../rt/core/parse.h"
 #include "../../rt/decode/range.h"
 #include "base/rng.h"
 #include "encode/channels.h"
 #include "encode/code.h"
 #include "encode/encode.h"
+#include "encode/program.h"
 
 /* --- code lengths --- */
 
@@ -240,6 +242,50 @@ static void test_names(void **state) {
   assert_int_equal(th_coder_from_name("gzip"), THR_CODER_COUNT);
 }
 
+/* --- whole programs --- */
+
+/* A convolution of `channels` input channels, 3 x 3, whose weights code well. */
+static void long_rows(th_arena *arena, int channels, th_program *p) {
+  static const int32_t mult[] = {1 << 30};
+  static const int8_t shift[] = {-8};
+  const uint32_t row = 9u * (uint32_t)channels, rows = 16;
+  th_rng rng = th_rng_init(row, 9);
+  int8_t *w = th_arena_alloc(arena, row * rows);
+  for (uint32_t i = 0; i < row * rows; i++) w[i] = (int8_t)(th_rng_below(&rng, 3) * th_rng_below(&rng, 30));
+  th_program_step *s = p->steps = th_arena_alloc(arena, sizeof *p->steps);
+  *s = (th_program_step){.name = "conv", .weights = w, .weight_count = row * rows, .row_elems = row};
+  s->mult = mult, s->shift = shift, s->requant_count = 1;
+  s->step.kernel = THR_KERNEL_CONV2D_S8;
+  s->step.p.conv2d = (thr_conv2d_params){.kernel_y = 3, .kernel_x = 3, .in_c = channels, .out_c = 16, .groups = 1};
+  p->arena = arena, p->n_steps = 1;
+}
+
+static thr_coder coder_of_rows(int channels, bool count_decoders) {
+  th_arena *arena = th_arena_create();
+  const th_encode_options o = {.coders = TH_CODERS_ALL, .count_decoders = count_decoders};
+  th_program p = {0};
+  th_step_bytes bytes;
+  long_rows(arena, channels, &p);
+  assert_int_equal(th_encode_program(&p, &o, &bytes), TH_OK);
+  assert_in_range(p.steps[0].scratch_bytes, 0, THR_DECODE_MOST);
+  assert_in_range(thr_step_decode_bytes(&p.steps[0].step), 0, THR_DECODE_MOST);
+  th_arena_destroy(arena);
+  return bytes.coder;
+}
+
+static void test_scratch_of_rows_is_bounded(void **state) {
+  for (int channels = 4; channels <= 56; channels += 4)
+    assert_int_not_equal(coder_of_rows(channels, false), THR_CODER_RAW);
+  for (int channels = 57; channels <= 80; channels++) assert_int_equal(coder_of_rows(channels, false), THR_CODER_RAW);
+}
+
+/* A decoder takes a kilobyte: it is worth it for 8,064 weights, not for 144. */
+static void test_decoders_are_counted(void **state) {
+  assert_int_not_equal(coder_of_rows(1, false), THR_CODER_RAW);
+  assert_int_equal(coder_of_rows(1, true), THR_CODER_RAW);
+  assert_int_not_equal(coder_of_rows(56, true), THR_CODER_RAW);
+}
+
 /* --- damaged streams --- */
 
 /* What weights.dot gives from the same place of the same stream as the weights w[0..n). */
@@ -418,6 +464,8 @@ int main(void) {
       cmocka_unit_test(test_choice),
       cmocka_unit_test(test_gap_coder_is_near_the_entropy),
       cmocka_unit_test(test_names),
+      cmocka_unit_test(test_scratch_of_rows_is_bounded),
+      cmocka_unit_test(test_decoders_are_counted),
       cmocka_unit_test(test_decoders_survive_anything),
       cmocka_unit_test(test_past_the_end_are_zeros),
       cmocka_unit_test(test_example_of_the_document),
