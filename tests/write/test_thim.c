@@ -51,10 +51,22 @@ static void fill_random(th_rng *rng, void *p, size_t n) {
 
 /* --- running --- */
 
-static void test_runs_like_the_graph(void **state) {
+/* The same graph for the smallest arena, with chains that run line by line. */
+static void write_lines(fixture *f, th_buf *blob) {
+  th_program *p;
+  assert_int_equal(th_lower(f->graph, &p), TH_OK);
+  assert_int_equal(th_pass_order(p), TH_OK);
+  assert_int_equal(th_pass_segments(p, NULL), TH_OK);
+  assert_int_equal(th_encode_program(p, NULL, NULL), TH_OK);
+  assert_int_equal(th_pass_plan(p, NULL), TH_OK);
+  assert_true(p->n_segments > 0);
+  if (th_write_thim_program(p, f->arena, blob, NULL) != TH_OK) fail_msg("%s", th_error_message());
+  th_program_destroy(p);
+}
+
+static void run_like_the_graph(fixture *f, const th_buf *blob) {
   enum { SAMPLES = 37 };
-  fixture *f = *state;
-  th_thim *program = read_back(&f->blob);
+  th_thim *program = read_back(blob);
   th_rng rng = th_rng_init(21, 0);
   const size_t in0 = 12 * 10 * 3, in1 = 48, out0 = 10, out1 = 48 * 4, out2 = 48;
   int8_t *x = th_arena_alloc(f->arena, SAMPLES * in0), *side = th_arena_alloc(f->arena, SAMPLES * in1);
@@ -76,6 +88,15 @@ static void test_runs_like_the_graph(void **state) {
   }
   assert_true(different > SAMPLES / 2); /* the network does not answer the same to everything */
   th_thim_close(program);
+}
+
+static void test_runs_like_the_graph(void **state) {
+  fixture *f = *state;
+  th_buf lines = {0};
+  run_like_the_graph(f, &f->blob);
+  write_lines(f, &lines);
+  run_like_the_graph(f, &lines);
+  th_buf_free(&lines);
 }
 
 static void test_single_steps_add_up_to_a_run(void **state) {
@@ -262,19 +283,6 @@ static void dump_program(FILE *out, const thr_model *m, const th_thim *program, 
     assert_int_equal(th_thim_step_weights(program, i, arena, &weights), TH_OK);
     if (parsed.weighted) dump_weights(out, &parsed, weights);
   }
-}
-
-/* The same graph for the smallest arena, with chains that run line by line. */
-static void write_lines(fixture *f, th_buf *blob) {
-  th_program *p;
-  assert_int_equal(th_lower(f->graph, &p), TH_OK);
-  assert_int_equal(th_pass_order(p), TH_OK);
-  assert_int_equal(th_pass_segments(p, NULL), TH_OK);
-  assert_int_equal(th_encode_program(p, NULL, NULL), TH_OK);
-  assert_int_equal(th_pass_plan(p, NULL), TH_OK);
-  assert_true(p->n_segments > 0);
-  if (th_write_thim_program(p, f->arena, blob, NULL) != TH_OK) fail_msg("%s", th_error_message());
-  th_program_destroy(p);
 }
 
 static void compare_with_decoder(fixture *f, const th_buf *blob) {
