@@ -82,7 +82,11 @@
 #define thr_mean_s8 thr_mean_s8_ref
 #endif
 
-#if THR_SELECT_DSP
+#if THR_SELECT_MVE
+#define thr_conv2d_s16 thr_conv2d_s16_mve
+#define thr_depthwise_conv2d_s16 thr_depthwise_conv2d_s16_dsp
+#define thr_fully_connected_s16 thr_fully_connected_s16_mve
+#elif THR_SELECT_DSP
 #define thr_conv2d_s16 thr_conv2d_s16_dsp
 #define thr_depthwise_conv2d_s16 thr_depthwise_conv2d_s16_dsp
 #define thr_fully_connected_s16 thr_fully_connected_s16_dsp

@@ -12,7 +12,9 @@
 #include "../../rt/kernel/mve/requantize.h"
 #include "base/rng.h"
 
-enum { ROUNDS = 1000000 };
+#ifndef TEST_ROUNDS /* fewer under emulation */
+#define TEST_ROUNDS 1000000
+#endif
 
 static int32_t any_int32(th_rng *rng) {
   static const int32_t edges[] = {0, 1, -1, 2, -2, INT32_MAX, INT32_MIN, INT32_MIN + 1, 1 << 30, -(1 << 30)};
@@ -42,7 +44,7 @@ static int32_t lane(thr_q32 q, int i) {
 
 static void test_scale(void **state) {
   th_rng rng = th_rng_init(1, 1);
-  for (int round = 0; round < ROUNDS; round++) {
+  for (int round = 0; round < TEST_ROUNDS; round++) {
     int32_t acc[4], mult[4], right[4];
     const int32_t zero = (int32_t)th_rng_below(&rng, 256) - 128;
     for (int i = 0; i < 4; i++) {

@@ -10,6 +10,7 @@ from emulated import build, missing_tool, run, target_rows
 PROGRAMS = {  # source, and the folder of rt/kernel that a target must have for it; all of the runtime, or headers alone
     "tests/target/kernels.c": (None, True),
     "tests/kernel/test_dsp.c": ("dsp", False),
+    "tests/kernel/test_mve.c": ("mve", False),
 }
 
 

@@ -15,11 +15,22 @@ typedef struct walk {
   thr_q16 zero, lo, hi;
 } walk;
 
-#if defined(__ARM_FEATURE_MVE)
+#if THR_MVE_LOOPS
+typedef struct frame { /* what the loop takes, at these places */
+  const int16_t *tap[THR_MVE_TAPS];
+  int8_t *out;         /* 36 */
+  int32_t pixels;      /* 40 */
+  const int8_t *table; /* 44, from here on kept on the stack */
+  int32_t eights;
+  int32_t step, back; /* bytes from the end of a pixel's taps, and of its output, to the next */
+} frame;
+
+/* Taps in r1 to r5 and r8 to r11, table and output, which must be in the lower eight, in r0 and r6, pixels in r12; r7
+ * may be the compiler's. */
 #define TAP(to, pointer)        \
   "vldrh.u16 " to ", [" pointer \
   "], #16\n"                    \
-  "vldrb.s16 q4, [%[w]], #8\n"  \
+  "vldrb.s16 q4, [r0], #8\n"    \
   "vmul.i16 " to ", " to ", q4\n"
 #define WIDEN             \
   "vmovlb.s16 q3, q2\n"   \
@@ -27,13 +38,13 @@ typedef struct walk {
   "vadd.i32 q0, q0, q3\n" \
   "vadd.i32 q1, q1, q4\n"
 #define TWO_TAPS(a, b) TAP("q2", a) TAP("q3", b) "vadd.i16 q2, q2, q3\n" WIDEN
-#define MULTIPLY               \
-  "vldrw.32 q2, [%[w]], #16\n" \
-  "vqrdmulh.s32 q0, q0, q2\n"  \
-  "vldrw.32 q2, [%[w]], #16\n" \
-  "vqrdmulh.s32 q1, q1, q2\n"  \
-  "vldrw.32 q2, [%[w]], #16\n" \
-  "vldrw.32 q3, [%[w]], #16\n"
+#define MULTIPLY              \
+  "vldrw.32 q2, [r0], #16\n"  \
+  "vqrdmulh.s32 q0, q0, q2\n" \
+  "vldrw.32 q2, [r0], #16\n"  \
+  "vqrdmulh.s32 q1, q1, q2\n" \
+  "vldrw.32 q2, [r0], #16\n"  \
+  "vldrw.32 q3, [r0], #16\n"
 #define AWAY_FROM_ZERO(x, right) /* thr_q32_scale() says why */ \
   "vand q4, " x ", " right                                      \
   "\n"                                                          \
@@ -47,40 +58,54 @@ typedef struct walk {
   "vqadd.s16 q0, q0, %q[zero]\n" \
   "vmax.s16 q0, q0, %q[lo]\n"    \
   "vmin.s16 q0, q0, %q[hi]\n"    \
-  "vstrb.16 q0, [%[out]], #8\n"
-#define NEXT(pointer) "add " pointer ", lr\n"
-#define PIXELS(rounding) \
-  __asm volatile("1:\n"                                                                                               \
-                 "ldr %[w], %[packed]\n"                                                                              \
-                 "ldr lr, %[eights]\n"                                                                                \
+  "vstrb.16 q0, [r6], #8\n"
+#define LOAD_FRAME            \
+  "ldrd r1, r2, [r0, #44]\n"  \
+  "ldrd r3, r4, [r0, #52]\n"  \
+  "push {r1-r4}\n"            \
+  "ldrd r1, r2, [r0]\n"       \
+  "ldrd r3, r4, [r0, #8]\n"   \
+  "ldrd r5, r8, [r0, #16]\n"  \
+  "ldrd r9, r10, [r0, #24]\n" \
+  "ldrd r11, r6, [r0, #32]\n" \
+  "ldr r12, [r0, #40]\n"
+#define NEXT_PIXEL      \
+  "ldr r0, [sp, #8]\n"  \
+  "cbz r0, 3f\n"        \
+  "add r1, r0\n"        \
+  "add r2, r0\n"        \
+  "add r3, r0\n"        \
+  "add r4, r0\n"        \
+  "add r5, r0\n"        \
+  "add r11, r0\n"       \
+  "add r8, r0\n"        \
+  "add r9, r0\n"        \
+  "add r10, r0\n"       \
+  "ldr r0, [sp, #12]\n" \
+  "add r6, r0\n"        \
+  "3:\n"
+#define PIXELS(rounding)                                                                                              \
+  __asm volatile(LOAD_FRAME                                                                                           \
+                 "1:\n"                                                                                               \
+                 "ldr r0, [sp]\n"                                                                                     \
+                 "ldr lr, [sp, #4]\n"                                                                                 \
                  "dls lr, lr\n"                                                                                       \
                  "2:\n"                                                                                               \
-                 "vldrw.32 q0, [%[w]], #16\n"                                                                         \
-                 "vldrw.32 q1, [%[w]], #16\n"                                                                         \
-                 TWO_TAPS("%[t0]", "%[t1]") TWO_TAPS("%[t2]", "%[t3]") TWO_TAPS("%[t4]", "%[t5]")                     \
-                 TWO_TAPS("%[t6]", "%[t7]") TAP("q2", "%[t8]") WIDEN MULTIPLY rounding FINISH                         \
-                 "le lr, 2b\n"                                                                                        \
-                 "ldr lr, %[step]\n"                                                                                  \
-                 "cmp lr, #0\n"                                                                                       \
-                 "beq 3f\n"                                                                                           \
-                 NEXT("%[t0]") NEXT("%[t1]") NEXT("%[t2]") NEXT("%[t3]") NEXT("%[t4]") NEXT("%[t5]") NEXT("%[t6]")    \
-                 NEXT("%[t7]") NEXT("%[t8]")                                                                          \
-                 "ldr lr, %[back]\n"                                                                                  \
-                 NEXT("%[out]")                                                                                       \
-                 "3:\n"                                                                                               \
-                 "subs %[pixels], #1\n"                                                                               \
-                 "bne 1b\n"                                                                                           \
-                 : [t0] "+r"(t0), [t1] "+r"(t1), [t2] "+r"(t2), [t3] "+r"(t3), [t4] "+r"(t4), [t5] "+r"(t5),          \
-                   [t6] "+r"(t6), [t7] "+r"(t7), [t8] "+r"(t8), [w] "=&l"(w), [out] "+r"(out), [pixels] "+r"(pixels)  \
-                 : [packed] "m"(packed), [eights] "m"(eights), [step] "m"(step), [back] "m"(back), [zero] "w"(p->zero), \
-                   [lo] "w"(p->lo), [hi] "w"(p->hi)                                                                   \
-                 : "lr", "q0", "q1", "q2", "q3", "q4", "cc", "memory")
+                 "vldrw.32 q0, [r0], #16\n"                                                                           \
+                 "vldrw.32 q1, [r0], #16\n" TWO_TAPS("r1", "r2") TWO_TAPS("r3", "r4") TWO_TAPS("r5", "r8")            \
+                     TWO_TAPS("r9", "r10") TAP("q2", "r11") WIDEN MULTIPLY rounding FINISH "le lr, 2b\n" NEXT_PIXEL   \
+                                                                                           "subs r12, #1\n"           \
+                                                                                           "bne 1b\n"                 \
+                                                                                           "add sp, #16\n"            \
+                 : [at] "+r"(at)                                                                                      \
+                 : [zero] "w"(p->zero), [lo] "w"(p->lo), [hi] "w"(p->hi)                                              \
+                 : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "q0", "q1", "q2", "q3", \
+                   "q4", "cc", "memory")
 
 static inline void walk_on(const walk *p, int8_t *out, int32_t pixels, int relu) {
-  const int16_t *t0 = p->tap[0], *t1 = p->tap[1], *t2 = p->tap[2], *t3 = p->tap[3], *t4 = p->tap[4], *t5 = p->tap[5],
-                *t6 = p->tap[6], *t7 = p->tap[7], *t8 = p->tap[8];
-  const int8_t *w, *const packed = p->packed;
-  const int32_t eights = p->eights, step = 2 * p->step, back = p->channels - 8 * eights;
+  frame f = {{NULL}, out, pixels, p->packed, p->eights, 2 * p->step, p->channels - 8 * p->eights};
+  memcpy(f.tap, p->tap, sizeof f.tap);
+  register const frame *at __asm("r0") = &f; /* no call from here on */
   if (relu)
     PIXELS("");
   else
@@ -88,15 +113,16 @@ static inline void walk_on(const walk *p, int8_t *out, int32_t pixels, int relu)
 }
 #else
 static inline void eight(const walk *p, const int8_t *w, int32_t first, int8_t *out, int relu) {
-  thr_q32 half[2] = {thr_q32_load(w), thr_q32_load(w + 16)}; /* even and odd channels */
+  int32_t half[2][4]; /* even and odd channels */
+  memcpy(half, w, sizeof half);
   for (int32_t t = 0; t < THR_MVE_TAPS; t++)
-    for (int32_t c = 0; c < 8; c++) half[c & 1].lane[c >> 1] += p->tap[t][first + c] * w[32 + 8 * t + c];
+    for (int32_t c = 0; c < 8; c++) half[c & 1][c >> 1] += p->tap[t][first + c] * w[32 + 8 * t + c];
   for (int32_t h = 0; h < 2; h++) {
     const int8_t *mult = w + THR_MVE_EIGHT_BYTES - 64 + 16 * h;
-    half[h] = thr_q32_scale(half[h], thr_q32_load(mult), thr_q32_load(mult + 32), relu);
+    thr_q32_store(half[h], thr_q32_scale(thr_q32_load(half[h]), thr_q32_load(mult), thr_q32_load(mult + 32), relu));
   }
   for (int32_t c = 0; c < 8; c++)
-    out[c] = thr_finish(half[c & 1].lane[c >> 1], p->zero.lane[0], p->lo.lane[0], p->hi.lane[0]);
+    out[c] = thr_finish(half[c & 1][c >> 1], thr_q16_first(p->zero), thr_q16_first(p->lo), thr_q16_first(p->hi));
 }
 
 static inline void walk_on(const walk *p, int8_t *out, int32_t pixels, int relu) {

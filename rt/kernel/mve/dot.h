@@ -6,7 +6,7 @@
 
 #include "mve.h"
 
-#if defined(__ARM_FEATURE_MVE)
+#if THR_MVE_LOOPS
 
 /* Four rows, blocks of 16 taps side by side behind four sums to begin with, times two columns. *w moves behind them. */
 static inline void thr_mve_dot_2x4(const int8_t *c0, const int8_t *c1, const int8_t **w, int32_t blocks, thr_q32 *s0,
@@ -76,11 +76,12 @@ static inline thr_q32 thr_mve_dot_1x4(const int8_t *c, const int8_t **w, int32_t
 }
 #else
 static inline thr_q32 thr_mve_dot_1x4(const int8_t *c, const int8_t **w, int32_t n) {
-  thr_q32 a = thr_q32_load(*w);
+  int32_t sum[4];
+  memcpy(sum, *w, sizeof sum);
   *w += 16;
   for (int32_t i = 0; i < n; i += 16, *w += 64)
-    for (int32_t r = 0; r < 4; r++) a.lane[r] = thr_dot(a.lane[r], c + i, *w + 16 * r, n - i < 16 ? n - i : 16, 0);
-  return a;
+    for (int32_t r = 0; r < 4; r++) sum[r] = thr_dot(sum[r], c + i, *w + 16 * r, n - i < 16 ? n - i : 16, 0);
+  return thr_q32_load(sum);
 }
 
 static inline void thr_mve_dot_2x4(const int8_t *c0, const int8_t *c1, const int8_t **w, int32_t blocks, thr_q32 *s0,
@@ -94,7 +95,7 @@ static inline void thr_mve_dot_2x4(const int8_t *c0, const int8_t *c1, const int
 /* --- the same where weights lie in storage order --- */
 
 /* Sum of n int8, n > 0. */
-#if defined(__ARM_FEATURE_MVE)
+#if THR_MVE_LOOPS
 static inline int32_t thr_mve_sum(const int8_t *w, int32_t n) {
   register int32_t sum __asm("r0") = 0;
   __asm volatile(
@@ -116,62 +117,72 @@ static inline int32_t thr_mve_sum(const int8_t *w, int32_t n) {
 }
 #endif
 
+/* s[i] += the products of n bytes of `one` and of four[i] + at. */
+#if THR_MVE_LOOPS
+static inline void thr_mve_dot_run(const int8_t *one, const int8_t *const *four, int32_t at, int32_t n, int32_t *s) {
+  const int8_t *x0 = four[0] + at, *x1 = four[1] + at, *x2 = four[2] + at, *x3 = four[3] + at;
+  int32_t s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3];
+  __asm volatile(
+      "dlstp.8 lr, %[n]\n"
+      "1:\n"
+      "vldrb.8 q0, [%[one]], #16\n"
+      "vldrb.8 q1, [%[x0]], #16\n"
+      "vmladava.s8 %[s0], q0, q1\n"
+      "vldrb.8 q1, [%[x1]], #16\n"
+      "vmladava.s8 %[s1], q0, q1\n"
+      "vldrb.8 q1, [%[x2]], #16\n"
+      "vmladava.s8 %[s2], q0, q1\n"
+      "vldrb.8 q1, [%[x3]], #16\n"
+      "vmladava.s8 %[s3], q0, q1\n"
+      "letp lr, 1b\n"
+      : [one] "+r"(one), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [s0] "+Te"(s0), [s1] "+Te"(s1),
+        [s2] "+Te"(s2), [s3] "+Te"(s3)
+      : [n] "r"(n)
+      : "lr", "q0", "q1", "memory");
+  s[0] = s0;
+  s[1] = s1;
+  s[2] = s2;
+  s[3] = s3;
+}
+#else
+static inline void thr_mve_dot_run(const int8_t *one, const int8_t *const *four, int32_t at, int32_t n, int32_t *s) {
+  for (int32_t i = 0; i < 4; i++) s[i] = thr_dot(s[i], four[i] + at, one, n, 0);
+}
+#endif
+
 typedef struct thr_mve_runs { /* runs of n bytes, so far apart in `one` and in each of `four` */
   int32_t runs, n, one_pitch, four_pitch;
 } thr_mve_runs;
 
 /* sum + the products of `one` with each of `four`. */
-#if defined(__ARM_FEATURE_MVE)
 static inline thr_q32 thr_mve_dot_runs(const int8_t *one, const int8_t *const *four, const thr_mve_runs *r,
                                        int32_t sum) {
-  const int8_t *x0 = four[0], *x1 = four[1], *x2 = four[2], *x3 = four[3];
-  const int32_t read = (r->n + 15) & ~15, hop = r->four_pitch - read, one_hop = r->one_pitch - read;
-  int32_t runs = r->runs;
-  thr_q32 a;
+  int32_t s[4] = {sum, sum, sum, sum};
+  for (int32_t i = 0; i < r->runs; i++) thr_mve_dot_run(one + i * r->one_pitch, four, i * r->four_pitch, r->n, s);
+  return thr_q32_load(s);
+}
+
+/* thr_dot16() */
+#if THR_MVE_LOOPS
+static inline int64_t thr_mve_dot16(int64_t acc, const int16_t *x, const int8_t *w, int32_t n) {
+  register uint32_t low __asm("r2") = (uint32_t)(uint64_t)acc;
+  register uint32_t high __asm("r3") = (uint32_t)((uint64_t)acc >> 32);
+  if (n <= 0) return acc;
   __asm volatile(
-      "mov r0, %[sum]\n"
-      "mov r2, %[sum]\n"
-      "mov r4, %[sum]\n"
-      "mov r6, %[sum]\n"
+      "dlstp.16 lr, %[n]\n"
       "1:\n"
-      "dlstp.8 lr, %[n]\n"
-      "2:\n"
-      "vldrb.8 q0, [%[one]], #16\n"
-      "vldrb.8 q1, [%[x0]], #16\n"
-      "vmladava.s8 r0, q0, q1\n"
-      "vldrb.8 q1, [%[x1]], #16\n"
-      "vmladava.s8 r2, q0, q1\n"
-      "vldrb.8 q1, [%[x2]], #16\n"
-      "vmladava.s8 r4, q0, q1\n"
-      "vldrb.8 q1, [%[x3]], #16\n"
-      "vmladava.s8 r6, q0, q1\n"
-      "letp lr, 2b\n"
-      "subs %[runs], %[runs], #1\n"
-      "beq 3f\n"
-      "ldr lr, %[hop]\n"
-      "add %[x0], lr\n"
-      "add %[x1], lr\n"
-      "add %[x2], lr\n"
-      "add %[x3], lr\n"
-      "ldr lr, %[one_hop]\n"
-      "add %[one], lr\n"
-      "b 1b\n"
-      "3:\n"
-      "vmov %q[a][2], %q[a][0], r0, r4\n"
-      "vmov %q[a][3], %q[a][1], r2, r6\n"
-      : [one] "+r"(one), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [runs] "+r"(runs), [a] "=&w"(a)
-      : [n] "r"(r->n), [sum] "r"(sum), [hop] "m"(hop), [one_hop] "m"(one_hop)
-      : "r0", "r2", "r4", "r6", "lr", "q0", "q1", "cc", "memory");
-  return a;
+      "vldrb.s16 q0, [%[w]], #8\n"
+      "vldrh.u16 q1, [%[x]], #16\n"
+      "vmlaldava.s16 %[low], %[high], q0, q1\n"
+      "letp lr, 1b\n"
+      : [x] "+r"(x), [w] "+l"(w), [low] "+r"(low), [high] "+r"(high)
+      : [n] "r"(n)
+      : "lr", "q0", "q1", "memory");
+  return (int64_t)((uint64_t)high << 32 | low);
 }
 #else
-static inline thr_q32 thr_mve_dot_runs(const int8_t *one, const int8_t *const *four, const thr_mve_runs *r,
-                                       int32_t sum) {
-  thr_q32 a = thr_q32_all(sum);
-  for (int32_t i = 0; i < r->runs; i++)
-    for (int32_t k = 0; k < 4; k++)
-      a.lane[k] = thr_dot(a.lane[k], four[k] + i * r->four_pitch, one + i * r->one_pitch, r->n, 0);
-  return a;
+static inline int64_t thr_mve_dot16(int64_t acc, const int16_t *x, const int8_t *w, int32_t n) {
+  return thr_dot16(acc, x, w, n);
 }
 #endif
 

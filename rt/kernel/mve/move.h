@@ -24,7 +24,7 @@ static inline void thr_mve_places_of(thr_mve_places *p, int32_t c, int32_t step)
     for (int32_t i = 0; i < c; i++) p->place[j++] = (uint8_t)(p->once * step + i);
 }
 
-#if defined(__ARM_FEATURE_MVE)
+#if THR_MVE_LOOPS
 static inline void thr_mve_copy(int8_t *to, const int8_t *from, int32_t n) { /* n > 0 */
   __asm volatile(
       "dlstp.8 lr, %[n]\n"

@@ -12,6 +12,13 @@
 
 #include "../ref/arith.h"
 
+/* Loops in assembly need all registers; code that is not optimized keeps some to itself and takes the plain ones. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
+#define THR_MVE_LOOPS 1
+#else
+#define THR_MVE_LOOPS 0
+#endif
+
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 typedef int32x4_t thr_q32;
@@ -65,6 +72,9 @@ typedef int16x8_t thr_q16;
 static inline thr_q16 thr_q16_all(int32_t x) {
   return vdupq_n_s16((int16_t)x);
 }
+static inline int32_t thr_q16_first(thr_q16 a) {
+  return vgetq_lane_s16(a, 0);
+}
 #else
 typedef struct thr_q16 {
   int16_t lane[8];
@@ -72,6 +82,9 @@ typedef struct thr_q16 {
 static inline thr_q16 thr_q16_all(int32_t x) {
   const int16_t v = (int16_t)x;
   return (thr_q16){{v, v, v, v, v, v, v, v}};
+}
+static inline int32_t thr_q16_first(thr_q16 a) {
+  return a.lane[0];
 }
 #endif
 
