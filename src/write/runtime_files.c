@@ -7,8 +7,10 @@
 #include "write/runtime_files.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "write/ctoken.h"
 #include "write/includes.h"
@@ -56,13 +58,27 @@ static void mention_line(linker *l, const char *line, size_t bytes) {
     if (is_ours(&t)) mention(l, &t);
 }
 
-/* #define A B: B, once A is mentioned. */
+/* Whether `name` is a variant, thr_..._<folder of rt/kernel>, that the target does not run. */
+static bool is_foreign(const th_target *target, const th_ctoken *name) {
+  char path[64];
+  size_t n = 0;
+  while (n < name->bytes && name->at[name->bytes - 1 - n] != '_') n++;
+  const int length = snprintf(path, sizeof path, "rt/kernel/%.*s/", (int)n, name->at + name->bytes - n);
+  if (!target || length >= (int)sizeof path || th_str_eq(path, "rt/kernel/ref/")) return false;
+  bool is_folder = false;
+  for (int i = 0; i < th_embedded_count && !is_folder; i++) is_folder = th_str_starts(th_embedded_files[i].path, path);
+  path[length - 1] = 0;
+  return is_folder && !th_target_runs(target, th_path_base(path));
+}
+
+/* #define A B: B, once A is mentioned, unless it is for other processors. */
 static void mention_macro(linker *l, const char *line, size_t bytes) {
   th_cscan scan = th_cscan_begin(line, bytes);
   th_cscan_next(&scan); /* # */
   const th_ctoken define = th_cscan_next(&scan), name = th_cscan_next(&scan);
-  if (th_ctoken_is(&define, "define") && is_ours(&name) && is_mentioned(l, &name))
-    mention_line(l, scan.at, (size_t)(scan.end - scan.at));
+  if (!th_ctoken_is(&define, "define") || !is_ours(&name) || !is_mentioned(l, &name)) return;
+  for (th_ctoken t; (t = th_cscan_next(&scan)).at;)
+    if (is_ours(&t) && !is_foreign(l->target, &t)) mention(l, &t);
 }
 
 static void need_headers(linker *l, const char *path, const char *text, size_t bytes) {
@@ -124,21 +140,8 @@ static bool defines_mentioned(const linker *l, const th_embedded_file *file) {
   return false;
 }
 
-/* Kernels of folder ref run everywhere, those of the others on some targets. */
-static bool runs_on(const th_target *target, const char *path) {
-  static const char kernels[] = "rt/kernel/";
-  char folder[32];
-  if (!target || !th_str_starts(path, kernels)) return true;
-  const char *name = path + sizeof kernels - 1;
-  const size_t n = strcspn(name, "/");
-  if (n >= sizeof folder) return false;
-  memcpy(folder, name, n);
-  folder[n] = 0;
-  return th_str_eq(folder, "ref") || th_target_runs(target, folder);
-}
-
-static bool is_source(const linker *l, const th_embedded_file *file) {
-  return th_str_starts(file->path, "rt/") && th_str_ends(file->path, ".c") && runs_on(l->target, file->path);
+static bool is_source(const th_embedded_file *file) {
+  return th_str_starts(file->path, "rt/") && th_str_ends(file->path, ".c");
 }
 
 static void link_all(linker *l) {
@@ -146,7 +149,7 @@ static void link_all(linker *l) {
     l->changed = false;
     for (int i = 0; i < th_embedded_count; i++) {
       const th_embedded_file *file = &th_embedded_files[i];
-      if (!l->needed[i] && is_source(l, file)) l->needed[i] = defines_mentioned(l, file);
+      if (!l->needed[i] && is_source(file)) l->needed[i] = defines_mentioned(l, file);
       if (l->needed[i]) mention_file(l, file);
     }
   } while (l->changed);
