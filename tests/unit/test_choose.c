@@ -67,7 +67,7 @@ static void only_forms_of_the_target_and_the_list(void **state) {
   static const struct {
     const char *target, *forms;
     thr_form_id want;
-  } cases[] = {{"cortex-m0plus", "all", THR_FORM_NONE},
+  } cases[] = {{"cortex-m0plus", "all", THR_FORM_CONV2D_FIELDS_S8_SMALL},
                {"cortex-m4", "none", THR_FORM_NONE},
                {"cortex-m4", "conv2d_windows_s8_dsp", THR_FORM_CONV2D_WINDOWS_S8_DSP},
                {"cortex-m4", ",conv2d_windows_s8_dsp,conv2d_1x1_s8_dsp", THR_FORM_CONV2D_1X1_S8_DSP},

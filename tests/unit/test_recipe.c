@@ -32,7 +32,7 @@ static void settings_check_names_types_and_ranges(void **state) {
   expect_error(th_settings_set(s, "sparsity", "1.5"), "outside");
   expect_error(th_settings_set(s, "sparsity", "half"), "a number expected");
   expect_error(th_settings_set(s, "epochs", "1.5"), "an integer expected");
-  expect_error(th_settings_set(s, "scope", "all"), "one of layer|global expected");
+  expect_error(th_settings_set(s, "scope", "all"), "one of layer|global|deviation expected");
   expect_error(th_settings_set(s, "regrow", "maybe"), "true or false");
   assert_true(th_settings_is_default(s, "sparsity"));
   assert_int_equal(th_settings_set(s, "sparsity", "0.95"), TH_OK);
