@@ -49,6 +49,7 @@ typedef struct thr_weights {
   thr_decode_fn *decode; /* NULL: raw */
   uint16_t memory;       /* bytes that a stream of these weights keeps between calls: at most the number above */
   thr_dot_fn *dot;       /* for kernels that use a weight once; or NULL: decode and multiply */
+  uint16_t room; /* bytes of scratch, 4-byte aligned, in which the kernel may arrange rows; set by compilers only */
 } thr_weights;
 
 /* `memory`: weights->memory bytes that the stream may use as long as it lives. */

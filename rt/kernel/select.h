@@ -49,7 +49,7 @@
 #define thr_add_s8 thr_add_s8_mve
 #define thr_mean_s8 thr_mean_s8_dsp
 #elif THR_SELECT_DSP
-#define thr_conv2d_s8 thr_conv2d_s8_ref
+#define thr_conv2d_s8 thr_conv2d_s8_dsp
 #define thr_depthwise_conv2d_s8 thr_depthwise_conv2d_s8_dsp
 #define thr_fully_connected_s8 thr_fully_connected_s8_dsp
 #define thr_max_pool2d_s8 thr_max_pool2d_s8_dsp

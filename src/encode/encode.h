@@ -28,6 +28,7 @@ typedef struct th_encode_options {
   uint32_t coders;     /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
   bool code_channels;  /* biases and multipliers too, where that is smaller; they are decoded row by row */
   bool count_decoders; /* for a firmware: a coder must save more than its decoder takes, once for all tensors */
+  bool quick;          /* rows so long that their decoder would go without its memory, three times as slow, stay raw */
   uint32_t min_gain_bytes; /* a coder must beat raw by more than this (a decoder in the firmware is not free) */
 } th_encode_options;
 

@@ -98,7 +98,8 @@ static th_status encode_weights(th_arena *arena, const th_encode_options *o, th_
     TH_TRY(th_encode_best(arena, &options, s->weights, s->weight_count, &form, coded));
     *thr_step_weights(&s->step) = th_coded_weights(coded);
     thr_step_fit_memory(&s->step);
-    if (thr_step_decode_bytes(&s->step) <= THR_DECODE_MOST) return TH_OK;
+    const bool slow = thr_step_weights(&s->step)->memory < th_coded_weights(coded).memory;
+    if (thr_step_decode_bytes(&s->step) <= THR_DECODE_MOST && !(slow && o->quick)) return TH_OK;
     options.coders = (options.coders & ~(1u << coded->coder)) | 1u << THR_CODER_RAW; /* none at all would mean any */
   }
 }
@@ -128,11 +129,11 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
 typedef uint32_t by_coder[THR_CODER_COUNT];
 
 /* Bytes of the step's weights with each allowed coder; UINT32_MAX for those that cannot. */
-static th_status measure(th_arena *arena, uint32_t allowed, th_program_step *s, by_coder bytes) {
+static th_status measure(th_arena *arena, uint32_t allowed, bool quick, th_program_step *s, by_coder bytes) {
   for (thr_coder c = 0; c < THR_CODER_COUNT; c++) {
     bytes[c] = thr_step_weights(&s->step) ? UINT32_MAX : 0;
     if (bytes[c] == 0 || !(allowed >> c & 1)) continue;
-    const th_encode_options one = {.coders = 1u << c | 1u << THR_CODER_RAW};
+    const th_encode_options one = {.coders = 1u << c | 1u << THR_CODER_RAW, .quick = quick};
     th_coded coded;
     TH_TRY(encode_weights(arena, &one, s, &coded));
     if (coded.coder == c) bytes[c] = th_coded_bytes(&coded);
@@ -157,7 +158,7 @@ static th_status choose_coders(th_program *p, th_encode_options *o) {
   const uint32_t raw = 1u << THR_CODER_RAW, allowed = (o->coders & ((1u << THR_CODER_COUNT) - 1)) | raw;
   by_coder *bytes = TH_ARRAY(p->arena, by_coder, p->n_steps + 1);
   if (!bytes) return TH_ERR_RESOURCE;
-  for (int i = 0; i < p->n_steps; i++) TH_TRY(measure(p->arena, allowed, &p->steps[i], bytes[i]));
+  for (int i = 0; i < p->n_steps; i++) TH_TRY(measure(p->arena, allowed, o->quick, &p->steps[i], bytes[i]));
   o->coders = raw;
   for (uint32_t set = raw; set <= allowed; set += 2)
     if ((set & ~allowed) == 0 && total(bytes, p->n_steps, set) < total(bytes, p->n_steps, o->coders)) o->coders = set;

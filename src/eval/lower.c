@@ -409,7 +409,8 @@ uint32_t th_value_align(const th_program *program, const th_value *value) {
 }
 
 uint32_t th_step_scratch_align(const th_program_step *step) {
-  const uint32_t align = step->form != THR_FORM_NONE ? 4 : thr_kernel_about(step->step.kernel)->scratch_align;
+  const bool room = step->step.kernel == THR_KERNEL_CONV2D_S8 && step->step.p.conv2d.weights.room;
+  const uint32_t align = room || step->form != THR_FORM_NONE ? 4 : thr_kernel_about(step->step.kernel)->scratch_align;
   return align > 1 ? align : 1;
 }
 

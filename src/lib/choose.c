@@ -175,9 +175,19 @@ static th_status choose_step(th_deployed *d, int step, const th_target *target, 
   return th_step_arrange(p, step, th_form_of(best.form));
 }
 
+/* Room to arrange rows in, for layers that run on the kernel itself. */
+static void give_room(const th_deployed *d, int step, const th_target *target) {
+  th_program_step *s = &d->program->steps[step];
+  const bool has_variant = th_target_runs(target, "dsp") && !th_target_runs(target, "mve");
+  if (s->step.kernel != THR_KERNEL_CONV2D_S8 || s->form != THR_FORM_NONE || !has_variant) return;
+  s->step.p.conv2d.weights.room = (uint16_t)thr_conv2d_s8_dsp_room(&s->step.p.conv2d);
+  s->scratch_bytes = thr_step_scratch_bytes(&s->step);
+}
+
 th_status th_choose(th_deployed *d, const th_target *target, th_goal goal, const char *forms) {
   TH_TRY(check_names(forms));
   d->program->goal = goal;
   for (int i = 0; i < d->program->n_steps && goal != TH_FOR_RAM; i++) TH_TRY(choose_step(d, i, target, goal, forms));
+  for (int i = 0; i < d->program->n_steps && goal != TH_FOR_RAM; i++) give_room(d, i, target);
   return TH_OK;
 }

@@ -70,6 +70,7 @@ th_encode_options th_compile_coders(const th_settings *compile) {
 /* `firmware`: decoders are part of it, and only those that its weights need; an interpreter has them all. */
 static th_status deploy(const th_model *model, const th_settings *compile, bool firmware, th_deployed *d) {
   th_encode_options o = th_compile_coders(compile);
+  o.quick = firmware && o.coders == 0;
   o.count_decoders = firmware && (o.coders == 0 || o.coders == TH_CODERS_ALL); /* else the user has chosen */
   return (th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d);
 }

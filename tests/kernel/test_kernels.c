@@ -89,6 +89,17 @@ static void run_coded(kase *k, run_fn *run) {
   run_and_check(k, run);
 }
 
+/* With room in which the kernel may arrange rows, raw and coded: the same bits. */
+static void run_with_room(const kase *k, run_fn *run) {
+  kase roomy = *k;
+  thr_weights *w = &roomy.step.p.conv2d.weights;
+  if (k->step.kernel != THR_KERNEL_CONV2D_S8) return;
+  w->room = (uint16_t)thr_conv2d_s8_dsp_room(&k->step.p.conv2d);
+  run_and_check(&roomy, run);
+  w->decode = decode_plainly;
+  run_and_check(&roomy, run);
+}
+
 /* Kernels whose row says so promise that the output may take the place of an operand of its size. */
 static void run_in_place(const kase *k, run_fn *run) {
   const thr_kernel_row *about = thr_kernel_about(k->step.kernel);
@@ -186,6 +197,7 @@ static void check_kernel(thr_kernel_id kernel, case_fn *make, run_fn *run) {
     make(&k);
     run_and_check(&k, run);
     if (run == thr_step_run) run_by_lines(&k);
+    run_with_room(&k, run);
     run_coded(&k, run);
     run_in_place(&k, run);
     by_lines = by_lines || k.lines_seen;

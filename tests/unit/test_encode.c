@@ -335,7 +335,8 @@ static void test_decoders_survive_anything(void **state) {
                                    (uint16_t)table_bytes,
                                    thr_coder_decode(c),
                                    thr_coder_memory(c, table, table_bytes),
-                                   thr_coder_dot(c)};
+                                   thr_coder_dot(c),
+                                   0};
       int8_t *memory = malloc(weights.memory + 1u);
       thr_stream stream;
       if (c == THR_CODER_RANGE) memset(memory, 0, weights.memory + 1u);
@@ -359,7 +360,7 @@ static void test_example_of_the_document(void **state) {
   static const uint8_t table[] = {0x04, 0x83, 0x02, 0x11, 0x20, 0x81, 0x30, 0x81, 0x08, 0xfb, 0x0a, 0x20, 0x40};
   static const uint8_t data[] = {0xd4, 0xf0};
   static const int8_t expected[16] = {0, 0, 5, 0, 0, 0, 0, -5, 0, 0, 0, 5};
-  const thr_weights weights = {data, table, sizeof data, sizeof table, thr_decode_gap_huffman, 0, NULL};
+  const thr_weights weights = {data, table, sizeof data, sizeof table, thr_decode_gap_huffman, 0, NULL, 0};
   thr_stream stream;
   int8_t out[16];
   thr_stream_begin(&stream, &weights, NULL);

@@ -3,23 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "thr_fast.h"
 
-#include "../ref/arith.h"
 #include "../select.h"
-#include "dsp.h"
+#include "dot.h"
 
 static int32_t chunk(const thr_fully_connected_params *p) {
   return p->in_n < THR_DECODE_CHUNK ? p->in_n : THR_DECODE_CHUNK;
-}
-
-/* acc + sum of w[i] * (x[i] - zero), as thr_dot(). */
-static int32_t dot(int32_t acc, const int8_t *x, const int8_t *w, int32_t n, int32_t zero) {
-  const uint32_t offset = thr_pkhbt((uint32_t)(-zero), (uint32_t)(-zero));
-  for (; n >= 4; n -= 4, x += 4, w += 4) {
-    const uint32_t x4 = thr_load4(x), w4 = thr_load4(w);
-    acc = thr_smlad(thr_sxtab16(offset, x4), thr_sxtb16(w4), acc);
-    acc = thr_smlad(thr_sxtab16_ror8(offset, x4), thr_sxtb16_ror8(w4), acc);
-  }
-  return thr_dot(acc, x, w, n, zero);
 }
 
 static int32_t dot_coded(const thr_fully_connected_params *p, thr_stream *stream, const int8_t *in, int32_t acc,
@@ -28,7 +16,7 @@ static int32_t dot_coded(const thr_fully_connected_params *p, thr_stream *stream
   for (int32_t i = 0; i < p->in_n; i += THR_DECODE_CHUNK) {
     const int32_t n = p->in_n - i < THR_DECODE_CHUNK ? p->in_n - i : THR_DECODE_CHUNK;
     p->weights.decode(stream, scratch, (uint32_t)n);
-    acc = dot(acc, in + i, scratch, n, p->in_zero);
+    acc = thr_dot_dsp(acc, in + i, scratch, n, p->in_zero);
   }
   return acc;
 }
@@ -40,8 +28,9 @@ void thr_fully_connected_s8_dsp(const thr_fully_connected_params *p, const int8_
   if (p->weights.decode) thr_stream_begin(&stream, &p->weights, (int8_t *)scratch + chunk(p));
   for (int32_t o = 0; o < p->out_n; o++) {
     const thr_channel c = thr_channel_next(&p->bias, &p->requant, &channels, o);
-    const int32_t acc = p->weights.decode ? dot_coded(p, &stream, in, c.bias, (int8_t *)scratch)
-                                          : dot(c.bias, in, w + (size_t)o * (size_t)p->in_n, p->in_n, p->in_zero);
+    const int32_t acc = p->weights.decode
+                            ? dot_coded(p, &stream, in, c.bias, (int8_t *)scratch)
+                            : thr_dot_dsp(c.bias, in, w + (size_t)o * (size_t)p->in_n, p->in_n, p->in_zero);
     out[o] = thr_finish(thr_scale(acc, c.mult, c.shift), p->out_zero, p->lo, p->hi);
   }
 }

@@ -187,6 +187,17 @@ static inline void thr_window(int32_t origin, int32_t kernel, int32_t dilation, 
   *end = last < kernel ? last : kernel;
 }
 
+/* Output places whose windows reach over neither end of `in`: [*begin, *end), empty where there are none. */
+static inline void thr_places_inside(int32_t out, int32_t stride, int32_t pad, int32_t reach, int32_t in,
+                                     int32_t *begin, int32_t *end) {
+  const int32_t room = in - 1 - reach + pad; /* of the last window's beginning, counted from the padding's */
+  const int32_t first = (pad + stride - 1) / stride;
+  const int32_t last = room < 0 ? 0 : room / stride + 1;
+  *begin = first < out ? first : out;
+  *end = last < out ? last : out;
+  if (*end < *begin) *end = *begin;
+}
+
 /* Weight row `oc`: in place for raw weights, else the next `count` weights of the stream, in `scratch`. */
 static inline const int8_t *thr_weight_row(const thr_weights *w, thr_stream *stream, int32_t row, int32_t count,
                                            void *scratch) {

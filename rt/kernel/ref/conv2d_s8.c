@@ -12,7 +12,7 @@ static int32_t row_elems(const thr_conv2d_params *p) {
 }
 
 uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p) {
-  return p->weights.decode ? (uint32_t)row_elems(p) + p->weights.memory : 0;
+  return p->weights.room + (p->weights.decode ? (uint32_t)row_elems(p) + p->weights.memory : 0);
 }
 
 /* Sum of one window. `in` points at the first channel of the group. */

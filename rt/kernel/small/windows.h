@@ -26,17 +26,6 @@ typedef struct thr_windows {
 /* Sums of the windows at `a` and `b`, without a bias. */
 typedef thr_two thr_inside_fn(const thr_windows *l, const int8_t *a, const int8_t *b);
 
-/* Output places whose windows reach over neither end of `in`: [*begin, *end), empty where there are none. */
-static inline void thr_places_inside(int32_t out, int32_t stride, int32_t pad, int32_t reach, int32_t in,
-                                     int32_t *begin, int32_t *end) {
-  const int32_t room = in - 1 - reach + pad; /* of the last window's beginning, counted from the padding's */
-  const int32_t first = (pad + stride - 1) / stride;
-  const int32_t last = room < 0 ? 0 : room / stride + 1;
-  *begin = first < out ? first : out;
-  *end = last < out ? last : out;
-  if (*end < *begin) *end = *begin;
-}
-
 static inline void thr_windows_begin(thr_windows *l, const thr_conv2d_params *p) {
   l->p = p;
   l->line = (size_t)p->dilation_y * (size_t)p->in_x * (size_t)p->in_c;
