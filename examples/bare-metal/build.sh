@@ -32,3 +32,4 @@ else
   if [ "$target" = avr ]; then ${run% input.hex} 2>&1 | grep -o 'picture .*[0-9]' >report.txt; else $run; fi
 fi
 cat report.txt
+if [ "$target" = avr ]; then echo "clothes, shown to a network for digits: that it runs is all there is to see; docs/guide/firmware.md has digits"; fi

@@ -199,6 +199,7 @@ th_status cli_check_model_output(const char *path) {
 }
 
 th_status cli_check_folder_output(const char *path) {
+  if (!*path) return th_fail(TH_ERR_USAGE, "the folder to write has no name");
   if (th_dir_exists(path) && access(path, W_OK) != 0)
     return th_fail(TH_ERR_RESOURCE, "%s: the folder cannot be written to", path);
   if (th_file_exists(path) && !th_dir_exists(path)) return th_fail(TH_ERR_USAGE, "%s: is a file, not a folder", path);

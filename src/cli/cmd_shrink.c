@@ -13,13 +13,14 @@ static const opt_row rows[] = {
     {OPT_STRING, 'd', "data", offsetof(shrink_options, data), "DATA", "data set, see 'thimble help'", 0, 0},
     {OPT_FILE, 'o', "output", offsetof(shrink_options, output), "DIR", "folder to write", 0, 0},
     {OPT_FILE, 'r', "recipe", offsetof(shrink_options, recipe), "FILE", "recipe to follow [the default one]", 0, 0},
-    {OPT_STRING, 0, "target", offsetof(shrink_options, target), "NAME", "microcontroller to compile for", 0, 0},
+    {OPT_STRING, 0, "target", offsetof(shrink_options, target), "NAME",
+     "microcontroller to compile for [the recipe's, else cortex-m4]", 0, 0},
     {OPT_FLAG, 0, "resume", offsetof(shrink_options, resume), NULL, "go on with an interrupted run in the same folder",
      0, 0},
     {OPT_FLAG, 0, "lossless", offsetof(shrink_options, lossless), NULL,
      "only what keeps every output bit of a quantized model; needs no data", 0, 0},
     OPT_END};
-static const shrink_options defaults = {.target = "cortex-m4"};
+static const shrink_options defaults = {0};
 
 static th_status run(cli *c, const void *options, int n_words, char **words) {
   (void)n_words;

@@ -35,7 +35,8 @@ static bool is_identifier(const char *name) {
 }
 
 th_status th_compile_check_name(const th_settings *compile) {
-  static const char *const taken[] = {"main", "startup", "semihost", "board", "rt"};
+  static const char *const taken[] = {"main",   "startup", "semihost", "board", "rt",      "stdint", "stddef",
+                                      "string", "limits",  "stdlib",   "stdio", "stdbool", "math",   "assert"};
   const char *name = th_settings_text(compile, "name");
   if (!is_identifier(name))
     return th_fail(TH_ERR_USAGE, "name: '%s' is no C identifier (a letter, then letters, digits and _; at most %d)",
@@ -43,6 +44,8 @@ th_status th_compile_check_name(const th_settings *compile) {
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
     if (strcasecmp(name, taken[i]) == 0) /* files are named in lower case */
       return th_fail(TH_ERR_USAGE, "name: '%s' is taken by another file of the project; choose another name", name);
+  if (th_str_starts(name, "thr"))
+    return th_fail(TH_ERR_USAGE, "name: '%s': what begins with thr is the runtime's; choose another name", name);
   return TH_OK;
 }
 
@@ -87,12 +90,18 @@ static th_status share_arena(const th_settings *compile, th_deployed *d) {
   return th_pass_plan(d->program, &d->plan);
 }
 
+static th_status deploy_blob(const th_model *model, const th_settings *compile, th_deployed *d) {
+  TH_TRY(deploy(model, compile, false, d));
+  const th_status status = share_arena(compile, d);
+  if (status != TH_OK) th_deployed_free(d);
+  return status;
+}
+
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
   TH_TRY(need_integer(model));
   th_deployed d;
-  TH_TRY(deploy(model, compile, false, &d));
-  th_status status = share_arena(compile, &d);
-  if (status == TH_OK) status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
+  TH_TRY(deploy_blob(model, compile, &d));
+  th_status status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
   th_deployed_free(&d);
   return status == TH_OK ? th_buf_status(blob) : status;
 }
@@ -156,17 +165,29 @@ static void write_steps(const th_deployed *d, th_result *r) {
   th_table_print(t, &r->text);
 }
 
-static th_status describe(const th_model *model, const th_settings *compile, int64_t bytes, th_result *r) {
+static int64_t constant_bytes(const th_deployed *d) {
+  int64_t sum = 0;
+  for (int i = 0; i < d->program->n_steps; i++)
+    sum += (int64_t)d->bytes[i].weights + d->bytes[i].table + d->bytes[i].bias + d->bytes[i].requant;
+  return sum;
+}
+
+/* `source`: C was written, else files for an interpreter: they differ in forms and arena. */
+static th_status describe(const th_model *model, const th_settings *compile, bool source, int64_t bytes, th_result *r) {
   th_deployed d;
-  TH_TRY(th_compile_deploy(model, compile, &d));
+  TH_TRY(source ? th_compile_deploy(model, compile, &d) : deploy_blob(model, compile, &d));
   char a[32];
   write_steps(&d, r);
+  if (source) {
+    th_json_add_int(r->json, "constant_bytes", constant_bytes(&d));
+    th_buf_printf(&r->text, "\nconstants of the layers in the C source: %s bytes", th_thousands(a, constant_bytes(&d)));
+  }
   th_cost_note(d.program, th_target_find(th_settings_text(compile, "target")), r->json, &r->text);
   th_json_add_int(r->json, "bytes", bytes);
   th_json_add_int(r->json, "arena_bytes", d.plan.arena_bytes);
   th_json_add_int(r->json, "arena_lower_bound", d.plan.lower_bound);
   th_json_add_int(r->json, "state_bytes", d.program->state_bytes);
-  th_buf_printf(&r->text, "\nall the runtime needs: %s bytes; ", th_thousands(a, bytes));
+  th_buf_printf(&r->text, "\nthe .thim, all that the runtime needs: %s bytes; ", th_thousands(a, bytes));
   th_buf_printf(&r->text, "arena %s bytes (no plan is below %u)\n", th_thousands(a, d.plan.arena_bytes),
                 (unsigned)d.plan.lower_bound);
   if (d.program->state_bytes > 0)
@@ -200,7 +221,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
   th_buf_free(&program);
   TH_TRY(status);
   th_json_add_string(r->json, "output", dir);
-  TH_TRY(describe(model, s, bytes, r));
+  TH_TRY(describe(model, s, is_package(as), bytes, r));
   th_buf_printf(&r->text, "written to %s\n", dir);
   return th_result_finish(r);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "write/package.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -127,6 +128,33 @@ th_status th_package_put_folder(th_package *k, const char *folder, const th_plac
     const char *name = th_arena_printf(k->arena, "%.*s", (int)strlen(base) - 3, base);
     if (!name) return TH_ERR_RESOURCE;
     TH_TRY(put_template(k, e, name, more));
+  }
+  return TH_OK;
+}
+
+/* Whether a file begins as the template does, up to its first placeholder or line end. */
+static bool begins_as(const th_package *k, const char *path, const th_embedded_file *e) {
+  enum { FEWEST = 16 };
+  size_t n = 0, bytes;
+  uint8_t *data;
+  while (n < e->bytes && e->data[n] != '@' && e->data[n] != '\n') n++;
+  if (n < FEWEST || !th_file_exists(path) || th_file_read(k->arena, path, 1 << 20, &data, &bytes) != TH_OK) {
+    th_error_clear();
+    return false;
+  }
+  return bytes >= n && !memcmp(data, e->data, n);
+}
+
+th_status th_package_drop_folder(const th_package *k, const char *folder) {
+  const char *from = th_arena_printf(k->arena, "src/write/templates/%s/", folder);
+  if (!from) return TH_ERR_RESOURCE;
+  for (int i = 0; i < th_embedded_count; i++) {
+    const th_embedded_file *e = &th_embedded_files[i];
+    if (!th_str_starts(e->path, from)) continue;
+    const char *base = th_path_base(e->path);
+    const char *path = th_arena_printf(k->arena, "%s/%.*s", k->dir, (int)strlen(base) - 3, base);
+    if (!path) return TH_ERR_RESOURCE;
+    if (begins_as(k, path, e)) remove(path);
   }
   return TH_OK;
 }

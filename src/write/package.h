@@ -71,6 +71,9 @@ th_status th_package_runtime(const th_package *k, th_runtime_files *files);
 th_status th_package_put_templates(th_package *k, const th_package_file *files);
 /* Copies all templates of a folder of src/write/templates ("": those outside of folders) under their own names. */
 th_status th_package_put_folder(th_package *k, const char *folder, const th_placeholder *more);
+/* Removes from the package's folder what templates of that folder have left there for another target: files of their
+ * names that begin as they do. */
+th_status th_package_drop_folder(const th_package *k, const char *folder);
 /* NAME.h to folder `headers`, NAME.c to `sources`; "." is the package's own folder. */
 th_status th_package_put_model(th_package *k, const char *headers, const char *sources, th_include_style style);
 th_status th_package_put_runtime(th_package *k, const char *folder, th_include_style style);

@@ -1,12 +1,9 @@
 /* Package "c": a project that builds and runs on the target. Besides the placeholders of package.h its templates have
  * @executable@, @specs@ and @toolchain_option@.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "write/package.h"
-
-enum { TEMPLATE_FOLDERS = 100 };
 
 /* What CMakeLists.txt says of the program beside the model. */
 static const char *executable_text(th_package *k) {
@@ -35,25 +32,47 @@ static const char *specs_text(const th_package *k) {
   return specs ? th_arena_printf(k->arena, " %.*s", (int)strcspn(specs, " "), specs) : "";
 }
 
-static th_status put_project(th_package *k) {
-  const bool host = th_target_is_host(k->target);
-  const th_placeholder more[] = {{"@executable@", executable_text(k)},
-                                 {"@specs@", specs_text(k)},
-                                 {"@toolchain_option@", host ? "" : " -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"},
-                                 {NULL, NULL}};
-  if (!more[0].value || !more[1].value) return TH_ERR_RESOURCE;
-  TH_TRY(th_package_put_folder(k, "", more));
-  if (!host) TH_TRY(th_package_put_folder(k, "cross", more));
-  char folders[TEMPLATE_FOLDERS], *rest = folders;
-  snprintf(folders, sizeof folders, "%s", th_target_family(k->target)->folders);
-  while (*rest) {
-    char *end = rest + strcspn(rest, " ");
-    const bool last = !*end;
-    *end = 0;
-    TH_TRY(th_package_put_folder(k, rest, more));
-    rest = last ? end : end + 1;
+typedef th_status folder_fn(th_package *k, const char *folder, void *user);
+
+/* Calls `f` with each folder of templates of a family. */
+static th_status each_folder(th_package *k, const th_family *family, folder_fn *f, void *user) {
+  for (const char *word = family->folders; *word; word += strspn(word, " ")) {
+    const size_t n = strcspn(word, " ");
+    const char *folder = th_arena_printf(k->arena, "%.*s", (int)n, word);
+    if (!folder) return TH_ERR_RESOURCE;
+    TH_TRY(f(k, folder, user));
+    word += n;
   }
   return TH_OK;
+}
+
+static th_status put_folder(th_package *k, const char *folder, void *more) {
+  return th_package_put_folder(k, folder, more);
+}
+
+static th_status drop_folder(th_package *k, const char *folder, void *user) {
+  (void)user;
+  return th_package_drop_folder(k, folder);
+}
+
+/* A folder that held the project for another target would else build that one's files, too. */
+static th_status drop_other_targets(th_package *k) {
+  const th_target *t;
+  for (int i = 0; (t = th_target_list(i)) != NULL; i++) TH_TRY(each_folder(k, th_target_family(t), drop_folder, NULL));
+  return th_package_drop_folder(k, "cross");
+}
+
+static th_status put_project(th_package *k) {
+  const bool host = th_target_is_host(k->target);
+  th_placeholder more[] = {{"@executable@", executable_text(k)},
+                           {"@specs@", specs_text(k)},
+                           {"@toolchain_option@", host ? "" : " -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"},
+                           {NULL, NULL}};
+  if (!more[0].value || !more[1].value) return TH_ERR_RESOURCE;
+  TH_TRY(drop_other_targets(k));
+  TH_TRY(th_package_put_folder(k, "", more));
+  if (!host) TH_TRY(th_package_put_folder(k, "cross", more));
+  return each_folder(k, th_target_family(k->target), put_folder, more);
 }
 
 th_status th_package_c(th_package *k) {

@@ -87,7 +87,7 @@ static void test_narrow(void **state) {
     const int32_t zero = (int32_t)th_rng_below(&rng, 256) - 128;
     const int32_t lo = th_rng_below(&rng, 2) ? -128 : zero, hi = th_rng_below(&rng, 2) ? 127 : lo + (127 - lo) / 2;
     const int32_t step = (int32_t)th_rng_below(&rng, 256) - 128;
-    const int64_t near = (((int64_t)step * 2 + 1) << (30 - shift)) / (mult ? mult : 1);
+    const int64_t near = ((int64_t)step * 2 + 1) * ((int64_t)1 << (30 - shift)) / (mult ? mult : 1);
     const int32_t x = th_rng_below(&rng, 2) || near > INT32_MAX || near < INT32_MIN
                           ? any_int32(&rng)
                           : thr_wrap_add((int32_t)near, (int32_t)th_rng_below(&rng, 5) - 2);

@@ -59,7 +59,6 @@ static inline int32_t thr_lane_both_negative(int32_t a, int32_t b) {
 }
 
 THR_Q32_OP(thr_q32_add, vaddq_s32, thr_wrap_add)
-THR_Q32_OP(thr_q32_sub, vsubq_s32, thr_wrap_sub)
 THR_Q32_OP(thr_q32_high_mul, vqrdmulhq_s32, thr_high_mul)
 THR_Q32_OP(thr_q32_shl, vshlq_s32, thr_lane_shl) /* by 0 to 30 */
 THR_Q32_OP(thr_q32_rshl, vrshlq_s32, thr_lane_rshl)

@@ -105,11 +105,6 @@ static inline int32_t thr_requantize(const thr_requant *r, int32_t channel, int3
   return thr_scale(acc, thr_flash_s32(r->mult + e), thr_flash_s8(r->shift + e));
 }
 
-static inline int32_t thr_requantize64(const thr_requant *r, int32_t channel, int64_t acc) {
-  const int32_t e = thr_requant_entry(r, channel);
-  return thr_scale64(acc, thr_flash_s32(r->mult + e), thr_flash_s8(r->shift + e));
-}
-
 static inline int32_t thr_bias_at(const thr_bias *b, int32_t channel) {
   if (b->width == 0) return 0;
   const uint8_t *p = b->data + (size_t)channel * b->width;

@@ -28,7 +28,7 @@ static inline int32_t thr_exp_negative(int32_t a, int integer_bits) {
   if (a == 0) return INT32_MAX;
   int32_t y = thr_exp_quarter(thr_wrap_shl(part, integer_bits));
   for (int k = -2; k < integer_bits; k++) {
-    if ((uint32_t)rest >> (31 - integer_bits + k) & 1u) y = thr_high_mul(y, thr_flash_s32(factor + k + 2));
+    if ((uint32_t)rest >> (31 - integer_bits + k) & 1u) y = thr_high_mul(y, thr_flash_s32(factor + (k + 2)));
   }
   return y;
 }
