@@ -20,24 +20,12 @@
 #include "../../rt/kernel/select.h"
 #include "cases.h"
 #include "eval/chain.h"
+#include "memory.h"
+#include "wide_cases.h"
 
-enum { CASES = 3000, GUARD = 64, FILL = 0xA5 };
+enum { CASES = 3000, WIDE_CASES = 200 };
 
 typedef void case_fn(kase *k);
-
-/* A block of `n` bytes between guards, all of it FILL. */
-static uint8_t *guarded(th_arena *arena, size_t n) {
-  uint8_t *p = th_arena_alloc(arena, n + 2 * GUARD);
-  memset(p, FILL, n + 2 * GUARD);
-  return p + GUARD;
-}
-
-static void check_guards(const uint8_t *p, size_t n) {
-  for (int i = 0; i < GUARD; i++) {
-    assert_int_equal(p[i - GUARD], FILL);
-    assert_int_equal(p[n + (size_t)i], FILL);
-  }
-}
 
 typedef void run_fn(const thr_step *step, const void *const *in, void *out, void *scratch);
 
@@ -89,7 +77,8 @@ static void run_coded(kase *k, run_fn *run) {
   run_and_check(k, run);
 }
 
-/* With room in which the kernel may arrange rows, raw and coded: the same bits. */
+/* With room in which the kernel may arrange rows, raw and coded: the same bits, also from an input behind which memory
+ * ends. */
 static void run_with_room(const kase *k, run_fn *run) {
   kase roomy = *k;
   thr_weights *w = &roomy.step.p.conv2d.weights;
@@ -98,6 +87,12 @@ static void run_with_room(const kase *k, run_fn *run) {
   run_and_check(&roomy, run);
   w->decode = decode_plainly;
   run_and_check(&roomy, run);
+  cliff edge = cliff_open(k->in_bytes[0]);
+  const void *in[1] = {memcpy(cliff_data(&edge), k->in[0], k->in_bytes[0])};
+  uint8_t *out = guarded(k->arena, k->out_bytes);
+  run(&roomy.step, in, out, guarded(k->arena, thr_step_scratch_bytes(&roomy.step)));
+  assert_memory_equal(out, k->expected, k->out_bytes);
+  cliff_close(&edge);
 }
 
 /* Kernels whose row says so promise that the output may take the place of an operand of its size. */
@@ -228,6 +223,20 @@ static void check_kernel(thr_kernel_id kernel, case_fn *make, run_fn *run) {
 #include "../../rt/kernel/variants.def"
 #undef THR_VARIANT
 
+/* Rows and images larger than those of the cases; the reference says what they give. */
+static void test_wide_conv2d_s8(void **state) {
+  case_fn *make = wide_case(THR_KERNEL_CONV2D_S8);
+  for (uint64_t i = 0; i < WIDE_CASES; i++) {
+    kase k = {.arena = th_arena_create(), .rng = th_rng_init(i, 77), .bytes = 1};
+    k.step.kernel = THR_KERNEL_CONV2D_S8;
+    make(&k);
+    run_and_check(&k, run_conv2d_s8_dsp);
+    run_with_room(&k, run_conv2d_s8_dsp);
+    run_coded(&k, run_conv2d_s8_dsp);
+    th_arena_destroy(k.arena);
+  }
+}
+
 /* --- the primitives, over millions of values --- */
 
 static int32_t any_int32(th_rng *rng) {
@@ -312,7 +321,7 @@ int main(void) {
 #define THR_VARIANT(kernel, name, params, inputs, has_scratch, type, folder) cmocka_unit_test(test_##name##_##folder),
 #include "../../rt/kernel/variants.def"
 #undef THR_VARIANT
-      cmocka_unit_test(test_products), cmocka_unit_test(test_shifts), cmocka_unit_test(test_exponential),
-      cmocka_unit_test(test_root_and_logarithm), cmocka_unit_test(test_clz)};
+      cmocka_unit_test(test_wide_conv2d_s8), cmocka_unit_test(test_products),           cmocka_unit_test(test_shifts),
+      cmocka_unit_test(test_exponential),    cmocka_unit_test(test_root_and_logarithm), cmocka_unit_test(test_clz)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
