@@ -112,8 +112,9 @@ static th_status measure_all(search *s) {
   for (int i = 0; i < s->n; i++)
     for (int type = TH_WEIGHT_INT8 + 1; type < TH_WEIGHT_TYPE_COUNT; type++) {
       TH_TRY(measure(s, s->layer[i].node, (th_weight_type_id)type));
+      done++;
       const th_progress p = {.stage = "sensitivity",
-                             .done = ++done,
+                             .done = done,
                              .total = total,
                              .unit = "trials",
                              .loss = (double)NAN,

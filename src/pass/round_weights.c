@@ -298,8 +298,9 @@ static th_status round_all(rounding *r, const th_graph *original) {
     const th_arena_pos mark = th_arena_mark(r->arena);
     TH_TRY(round_layer(r, original, i));
     th_arena_release(r->arena, mark);
+    done++;
     const th_progress p = {.stage = "round",
-                           .done = ++done,
+                           .done = done,
                            .total = layers,
                            .unit = "layers",
                            .loss = (double)NAN,

@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                          (uint16_t)table_bytes,
                          thr_coder_decode(coder),
                          (uint16_t)(with_memory ? thr_coder_memory(coder, table.data, (uint32_t)table_bytes) : 0),
-                         thr_coder_dot(coder)};
+                         thr_coder_dot(coder),
+                         0};
   guarded memory = guard_end(THR_RANGE_MEMORY, 1);
   thr_stream stream;
   thr_stream_begin(&stream, &w, memory.data);
