@@ -7,7 +7,8 @@
 #include "dsp.h"
 
 /* acc + sum of w[i] * (x[i] - zero), as thr_dot(): four products in eight instructions. */
-static inline int32_t thr_dot_dsp(int32_t acc, const int8_t *x, const int8_t *w, int32_t n, int32_t zero) {
+__attribute__((noinline)) static int32_t thr_dot_dsp(int32_t acc, const int8_t *x, const int8_t *w, int32_t n,
+                                                     int32_t zero) {
   const uint32_t offset = thr_pkhbt((uint32_t)(-zero), (uint32_t)(-zero));
   for (; n >= 4; n -= 4, x += 4, w += 4) {
     const uint32_t x4 = thr_load4(x), w4 = thr_load4(w);
