@@ -60,12 +60,11 @@ static inline int32_t thr_window_end(const thr_stage_input *in, int32_t y) {
   return end < in->lines.rows ? end : in->lines.rows;
 }
 
+/* Those of AVR read `params` in program memory (thr_flash.h). */
 #define THR_ROW_VARIANT(kernel, name, folder) thr_row_fn thr_##name##_row_##folder;
 #include "../kernel/row_variants.def"
 #undef THR_ROW_VARIANT
 
 thr_row_fn thr_conv2d_s8_row_ref, thr_depthwise_conv2d_s8_row_ref, thr_max_pool2d_s8_row_ref, thr_avg_pool2d_s8_row_ref;
-/* For AVR: `params` lie in program memory (thr_flash.h). */
-thr_row_fn thr_conv2d_s8_row_avr, thr_depthwise_conv2d_s8_row_avr, thr_max_pool2d_s8_row_avr, thr_avg_pool2d_s8_row_avr;
 
 #endif

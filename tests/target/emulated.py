@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ["dsp", "mve", "small"]  # of rt/kernel, what the `kernels` column of a target names
+FOLDERS = ["dsp", "mve", "small", "avr"]  # of rt/kernel, what the `kernels` column of a target names
 # The assembler takes VCVT in an IT block for the MVE instruction VCVTN; the tests have some, in their models.
 TEST_FLAGS = ["-fno-if-conversion", "-fno-if-conversion2"]
 SECONDS = 500
