@@ -100,7 +100,7 @@ int main(void) {
 #define THR_KERNEL(id, name, params, n_in, has_scratch, t_in, t_out, over) bench_##id();
 #include "../../rt/kernel/kernels.def"
 #undef THR_KERNEL
-#define THR_FORM(id, name, kernel, params, inputs, folder) \
+#define THR_FORM(id, name, kernel, params, folder) \
   if (RUN_##folder) count_form(&form_##name, reference_##kernel);
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM

@@ -21,7 +21,7 @@ typedef struct thr_need {
 
 typedef enum thr_form_id {
   THR_FORM_NONE,
-#define THR_FORM(id, name, kernel, params, inputs, folder) THR_FORM_##id,
+#define THR_FORM(id, name, kernel, params, folder) THR_FORM_##id,
 #include "../kernel/forms.def"
 #undef THR_FORM
   THR_FORM_COUNT
@@ -31,12 +31,10 @@ typedef enum thr_form_id {
  * arithmetic could wrap where the kernel's does not.
  * pack: p as `need` saw it; packed: need.packed_bytes, 4-byte aligned, all of them written.
  * run: packed and scratch 4-byte aligned; in, out and scratch never overlap. */
-#define THR_FORM_IN_1 const int8_t *in
-#define THR_FORM_IN_2 const int8_t *in, const int8_t *in2
-#define THR_FORM(id, name, kernel, params, inputs, folder)               \
+#define THR_FORM(id, name, kernel, params, folder)                       \
   int thr_##name##_need(const thr_##params##_params *p, thr_need *need); \
   void thr_##name##_pack(const thr_##params##_params *p, void *packed);  \
-  void thr_##name(const thr_##params##_params *p, const void *packed, THR_FORM_IN_##inputs, int8_t *out, void *scratch);
+  void thr_##name(const thr_##params##_params *p, const void *packed, const int8_t *in, int8_t *out, void *scratch);
 #include "../kernel/forms.def"
 #undef THR_FORM
 

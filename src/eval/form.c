@@ -7,7 +7,7 @@
 #include "../../rt/core/parse.h"
 
 static const th_form forms[] = {
-#define THR_FORM(id, name, kernel, params, inputs, folder) {THR_FORM_##id, #name, #folder, THR_KERNEL_##kernel, inputs},
+#define THR_FORM(id, name, kernel, params, folder) {THR_FORM_##id, #name, #folder, THR_KERNEL_##kernel},
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
 };
@@ -24,8 +24,8 @@ const th_form *th_form_of(thr_form_id id) {
 bool th_form_need(const th_form *form, const thr_step *step, thr_need *need) {
   if (step->kernel != form->kernel) return false;
   switch (form->id) {
-#define THR_FORM(id, name, kernel, params, inputs, folder) \
-  case THR_FORM_##id:                                      \
+#define THR_FORM(id, name, kernel, params, folder) \
+  case THR_FORM_##id:                              \
     return thr_##name##_need(&step->p.params, need);
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
@@ -36,9 +36,9 @@ bool th_form_need(const th_form *form, const thr_step *step, thr_need *need) {
 
 void th_form_pack(const th_form *form, const thr_step *step, void *packed) {
   switch (form->id) {
-#define THR_FORM(id, name, kernel, params, inputs, folder) \
-  case THR_FORM_##id:                                      \
-    thr_##name##_pack(&step->p.params, packed);            \
+#define THR_FORM(id, name, kernel, params, folder) \
+  case THR_FORM_##id:                              \
+    thr_##name##_pack(&step->p.params, packed);    \
     break;
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
@@ -47,15 +47,12 @@ void th_form_pack(const th_form *form, const thr_step *step, void *packed) {
   }
 }
 
-#define INPUTS_1 in[0]
-#define INPUTS_2 in[0], in[1]
-
 void th_form_run(const th_form *form, const thr_step *step, const void *packed, const void *const *in, void *out,
                  void *scratch) {
   switch (form->id) {
-#define THR_FORM(id, name, kernel, params, inputs, folder)              \
-  case THR_FORM_##id:                                                   \
-    thr_##name(&step->p.params, packed, INPUTS_##inputs, out, scratch); \
+#define THR_FORM(id, name, kernel, params, folder)            \
+  case THR_FORM_##id:                                         \
+    thr_##name(&step->p.params, packed, in[0], out, scratch); \
     break;
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM

@@ -10,7 +10,6 @@ typedef struct th_form {
   const char *name;   /* "conv2d_1x1_s8_dsp": file and function without the prefix */
   const char *folder; /* of rt/kernel: the kind of processor it is made for */
   thr_kernel_id kernel;
-  int inputs;
 } th_form;
 
 /* The i-th form, 0, 1, ...; NULL past the last. th_form_of: NULL for THR_FORM_NONE. */

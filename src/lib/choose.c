@@ -130,9 +130,9 @@ static th_status check_names(const char *list) {
 
 /* --- the choice --- */
 
-/* What a build for size pays for speed: a byte of flash for so many instructions of an inference. Tables as small as
- * raw weights are then taken wherever a layer has more than a few positions, wide ones and decoded rows given up
- * nowhere. */
+/* What a build for size pays for speed: a byte of flash for so many instructions of an inference. A judgement, not a
+ * measurement: 128 bytes for half a million instructions, so that tables as small as raw weights
+ * are taken wherever a layer has more than a few positions. */
 enum { INSTRUCTIONS_PER_BYTE = 4000 };
 
 typedef struct choice {

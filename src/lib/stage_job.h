@@ -34,6 +34,8 @@ th_status th_stage_fold(th_stage_job *j);
 /* Is `name` one of the comma-separated names? */
 bool th_stage_in_list(const char *list, const char *name);
 
+/* Whether a layer with weights has this name. */
+bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length);
 /* The setting `layers`, LAYER=VALUE,...: what it says of a layer, into `value`; false when nothing. And whether all its
  * entries name layers with weights, and `check` finds nothing wrong with the values. */
 bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size);

@@ -11,14 +11,9 @@ enum { SCOPE_LAYER, SCOPE_GLOBAL, SCOPE_DEVIATION }; /* choices of scope */
 static th_status check_skip_list(const th_stage_job *j, const char *list) {
   const char *part;
   size_t n;
-  while ((part = th_str_part(&list, &n)) != NULL) {
-    bool found = false;
-    for (int i = 0; i < j->n_weights; i++) {
-      const char *name = j->g->nodes[j->weights[i].node].name;
-      found = found || (strlen(name) == n && !memcmp(part, name, n));
-    }
-    if (!found) return th_fail(TH_ERR_INPUT, "skip: the model has no layer \"%.*s\" with weights", (int)n, part);
-  }
+  while ((part = th_str_part(&list, &n)) != NULL)
+    if (!th_stage_has_layer(j, part, n))
+      return th_fail(TH_ERR_INPUT, "skip: the model has no layer \"%.*s\" with weights", (int)n, part);
   return TH_OK;
 }
 

@@ -57,7 +57,7 @@ bool th_stage_of_layer(const char *list, const char *name, char *value, size_t s
   return false;
 }
 
-static bool has_layer(const th_stage_job *j, const char *name, size_t length) {
+bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length) {
   for (int i = 0; i < j->n_weights; i++) {
     const char *layer = j->g->nodes[j->weights[i].node].name;
     if (strlen(layer) == length && !memcmp(layer, name, length)) return true;
@@ -70,7 +70,7 @@ th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const 
   size_t m;
   while ((part = th_str_part(&list, &m)) != NULL) {
     const size_t n = strcspn(part, "=");
-    if (n >= m || !has_layer(j, part, n))
+    if (n >= m || !th_stage_has_layer(j, part, n))
       return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=VALUE with a layer that has weights", (int)m,
                      part);
     TH_TRY(check(part + n + 1, m - n - 1));

@@ -1,5 +1,5 @@
-/* Memory that shows what a kernel does outside its own: blocks between guard bytes, and blocks that end where memory
- * ends. SPDX-License-Identifier: Apache-2.0 */
+/* Memory that shows what a kernel does outside its own: blocks between guard bytes (guards.h), and blocks that end
+ * where memory ends. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_KERNEL_MEMORY_H
 #define TESTS_KERNEL_MEMORY_H
 
@@ -7,23 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/arena.h"
-
-enum { GUARD = 64, FILL = 0xA5 };
-
-/* A block of `n` bytes between guards, all of it FILL. */
-static uint8_t *guarded(th_arena *arena, size_t n) {
-  uint8_t *p = th_arena_alloc(arena, n + 2 * GUARD);
-  memset(p, FILL, n + 2 * GUARD);
-  return p + GUARD;
-}
-
-static void check_guards(const uint8_t *p, size_t n) {
-  for (int i = 0; i < GUARD; i++) {
-    assert_int_equal(p[i - GUARD], FILL);
-    assert_int_equal(p[n + (size_t)i], FILL);
-  }
-}
+#include "guards.h"
 
 typedef struct cliff { /* memory that ends */
   uint8_t *map;
@@ -43,7 +27,7 @@ static uint8_t *cliff_data(const cliff *c) {
   return c->map + c->map_bytes - (size_t)sysconf(_SC_PAGESIZE) - c->bytes;
 }
 
-static void cliff_close(cliff *c) {
+static void cliff_close(const cliff *c) {
   munmap(c->map, c->map_bytes);
 }
 

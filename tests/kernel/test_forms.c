@@ -44,15 +44,11 @@ static uint8_t *pack(kase *k, const th_form *form, size_t bytes) {
 /* Whether the form takes the case at all. */
 static bool check_case(kase *k, const th_form *form) {
   thr_need need;
-  cliff in[THR_STEP_INPUTS];
-  const void *data[THR_STEP_INPUTS] = {NULL};
   if (!th_form_need(form, &k->step, &need)) return false;
   const uint8_t *packed = pack(k, form, need.packed_bytes);
   uint8_t *out = guarded(k->arena, k->out_bytes), *scratch = guarded(k->arena, need.scratch_bytes);
-  for (int i = 0; i < form->inputs; i++) {
-    in[i] = cliff_open(k->in_bytes[i]);
-    data[i] = memcpy(cliff_data(&in[i]), k->in[i], k->in_bytes[i]);
-  }
+  const cliff in = cliff_open(k->in_bytes[0]);
+  const void *data[THR_STEP_INPUTS] = {memcpy(cliff_data(&in), k->in[0], k->in_bytes[0])};
   thr_step bare = k->step;
   drop_constants(&bare);
   th_form_run(form, &bare, packed, data, out, scratch);
@@ -62,7 +58,7 @@ static bool check_case(kase *k, const th_form *form) {
   for (size_t i = 0; i < k->out_bytes; i++)
     if (out[i] != k->expected[i])
       fail_msg("%s: byte %zu: %d, expected %d", form->name, i, (int8_t)out[i], (int8_t)k->expected[i]);
-  for (int i = 0; i < form->inputs; i++) cliff_close(&in[i]);
+  cliff_close(&in);
   return true;
 }
 
@@ -98,16 +94,16 @@ static void check_form(thr_form_id id) {
   assert_true(ran + ran_wide >= FEWEST); /* the kernel does the rest: other shapes, numbers that do not fit */
 }
 
-#define THR_FORM(id, name, kernel, params, inputs, folder) \
-  static void test_##name(void **state) {                  \
-    check_form(THR_FORM_##id);                             \
+#define THR_FORM(id, name, kernel, params, folder) \
+  static void test_##name(void **state) {          \
+    check_form(THR_FORM_##id);                     \
   }
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-#define THR_FORM(id, name, kernel, params, inputs, folder) cmocka_unit_test(test_##name),
+#define THR_FORM(id, name, kernel, params, folder) cmocka_unit_test(test_##name),
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
   };

@@ -11,8 +11,9 @@
 
 #include "../../rt/kernel/small/narrow.h"
 #include "cases.h"
+#include "guards.h"
 
-enum { CASES = 3000, GUARD = 64, FILL = 0xA5, ROUNDS = 3000000 };
+enum { CASES = 3000, ROUNDS = 3000000 };
 
 typedef void case_fn(kase *k);
 
@@ -27,19 +28,6 @@ static void run_step(const thr_step *s, const void *const *in, void *out) {
   if (s->kernel == THR_KERNEL_##id) thr_##name##_avr(&s->p.params, in[0], out, NULL);
 #include "../../rt/kernel/avr/kernels.def"
 #undef THR_AVR
-}
-
-static uint8_t *guarded(th_arena *arena, size_t n) {
-  uint8_t *p = th_arena_alloc(arena, n + 2 * GUARD);
-  memset(p, FILL, n + 2 * GUARD);
-  return p + GUARD;
-}
-
-static void check_guards(const uint8_t *p, size_t n) {
-  for (int i = 0; i < GUARD; i++) {
-    assert_int_equal(p[i - GUARD], FILL);
-    assert_int_equal(p[n + (size_t)i], FILL);
-  }
 }
 
 static void check_case(kase *k) {

@@ -8,22 +8,10 @@
 #include <cmocka.h>
 
 #include "../../rt/kernel/rows.h"
+#include "../kernel/guards.h"
 #include "steps.h"
 
-enum { CASES = 250, WIDE_CASES = 25, GUARD = 64, FILL = 0xA5 };
-
-static uint8_t *guarded(th_arena *arena, size_t n) {
-  uint8_t *p = th_arena_alloc(arena, n + 2 * GUARD);
-  memset(p, FILL, n + 2 * GUARD);
-  return p + GUARD;
-}
-
-static void check_guards(const uint8_t *p, size_t n) {
-  for (int i = 0; i < GUARD; i++) {
-    assert_int_equal(p[i - GUARD], FILL);
-    assert_int_equal(p[n + (size_t)i], FILL);
-  }
-}
+enum { CASES = 250, WIDE_CASES = 25 };
 
 static void check_equal(const kase *k, const uint8_t *out, const char *name, int number) {
   for (size_t i = 0; i < k->out_bytes; i++)
@@ -144,9 +132,9 @@ static void check_form(const form *f) {
   assert_true(ran + ran_wide > 0);
 }
 
-#define THR_FORM(id, name, kernel, params, inputs, folder) \
-  static void test_##name(void **state) {                  \
-    if (RUN_##folder) check_form(&form_##name);            \
+#define THR_FORM(id, name, kernel, params, folder) \
+  static void test_##name(void **state) {          \
+    if (RUN_##folder) check_form(&form_##name);    \
   }
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
@@ -159,7 +147,7 @@ int main(void) {
 #define THR_ROW_VARIANT(kernel, name, folder) cmocka_unit_test(test_##name##_row_##folder),
 #include "../../rt/kernel/row_variants.def"
 #undef THR_ROW_VARIANT
-#define THR_FORM(id, name, kernel, params, inputs, folder) cmocka_unit_test(test_##name),
+#define THR_FORM(id, name, kernel, params, folder) cmocka_unit_test(test_##name),
 #include "../../rt/kernel/forms.def"
 #undef THR_FORM
   };

@@ -66,9 +66,7 @@ static void drop_constants(thr_step *step) {
   *thr_step_requant(step) = (thr_requant){0};
 }
 
-#define RUN_FORM_1(f, params) f(&step->p.params, packed, in[0], out, scratch)
-#define RUN_FORM_2(f, params) f(&step->p.params, packed, in[0], in[1], out, scratch)
-#define THR_FORM(id, name, kernel, params, inputs, folder)                                                            \
+#define THR_FORM(id, name, kernel, params, folder)                                                                    \
   static int need_##name(const thr_step *step, thr_need *need) {                                                      \
     return thr_##name##_need(&step->p.params, need);                                                                  \
   }                                                                                                                   \
@@ -76,7 +74,7 @@ static void drop_constants(thr_step *step) {
     thr_##name##_pack(&step->p.params, packed);                                                                       \
   }                                                                                                                   \
   static void run_##name(const thr_step *step, const void *packed, const void *const *in, void *out, void *scratch) { \
-    RUN_FORM_##inputs(thr_##name, params);                                                                            \
+    thr_##name(&step->p.params, packed, in[0], out, scratch);                                                         \
   }                                                                                                                   \
   static const form form_##name = {THR_KERNEL_##kernel, #name, need_##name, pack_##name, run_##name};
 #include "../../rt/kernel/forms.def"

@@ -22,16 +22,6 @@ static int is_half(const thr_elementwise_params *p, int i) {
   return p->mult[i] == 1 << 30 && p->shift[i] == 0;
 }
 
-/* Both operands have the output's shape. */
-static int is_flat(const thr_elementwise_params *p) {
-  int32_t size = 1;
-  for (int d = 3; d >= 0; d--) {
-    if (p->dim[d] > 1 && (p->stride_a[d] != size || p->stride_b[d] != size)) return 0;
-    size *= p->dim[d];
-  }
-  return 1;
-}
-
 /* `i`: operand b, whose multiplier need not be 1/2. If it is 1/2, too, it is written as 2^30 with one bit more before
  * and one bit less after: the short form wants to shift right. */
 static int sum_of(sum *s, const thr_elementwise_params *p, int i) {
@@ -47,8 +37,8 @@ static int sum_of(sum *s, const thr_elementwise_params *p, int i) {
   s->out_scale[0] = out.mult;
   s->out_scale[1] = out.round;
   s->out_right = out.right;
-  return p->left_shift == 20 && is_half(p, 1 - i) && p->shift[2] < 0 && is_flat(p) &&
-         thr_short_fits(255u << (half ? 21 : 20), p->mult[i], -right, 0, 0) &&
+  return p->left_shift == 20 && is_half(p, 1 - i) && p->shift[2] < 0 && thr_is_flat(p, p->stride_a) &&
+         thr_is_flat(p, p->stride_b) && thr_short_fits(255u << (half ? 21 : 20), p->mult[i], -right, 0, 0) &&
          thr_short_fits(255u << 20, p->mult[2], p->shift[2], 0, 0);
 }
 

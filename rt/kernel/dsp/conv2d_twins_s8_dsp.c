@@ -29,29 +29,7 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* the assembly reads them */
 __attribute__((naked, noinline)) static void dot_2x2(const uint32_t *weights, const uint32_t *columns, int32_t quads,
                                                      int32_t *acc) {
-  __asm(
-      "push {r3-r11, lr}\n"
-      "add r12, r1, r2, lsl #4\n"
-      "push {r12}\n"
-      "and r2, r2, #3\n"
-      "add lr, r1, r2, lsl #4\n"
-      "ldmia r3, {r8-r11}\n"
-      "cbz r2, 2f\n"
-      "1:\n" QUAD
-      "cmp r1, lr\n"
-      "bne 1b\n"
-      "2:\n"
-      "ldr lr, [sp]\n"
-      "cmp r1, lr\n"
-      "beq 4f\n"
-      "3:\n" QUAD QUAD QUAD QUAD
-      "cmp r1, lr\n"
-      "bne 3b\n"
-      "4:\n"
-      "ldr r3, [sp, #4]\n"
-      "stmia r3, {r8-r11}\n"
-      "add sp, sp, #8\n"
-      "pop {r4-r11, pc}\n");
+  __asm(THR_TWIN_LOOP(QUAD, 4));
 }
 #pragma GCC diagnostic pop
 

@@ -17,12 +17,6 @@ static inline uint32_t thr_load4(const void *p) {
   return v;
 }
 
-static inline uint32_t thr_load2(const void *p) {
-  uint16_t v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
 static inline void thr_store4(void *p, uint32_t v) {
   memcpy(p, &v, sizeof v);
 }
@@ -71,14 +65,10 @@ THR_DSP_2(thr_sxtab16, "sxtab16 %0, %1, %2")
 THR_DSP_2(thr_sxtab16_ror8, "sxtab16 %0, %1, %2, ror #8")
 THR_DSP_2(thr_pkhbt, "pkhbt %0, %1, %2, lsl #16")
 THR_DSP_2(thr_pkhtb, "pkhtb %0, %1, %2, asr #16")
-THR_DSP_2(thr_pkhbt_top, "pkhbt %0, %1, %2")
 THR_DSP_2(thr_sadd16, "sadd16 %0, %1, %2")
-THR_DSP_2(thr_ssub16, "ssub16 %0, %1, %2")
 THR_DSP_CHOOSE(thr_max8, "ssub8 %0, %1, %2\n\tsel %0, %1, %2")
 THR_DSP_CHOOSE(thr_min8, "ssub8 %0, %1, %2\n\tsel %0, %2, %1")
-THR_DSP_CHOOSE(thr_max16, "ssub16 %0, %1, %2\n\tsel %0, %1, %2")
 THR_DSP_3(thr_smlad, "smlad %0, %1, %2, %3")
-THR_DSP_3(thr_smladx, "smladx %0, %1, %2, %3")
 THR_DSP_3(thr_smlabb, "smlabb %0, %1, %2, %3")
 THR_DSP_3(thr_smlabt, "smlabt %0, %1, %2, %3")
 THR_DSP_3(thr_smlatb, "smlatb %0, %1, %2, %3")
@@ -105,12 +95,6 @@ static inline int32_t thr_qadd(int32_t a, int32_t b) {
 static inline int32_t thr_ssat8(int32_t a) {
   int32_t d;
   __asm__("ssat %0, #8, %1" : "=r"(d) : "r"(a));
-  return d;
-}
-
-static inline int32_t thr_ssat16(int32_t a) {
-  int32_t d;
-  __asm__("ssat %0, #16, %1" : "=r"(d) : "r"(a));
   return d;
 }
 
@@ -181,10 +165,6 @@ static inline uint32_t thr_sadd16(uint32_t a, uint32_t b) {
   return thr_pack16(thr_low16(a) + thr_low16(b), thr_high16(a) + thr_high16(b));
 }
 
-static inline uint32_t thr_ssub16(uint32_t a, uint32_t b) {
-  return thr_pack16(thr_low16(a) - thr_low16(b), thr_high16(a) - thr_high16(b));
-}
-
 /* int16 lanes of a + int8 lanes 0 and 2 of b. */
 static inline uint32_t thr_sxtab16(uint32_t a, uint32_t b) {
   return thr_sadd16(a, thr_sxtb16(b));
@@ -204,11 +184,6 @@ static inline uint32_t thr_pkhtb(uint32_t a, uint32_t b) {
   return (a & 0xFFFF0000u) | b >> 16;
 }
 
-/* Low half of a, then high half of b. */
-static inline uint32_t thr_pkhbt_top(uint32_t a, uint32_t b) {
-  return (a & 0xFFFFu) | (b & 0xFFFF0000u);
-}
-
 static inline uint32_t thr_choose8(uint32_t a, uint32_t b, int larger) {
   uint32_t v = 0;
   for (int i = 0; i < 4; i++) {
@@ -224,12 +199,6 @@ static inline uint32_t thr_max8(uint32_t a, uint32_t b) {
 
 static inline uint32_t thr_min8(uint32_t a, uint32_t b) {
   return thr_choose8(a, b, 0);
-}
-
-static inline uint32_t thr_max16(uint32_t a, uint32_t b) {
-  const int32_t low = thr_low16(a) > thr_low16(b) ? thr_low16(a) : thr_low16(b);
-  const int32_t high = thr_high16(a) > thr_high16(b) ? thr_high16(a) : thr_high16(b);
-  return thr_pack16(low, high);
 }
 
 /* c + a.low * b.low */
@@ -252,10 +221,6 @@ static inline int32_t thr_smlatt(uint32_t a, uint32_t b, int32_t c) {
 /* c + a.low * b.low + a.high * b.high */
 static inline int32_t thr_smlad(uint32_t a, uint32_t b, int32_t c) {
   return thr_smlatt(a, b, thr_smlabb(a, b, c));
-}
-
-static inline int32_t thr_smladx(uint32_t a, uint32_t b, int32_t c) {
-  return thr_smlatb(a, b, thr_smlabt(a, b, c));
 }
 
 static inline int64_t thr_smlalbb(uint32_t a, uint32_t b, int64_t c) {
@@ -283,10 +248,6 @@ static inline int32_t thr_qadd(int32_t a, int32_t b) {
 
 static inline int32_t thr_ssat8(int32_t a) {
   return a > INT8_MAX ? INT8_MAX : a < INT8_MIN ? INT8_MIN : a;
-}
-
-static inline int32_t thr_ssat16(int32_t a) {
-  return a > INT16_MAX ? INT16_MAX : a < INT16_MIN ? INT16_MIN : a;
 }
 
 static inline int32_t thr_asr(int32_t x, uint32_t n) {

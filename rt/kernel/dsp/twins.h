@@ -75,6 +75,34 @@ static inline int32_t thr_twin_first(int32_t both, int32_t second, uint32_t begi
   return thr_wrap_add((int32_t)begin, thr_wrap_sub(both, second) >> 8);
 }
 
+/* Body of a naked function (weights, columns, quads, acc) for assembly: `quad` repeated, r0 and r1 where it reads, sums
+ * in r8 to r11; a quad takes 2^shift bytes from r1. */
+#define THR_TWIN_LOOP(quad, shift) \
+  "push {r3-r11, lr}\n"            \
+  "add r12, r1, r2, lsl #" #shift  \
+  "\n"                             \
+  "push {r12}\n"                   \
+  "and r2, r2, #3\n"               \
+  "add lr, r1, r2, lsl #" #shift   \
+  "\n"                             \
+  "ldmia r3, {r8-r11}\n"           \
+  "cbz r2, 2f\n"                   \
+  "1:\n" quad                      \
+  "cmp r1, lr\n"                   \
+  "bne 1b\n"                       \
+  "2:\n"                           \
+  "ldr lr, [sp]\n"                 \
+  "cmp r1, lr\n"                   \
+  "beq 4f\n"                       \
+  "3:\n" quad quad quad quad       \
+  "cmp r1, lr\n"                   \
+  "bne 3b\n"                       \
+  "4:\n"                           \
+  "ldr r3, [sp, #4]\n"             \
+  "stmia r3, {r8-r11}\n"           \
+  "add sp, sp, #8\n"               \
+  "pop {r4-r11, pc}\n"
+
 /* Calls f(..., range) with constants in the range, so that each kind of clamp has a loop of its own. */
 #define THR_TWIN_BY_RANGE(p, f, ...)                                                           \
   do {                                                                                         \

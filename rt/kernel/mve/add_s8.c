@@ -3,15 +3,6 @@
 #include "../ref/elementwise.h"
 #include "requantize.h"
 
-static int is_flat(const thr_elementwise_params *p, const int32_t *stride) {
-  int32_t size = 1;
-  for (int d = 3; d >= 0; d--) {
-    if (p->dim[d] > 1 && stride[d] != size) return 0;
-    size *= p->dim[d];
-  }
-  return 1;
-}
-
 typedef struct constants {
   thr_q32 unit, lo, hi;
   int32_t off_a, off_b, mult_a, mult_b, mult, right_a, right_b, right, zero;
@@ -48,7 +39,8 @@ static inline void add_flat(const thr_elementwise_params *p, const int8_t *a, co
 void thr_add_s8_mve(const thr_elementwise_params *p, const int8_t *a, const int8_t *b, int8_t *out) {
   const int32_t n = p->dim[0] * p->dim[1] * p->dim[2] * p->dim[3];
   const int relu = p->lo >= p->out_zero;
-  if (!is_flat(p, p->stride_a) || !is_flat(p, p->stride_b) || p->shift[0] > 0 || p->shift[1] > 0 || p->shift[2] >= 0)
+  if (!thr_is_flat(p, p->stride_a) || !thr_is_flat(p, p->stride_b) || p->shift[0] > 0 || p->shift[1] > 0 ||
+      p->shift[2] >= 0)
     thr_add_s8_ref(p, a, b, out);
   else if (p->shift[0] < 0 && p->shift[1] < 0)
     add_flat(p, a, b, out, n, 1, 1, 0);

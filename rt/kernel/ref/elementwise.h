@@ -19,6 +19,16 @@ static inline void thr_set(void *p, size_t i, int bytes, int32_t v) {
   }
 }
 
+/* Whether an operand with these strides has the output's shape: no broadcasting, elements in the same order. */
+static inline int thr_is_flat(const thr_elementwise_params *p, const int32_t *stride) {
+  int32_t size = 1;
+  for (int d = 3; d >= 0; d--) {
+    if (p->dim[d] > 1 && stride[d] != size) return 0;
+    size *= p->dim[d];
+  }
+  return 1;
+}
+
 typedef int32_t thr_binary_fn(const thr_elementwise_params *p, int32_t a, int32_t b);
 
 /* `out` is written in order, each element after its operands were read. Inlined, so that `f` is a direct call. */
