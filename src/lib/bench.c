@@ -96,10 +96,20 @@ static th_status run_all(bench *b, const th_settings *settings) {
   return TH_OK;
 }
 
+/* What would change nothing. */
+static th_status check_settings(const bench *b, const th_settings *s) {
+  if (!th_settings_is_default(s, "as"))
+    return th_fail(TH_ERR_USAGE, "bench: as has no meaning: what is run is the project for the target");
+  if (b->options->all && !th_settings_is_default(s, "optimize"))
+    return th_fail(TH_ERR_USAGE, "bench: all builds for speed, size and ram; leave out optimize");
+  return TH_OK;
+}
+
 static th_status bench_into(bench *b, const th_settings *s) {
   const char *why;
+  TH_TRY(check_settings(b, s));
   b->target = th_settings_text(s, "target");
-  if (!th_firmware_available(b->target, true, &why)) return th_fail(TH_ERR_RESOURCE, "bench: %s is not installed", why);
+  if (!th_firmware_available(b->target, true, &why)) return th_fail(TH_ERR_RESOURCE, "%s: %s", b->target, why);
   TH_TRY(make_inputs(b));
   TH_TRY(th_model_run(b->model, b->trial.samples, (const void *[]){b->trial.inputs}, (void *[]){b->trial.host}));
   TH_TRY(b->options->all ? run_all(b, s) : run_one(b, s, b->dir));

@@ -213,8 +213,8 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
   th_buf program = {0};
   th_status status = th_compile_blob(model, s, &program);
   const int64_t bytes = (int64_t)program.size;
-  if (status == TH_OK) status = th_dir_create(dir);
-  if (status == TH_OK && is_package(as)) status = write_package(model, s, as, dir);
+  if (status == TH_OK && is_package(as)) status = write_package(model, s, as, dir); /* creates what it fills */
+  if (status == TH_OK && !is_package(as)) status = th_dir_create(dir);
   if (status == TH_OK && th_str_eq(as, "tflite")) status = th_model_save(model, tflite);
   if (status == TH_OK && th_str_eq(as, "tflite-decode")) status = th_tflite_decode_save(model, tflite, r);
   if (status == TH_OK) status = th_file_write(blob, program.data, program.size);

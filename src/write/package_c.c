@@ -21,9 +21,13 @@ static const char *executable_text(th_package *k) {
                          "target_link_libraries(firmware.elf PRIVATE %s)\n"
                          "separate_arguments(LINK_FLAGS UNIX_COMMAND \"%s\")\n"
                          "target_link_options(firmware.elf PRIVATE ${FLAGS} ${LINK_FLAGS} -L${CMAKE_SOURCE_DIR})\n"
-                         "# Run it: input.bin in the current folder -> output.bin, report.txt\n"
+                         "# Run it: %s\n"
                          "#   %s",
-                         k->lower, family->link_flags, command);
+                         k->lower, family->link_flags,
+                         th_target_has_files(k->target)
+                             ? "input.bin in the current folder -> output.bin, report.txt"
+                             : "input.hex, a sample as the EEPROM holds it (thimble bench makes it) -> serial port",
+                         command);
 }
 
 /* Which C library it is, the compiler must know as well as the linker: its headers are there. */
