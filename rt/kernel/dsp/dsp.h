@@ -71,7 +71,6 @@ THR_DSP_CHOOSE(thr_min8, "ssub8 %0, %1, %2\n\tsel %0, %2, %1")
 THR_DSP_3(thr_smlad, "smlad %0, %1, %2, %3")
 THR_DSP_3(thr_smlabb, "smlabb %0, %1, %2, %3")
 THR_DSP_3(thr_smlabt, "smlabt %0, %1, %2, %3")
-THR_DSP_3(thr_smlatb, "smlatb %0, %1, %2, %3")
 THR_DSP_3(thr_smlatt, "smlatt %0, %1, %2, %3")
 
 static inline int32_t thr_smmlar(int32_t a, int32_t b, int32_t c) {
@@ -210,9 +209,6 @@ static inline int32_t thr_smlabt(uint32_t a, uint32_t b, int32_t c) {
   return (int32_t)((uint32_t)c + (uint32_t)(thr_low16(a) * thr_high16(b)));
 }
 
-static inline int32_t thr_smlatb(uint32_t a, uint32_t b, int32_t c) {
-  return thr_smlabt(b, a, c);
-}
 
 static inline int32_t thr_smlatt(uint32_t a, uint32_t b, int32_t c) {
   return (int32_t)((uint32_t)c + (uint32_t)(thr_high16(a) * thr_high16(b)));
