@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "lib/deploy.h"
-#include "lib/fit.h"
 #include "lib/measure.h"
+#include "lib/training.h"
 #include "op/op.h"
 #include "pass/pass.h"
 #include "write/thim.h"

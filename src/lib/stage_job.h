@@ -4,16 +4,16 @@
 #define TH_LIB_STAGE_JOB_H
 
 #include "lib/data.h"
-#include "lib/fit.h"
 #include "lib/mixed.h"
 #include "lib/settings.h"
+#include "lib/training.h"
 
 typedef struct th_stage_job {
   th_graph *g; /* being changed */
   const th_data *data;
   const th_settings *s;
   const th_context *ctx;
-  th_fit fit;
+  th_training fit;
   float *samples; /* for calibration; NULL until fetched */
   int n_samples;
   th_mixed_layer mixed[TH_MAX_WEIGHTS]; /* types that --mixed has chosen */

@@ -177,9 +177,9 @@ th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *s
   *j = (th_stage_job){.data = data, .s = settings, .ctx = ctx};
   th_status status = th_graph_clone(model->graph, &j->g);
   if (status == TH_OK && model->untrained) status = th_train_init(j->g, (uint64_t)th_settings_number(settings, "seed"));
-  if (status == TH_OK) status = th_fit_prepare(settings, data, self ? self : model->graph, ctx, &j->fit);
+  if (status == TH_OK) status = th_training_prepare(settings, data, self ? self : model->graph, ctx, &j->fit);
   if (status == TH_OK) status = run_job(j);
-  th_fit_free(&j->fit);
+  th_training_free(&j->fit);
   th_free(j->samples);
   if (status == TH_OK || status == TH_ERR_INTERRUPTED) {
     model->untrained = false;

@@ -1,25 +1,25 @@
-/* From settings to a fit: training options, and the constraints that keep what earlier stages gained.
+/* From settings to a training: its options, and the constraints that keep what earlier stages gained.
  *
  * Zeros and shared values are found in the weights themselves, so pruned and clustered models may come from any file.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TH_LIB_FIT_H
-#define TH_LIB_FIT_H
+#ifndef TH_LIB_TRAINING_H
+#define TH_LIB_TRAINING_H
 
 #include "lib/settings.h"
 #include "train/train.h"
 
 #define TH_LONGEST_PATH 1024 /* of a file that a setting names */
 
-typedef struct th_fit {
+typedef struct th_training {
   th_train_options options;
   th_augment augment;
   th_model *teacher[TH_MOST_TEACHERS]; /* owned */
-} th_fit;
+} th_training;
 
 /* `self` is the graph that teacher=self means (it is cloned). The result must be freed. */
-th_status th_fit_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
-                         th_fit *fit);
-void th_fit_free(th_fit *fit);
+th_status th_training_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
+                              th_training *training);
+void th_training_free(th_training *training);
 
 /* A weight tensor: the main constant of a convolution or fully connected layer. */
 typedef struct th_weight {

@@ -1,6 +1,6 @@
-/* Training options and constraints from settings. See fit.h.
+/* Training options and constraints from settings. See training.h.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "lib/fit.h"
+#include "lib/training.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 #include "lib/model.h"
 #include "op/op.h"
 
-static th_status prepare_augment(const th_settings *s, const th_data *data, th_fit *fit) {
+static th_status prepare_augment(const th_settings *s, const th_data *data, th_training *training) {
   const char *text = th_settings_text(s, "augment");
   if (th_str_eq(text, "none")) return TH_OK;
   if (!*text) {
-    fit->options.augment = data->set->augment;
+    training->options.augment = data->set->augment;
     return TH_OK;
   }
   th_arena *arena = th_arena_create();
@@ -23,8 +23,8 @@ static th_status prepare_augment(const th_settings *s, const th_data *data, th_f
   th_data_spec spec;
   th_status status = words ? th_data_spec_parse(arena, words, 0, &spec) : TH_ERR_RESOURCE;
   if (status == TH_OK) {
-    fit->augment = spec.augment;
-    fit->options.augment = &fit->augment;
+    training->augment = spec.augment;
+    training->options.augment = &training->augment;
   }
   th_arena_destroy(arena);
   return status;
@@ -40,7 +40,7 @@ static th_status open_teacher(const char *name, const th_graph *self, th_model *
   return th_model_from_graph(copy, "thim", teacher);
 }
 
-static th_status prepare_teachers(const th_settings *s, const th_graph *self, th_fit *fit) {
+static th_status prepare_teachers(const th_settings *s, const th_graph *self, th_training *training) {
   const char *list = th_settings_text(s, "teacher"), *part;
   char name[TH_LONGEST_PATH];
   size_t n;
@@ -51,19 +51,19 @@ static th_status prepare_teachers(const th_settings *s, const th_graph *self, th
                      TH_MOST_TEACHERS, TH_LONGEST_PATH);
     memcpy(name, part, n);
     name[n] = '\0';
-    TH_TRY(open_teacher(name, self, &fit->teacher[count]));
-    fit->options.teacher[count] = fit->teacher[count]->graph;
-    fit->options.teachers = ++count;
+    TH_TRY(open_teacher(name, self, &training->teacher[count]));
+    training->options.teacher[count] = training->teacher[count]->graph;
+    training->options.teachers = ++count;
   }
-  fit->options.temperature = (float)th_settings_number(s, "temperature");
-  fit->options.alpha = (float)th_settings_number(s, "alpha");
+  training->options.temperature = (float)th_settings_number(s, "temperature");
+  training->options.alpha = (float)th_settings_number(s, "alpha");
   return TH_OK;
 }
 
-th_status th_fit_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
-                         th_fit *fit) {
-  memset(fit, 0, sizeof *fit);
-  th_train_options *o = &fit->options;
+th_status th_training_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
+                              th_training *training) {
+  memset(training, 0, sizeof *training);
+  th_train_options *o = &training->options;
   th_train_defaults(o);
   o->ctx = ctx;
   o->stage = th_stage_name((int)th_settings_stage(s));
@@ -84,16 +84,16 @@ th_status th_fit_prepare(const th_settings *s, const th_data *data, const th_gra
   o->seed = (uint64_t)th_settings_number(s, "seed");
   o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
   o->resume = th_settings_flag(s, "resume");
-  th_status status = prepare_augment(s, data, fit);
-  if (status == TH_OK) status = prepare_teachers(s, self, fit);
-  if (status != TH_OK) th_fit_free(fit);
+  th_status status = prepare_augment(s, data, training);
+  if (status == TH_OK) status = prepare_teachers(s, self, training);
+  if (status != TH_OK) th_training_free(training);
   return status;
 }
 
-void th_fit_free(th_fit *fit) {
+void th_training_free(th_training *training) {
   for (int i = 0; i < TH_MOST_TEACHERS; i++) {
-    th_model_close(fit->teacher[i]);
-    fit->teacher[i] = NULL;
+    th_model_close(training->teacher[i]);
+    training->teacher[i] = NULL;
   }
 }
 
