@@ -209,7 +209,6 @@ static inline int32_t thr_smlabt(uint32_t a, uint32_t b, int32_t c) {
   return (int32_t)((uint32_t)c + (uint32_t)(thr_low16(a) * thr_high16(b)));
 }
 
-
 static inline int32_t thr_smlatt(uint32_t a, uint32_t b, int32_t c) {
   return (int32_t)((uint32_t)c + (uint32_t)(thr_high16(a) * thr_high16(b)));
 }
