@@ -46,8 +46,9 @@ th_status th_model_open(const char *path, th_model **model);      /* recognized 
 th_status th_model_save(const th_model *model, const char *path); /* by extension: .tflite or .thim */
 th_status th_model_clone(const th_model *model, th_model **copy);
 void th_model_close(th_model *model);
-/* Parameters, MACs, bytes, sparsity, distinct values, entropy, per layer and in all. */
-th_status th_model_info(const th_model *model, th_result **result);
+/* Parameters, MACs, bytes, sparsity, distinct values, entropy, per layer and in all; of a quantized model also which
+ * devices it fits, or whether it fits the one called `device` (NULL: all). */
+th_status th_model_info(const th_model *model, const char *device, th_result **result);
 /* Inputs and outputs in order: element type ("f32", "s8", ...), bytes of one sample, shape such as "1x28x28x1". */
 typedef struct th_port {
   const char *name, *dtype;
@@ -122,6 +123,9 @@ th_status th_compare(th_model *a, th_model *b, const th_data *data, int limit, c
 
 /* --- writing for the target --- */
 
+/* The microcontrollers that the setting `device` knows, with flash, RAM, core, clock and data sheet. With a quantized
+ * model (else NULL) also what it needs on each and whether that is there. */
+th_status th_devices(const th_model *model, th_result **result);
 /* Stage "compile": target, optimize, coder, as, name. Writes the folder. The model must be quantized. */
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *context,
                      th_result **result);
@@ -149,7 +153,8 @@ typedef struct th_shrink_options {
   const char *recipe; /* path of a YAML file, or NULL */
   uint64_t seed;
   bool resume;        /* continue an interrupted run in the same folder */
-  const char *target; /* NULL: cortex-m4 */
+  const char *target; /* NULL: the recipe's, else cortex-m4 */
+  const char *device; /* one of th_devices(), which decides the target; NULL: the recipe's, else none */
   bool lossless;      /* no recipe: only what keeps every output bit of an integer model. Runs both and compares; `data`
                        * may be NULL, random inputs are always among those compared. No recipe.yaml is written. */
 } th_shrink_options;

@@ -9,7 +9,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   TH_TRY(th_model_open(words[0], &model));
   th_status status = th_model_save(model, words[1]);
   if (status == TH_OK && c->common.json) {
-    status = th_model_info(model, &result);
+    status = th_model_info(model, NULL, &result);
     if (status == TH_OK) status = cli_print_result(c, result);
   }
   if (status == TH_OK) cli_say(c, "wrote %s", words[1]);

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 typedef struct shrink_options {
-  const char *data, *output, *recipe, *target;
+  const char *data, *output, *recipe, *target, *device;
   bool resume, lossless;
 } shrink_options;
 
@@ -15,6 +15,8 @@ static const opt_row rows[] = {
     {OPT_FILE, 'r', "recipe", offsetof(shrink_options, recipe), "FILE", "recipe to follow [the default one]", 0, 0},
     {OPT_STRING, 0, "target", offsetof(shrink_options, target), "NAME",
      "microcontroller to compile for [the recipe's, else cortex-m4]", 0, 0},
+    {OPT_STRING, 0, "device", offsetof(shrink_options, device), "NAME",
+     "part of 'thimble devices' to compile for: decides the target, and you hear whether the result fits", 0, 0},
     {OPT_FLAG, 0, "resume", offsetof(shrink_options, resume), NULL, "go on with an interrupted run in the same folder",
      0, 0},
     {OPT_FLAG, 0, "lossless", offsetof(shrink_options, lossless), NULL,
@@ -34,7 +36,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   TH_TRY(cli_need(o->output, "-o DIR"));
   TH_TRY(cli_check_folder_output(o->output));
   uint64_t seed = c->common.seed.given ? c->common.seed.value : 0; /* 0: the recipe's */
-  th_shrink_options shrink = {o->recipe, seed, o->resume, o->target, o->lossless};
+  th_shrink_options shrink = {o->recipe, seed, o->resume, o->target, o->device, o->lossless};
   th_status status = th_model_open(words[0], &model);
   if (status == TH_OK && o->data) status = cli_data_open(o->data, &data);
   if (status == TH_OK) status = th_shrink(model, data, &shrink, o->output, &c->context, &result);

@@ -72,7 +72,9 @@ static th_status make_inputs(bench *b) {
 }
 
 static th_status run_one(bench *b, const th_settings *s, const char *dir) {
+  TH_TRY(th_compile_check_device(b->compiled, s));
   th_bench_run *run = &b->run[b->n++];
+  run->device = th_device_of(s);
   run->target = b->target;
   run->inputs = b->options->input ? "given" : b->data ? "test" : "random";
   run->unit = th_target_family(th_target_find(b->target))->unit;
@@ -123,7 +125,7 @@ static th_status bench_into(bench *b, const th_settings *s) {
 th_status th_bench(th_model *model, const th_data *data, const th_settings *settings, const th_bench_options *options,
                    const char *dir, const th_context *ctx, th_result **result) {
   bench b = {.model = model, .data = data, .options = options, .dir = dir, .ctx = ctx};
-  TH_TRY(th_model_need_graph(model, "bench"));
+  TH_TRY(th_compile_need_integer(model));
   TH_TRY(th_result_create(&b.result));
   th_status status = make_model(model, options->lossless, &b.compiled);
   if (status == TH_OK) status = bench_into(&b, settings);

@@ -4,6 +4,7 @@
 #define TH_LIB_BENCH_H
 
 #include "lib/deploy.h"
+#include "lib/devices.h"
 #include "report/result.h"
 #include "write/firmware.h"
 
@@ -11,6 +12,7 @@ enum { TH_BENCH_RUNS = 3 };
 
 typedef struct th_bench_run {
   const char *optimize;
+  const th_device *device;   /* NULL: none was named */
   const char *target, *unit; /* what is counted: "instructions", "cycles" */
   const char *inputs;        /* what they are: "random" */
   int samples, labelled;     /* of which have a label */

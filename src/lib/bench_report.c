@@ -119,6 +119,13 @@ static void write_figures(const th_bench_run *b, th_json *json, th_result *r) {
   }
 }
 
+/* What was linked and measured; the example's buffers for inputs and outputs are in it. */
+static void write_device(const th_bench_run *b, th_json *json, th_result *r) {
+  const th_firmware_result *f = &b->firmware;
+  const th_needs needs = {f->flash_bytes, (int64_t)f->ram_bytes + f->stack_bytes, false};
+  if (b->device) th_needs_write(&needs, b->device, json, &r->text);
+}
+
 static void write_run(const th_bench_run *b, th_json *json, th_result *r) {
   char a[32], c[32];
   th_json_add_string(json, "target", b->target);
@@ -140,6 +147,7 @@ static void write_run(const th_bench_run *b, th_json *json, th_result *r) {
   write_layers(b, json, r);
   write_sections(&b->firmware, json, r);
   write_figures(b, json, r);
+  write_device(b, json, r);
 }
 
 static void write_comparison(const th_bench_run *runs, int n, th_result *r) {

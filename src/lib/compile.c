@@ -13,12 +13,13 @@
 #include "lib/tflite_decode.h"
 #include "report/result.h"
 #include "report/table.h"
+#include "write/avr.h"
 #include "write/package.h"
 #include "write/thim.h"
 
 enum { LONGEST_NAME = 63 };
 
-static th_status need_integer(const th_model *m) {
+th_status th_compile_need_integer(const th_model *m) {
   TH_TRY(th_model_need_graph(m, "compile"));
   if (!th_graph_is_float(m->graph)) return TH_OK;
   return th_fail(TH_ERR_INPUT, "%s: a float model; quantize it first (thimble quantize, or thimble shrink)", m->path);
@@ -98,7 +99,7 @@ static th_status deploy_blob(const th_model *model, const th_settings *compile, 
 }
 
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
-  TH_TRY(need_integer(model));
+  TH_TRY(th_compile_need_integer(model));
   th_deployed d;
   TH_TRY(deploy_blob(model, compile, &d));
   th_status status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
@@ -116,9 +117,66 @@ th_status th_compile_deploy(const th_model *model, const th_settings *compile, t
   return status;
 }
 
+static int64_t constant_bytes(const th_deployed *d) {
+  int64_t sum = 0;
+  for (int i = 0; i < d->program->n_steps; i++)
+    sum += (int64_t)d->bytes[i].weights + d->bytes[i].table + d->bytes[i].bias + d->bytes[i].requant;
+  return sum;
+}
+
+static bool is_package(const char *as) {
+  const char *name;
+  for (int i = 0; (name = th_package_list(i, NULL)) != NULL; i++)
+    if (th_str_eq(name, as)) return true;
+  return false;
+}
+
+/* --- for a device --- */
+
+th_status th_compile_aim(th_settings *compile, const char *target, const char *device) {
+  if (!target && !device) return TH_OK;
+  TH_TRY(th_settings_set(compile, "device", ""));
+  const th_device *d = device ? th_device_find(device) : NULL;
+  if (device && !d) return TH_ERR_INPUT;
+  if (d) TH_TRY(th_device_need_target(d));
+  TH_TRY(th_settings_set(compile, "target", target ? target : d->target));
+  return device ? th_settings_set(compile, "device", device) : TH_OK;
+}
+
+th_status th_compile_needs(const th_model *model, const th_settings *compile, th_needs *needs) {
+  const bool source = is_package(th_settings_text(compile, "as"));
+  th_deployed d;
+  TH_TRY(th_compile_need_integer(model));
+  TH_TRY(source ? th_compile_deploy(model, compile, &d) : deploy_blob(model, compile, &d));
+  const bool avr = source && th_str_eq(th_settings_text(compile, "target"), "avr");
+  const th_status status = avr ? th_avr_check(d.program) : TH_OK;
+  *needs = (th_needs){constant_bytes(&d), d.plan.arena_bytes, true};
+  th_deployed_free(&d);
+  return status;
+}
+
+th_status th_compile_check_device(const th_model *model, const th_settings *compile) {
+  const th_device *device = th_device_of(compile);
+  th_needs needs;
+  if (!device) return TH_OK;
+  TH_TRY(th_compile_needs(model, compile, &needs));
+  return th_needs_check(&needs, device);
+}
+
+th_status th_compile_tell_device(const th_model *model, const th_settings *compile, const th_context *ctx,
+                                 th_result *r) {
+  const th_device *device = th_device_of(compile);
+  th_needs needs;
+  if (!device) return TH_OK;
+  TH_TRY(th_compile_needs(model, compile, &needs));
+  th_needs_write(&needs, device, r->json, &r->text);
+  if (!th_needs_met(&needs, device)) th_log(ctx, TH_LOG_WARN, "the result does not fit %s", device->name);
+  return TH_OK;
+}
+
 static th_status write_package(const th_model *model, const th_settings *compile, const char *as, const char *dir) {
   TH_TRY(th_compile_check_name(compile));
-  TH_TRY(need_integer(model));
+  TH_TRY(th_compile_need_integer(model));
   th_deployed d;
   TH_TRY(th_compile_deploy(model, compile, &d));
   th_status status =
@@ -165,13 +223,6 @@ static void write_steps(const th_deployed *d, th_result *r) {
   th_table_print(t, &r->text);
 }
 
-static int64_t constant_bytes(const th_deployed *d) {
-  int64_t sum = 0;
-  for (int i = 0; i < d->program->n_steps; i++)
-    sum += (int64_t)d->bytes[i].weights + d->bytes[i].table + d->bytes[i].bias + d->bytes[i].requant;
-  return sum;
-}
-
 /* `source`: C was written, else files for an interpreter: they differ in forms and arena. */
 static th_status describe(const th_model *model, const th_settings *compile, bool source, int64_t bytes, th_result *r) {
   th_deployed d;
@@ -197,20 +248,15 @@ static th_status describe(const th_model *model, const th_settings *compile, boo
   return TH_OK;
 }
 
-static bool is_package(const char *as) {
-  const char *name;
-  for (int i = 0; (name = th_package_list(i, NULL)) != NULL; i++)
-    if (th_str_eq(name, as)) return true;
-  return false;
-}
-
-static th_status compile_into(const th_model *model, const th_settings *s, const char *dir, th_result *r) {
+static th_status compile_into(const th_model *model, const th_settings *s, const char *dir, const th_context *ctx,
+                              th_result *r) {
   const char *name = th_settings_text(s, "name");
   const char *blob = th_arena_printf(r->arena, "%s/%s.thim", dir, name),
              *tflite = th_arena_printf(r->arena, "%s/%s.tflite", dir, name);
   if (!blob || !tflite) return TH_ERR_RESOURCE;
   const char *as = th_settings_text(s, "as");
   th_buf program = {0};
+  TH_TRY(th_compile_check_device(model, s));
   th_status status = th_compile_blob(model, s, &program);
   const int64_t bytes = (int64_t)program.size;
   if (status == TH_OK && is_package(as)) status = write_package(model, s, as, dir); /* creates what it fills */
@@ -222,6 +268,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
   TH_TRY(status);
   th_json_add_string(r->json, "output", dir);
   TH_TRY(describe(model, s, is_package(as), bytes, r));
+  TH_TRY(th_compile_tell_device(model, s, ctx, r));
   th_buf_printf(&r->text, "written to %s\n", dir);
   return th_result_finish(r);
 }
@@ -229,9 +276,9 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *ctx,
                      th_result **result) {
   TH_TRY(th_compile_check_name(settings));
-  TH_TRY(need_integer(model));
+  TH_TRY(th_compile_need_integer(model));
   th_result *r;
   TH_TRY(th_result_create(&r));
-  th_status status = th_name_file(compile_into(model, settings, dir, r), model->path);
+  th_status status = th_name_file(compile_into(model, settings, dir, ctx, r), model->path);
   return th_result_give(status, r, result);
 }

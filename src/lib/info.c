@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/deploy.h"
+#include "lib/compile.h"
+#include "lib/devices.h"
 #include "lib/lossless.h"
 #include "lib/measure.h"
 #include "op/op.h"
@@ -136,7 +137,7 @@ static void write_ports(const th_model *m, bool in, th_result *r) {
   }
 }
 
-static th_status info_of_graph(const th_model *m, th_deployed *d, th_result *r) {
+static th_status info_of_graph(const th_model *m, const char *device, th_deployed *d, th_result *r) {
   const th_graph *g = m->graph;
   th_footprint f;
   if (!th_graph_is_float(g) && strcmp(th_model_arithmetic(m), "mixed") != 0) TH_TRY(th_deploy(g, NULL, d));
@@ -153,15 +154,17 @@ static th_status info_of_graph(const th_model *m, th_deployed *d, th_result *r) 
     if (!g->nodes[i].dead) TH_TRY(write_layer(g, &g->nodes[i], !m->untrained, bytes_of_node(d, i), layers, t));
   th_table_print(t, &r->text);
   if (d->program) TH_TRY(th_info_lossless(m, r));
+  if (d->program) TH_TRY(th_devices_write_fits(m, device, r));
   return th_result_finish(r);
 }
 
-th_status th_model_info(const th_model *model, th_result **result) {
+th_status th_model_info(const th_model *model, const char *device, th_result **result) {
+  if (device) TH_TRY(th_compile_need_integer(model));
   if (!model->graph) return th_model_program_info(model, result);
   th_result *r;
   TH_TRY(th_result_create(&r));
   th_deployed d = {0};
-  th_status status = info_of_graph(model, &d, r);
+  th_status status = info_of_graph(model, device, &d, r);
   th_deployed_free(&d);
   return th_result_give(th_name_file(status, model->path), r, result);
 }

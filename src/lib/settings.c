@@ -8,8 +8,9 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "lib/devices.h"
 
-typedef enum param_type { INT, FLOAT, FLAG, TEXT, CHOICE } param_type;
+typedef enum param_type { INT, FLOAT, FLAG, TEXT, CHOICE, DEVICE } param_type;
 
 typedef struct param_row {
   const char *stages, *name;
@@ -135,6 +136,7 @@ static th_status check_value(const param_row *row, const char *value) {
       if (th_str_eq(value, "true") || th_str_eq(value, "false")) return TH_OK;
       return th_fail(TH_ERR_INPUT, "%s: true or false expected, found \"%s\"", row->name, value);
     case TEXT:
+    case DEVICE: /* see follow_device */
       return TH_OK;
     case CHOICE:
       if (choice_of(row->placeholder, value) >= 0) return TH_OK;
@@ -144,16 +146,45 @@ static th_status check_value(const param_row *row, const char *value) {
   return th_fail(TH_ERR_INPUT, "%s: %s is outside %g to %g", row->name, value, row->lowest, row->highest);
 }
 
-th_status th_settings_set(th_settings *s, const char *name, const char *value) {
-  int i = find_row(s, name);
-  if (i == N_ROWS) return unknown_param(s, name);
-  TH_TRY(check_value(&rows[i], value));
+static th_status keep_value(th_settings *s, int i, const char *value) {
   char *copy = th_alloc(strlen(value) + 1);
   if (!copy) return TH_ERR_RESOURCE;
   strcpy(copy, value);
   th_free(s->value[i]);
   s->value[i] = copy;
   return TH_OK;
+}
+
+/* A device and a target, both given, must be of each other. */
+static th_status check_pair(const th_device *d, const char *target) {
+  if (th_str_eq(d->target, target)) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "device %s (%s) runs code for target %s, not for %s", d->name, d->core, d->target,
+                 target);
+}
+
+/* A device decides the target. */
+static th_status set_device(th_settings *s, int i, const char *value) {
+  const int target = find_row(s, "target");
+  if (!*value) return keep_value(s, i, value);
+  const th_device *d = th_device_find(value);
+  if (!d) return TH_ERR_INPUT;
+  TH_TRY(th_device_need_target(d));
+  if (s->value[target]) TH_TRY(check_pair(d, s->value[target]));
+  TH_TRY(keep_value(s, target, d->target));
+  return keep_value(s, i, d->name);
+}
+
+static const th_device *device_of(const th_settings *s) {
+  return s->stage == TH_STAGE_COMPILE ? th_device_of(s) : NULL;
+}
+
+th_status th_settings_set(th_settings *s, const char *name, const char *value) {
+  int i = find_row(s, name);
+  if (i == N_ROWS) return unknown_param(s, name);
+  TH_TRY(check_value(&rows[i], value));
+  if (rows[i].type == DEVICE) return set_device(s, i, value);
+  if (th_str_eq(name, "target") && device_of(s)) TH_TRY(check_pair(device_of(s), value));
+  return keep_value(s, i, value);
 }
 
 th_stage_id th_settings_stage(const th_settings *s) {

@@ -50,8 +50,9 @@ static th_status read_recipe(chain *c) {
   for (int i = 0; i < c->recipe.n; i++) {
     th_settings *s = c->recipe.stage[i];
     if (th_settings_has(s, "seed") && th_settings_is_default(s, "seed")) TH_TRY(set_number(s, "seed", c->recipe.seed));
-    if (o->target && th_settings_has(s, "target")) TH_TRY(th_settings_set(s, "target", o->target));
-    if (th_settings_stage(s) == TH_STAGE_COMPILE) TH_TRY(th_compile_check_name(s));
+    if (th_settings_stage(s) != TH_STAGE_COMPILE) continue;
+    TH_TRY(th_compile_aim(s, o->target, o->device));
+    TH_TRY(th_compile_check_name(s));
   }
   return TH_OK;
 }
@@ -223,8 +224,9 @@ static void warn_of_loss(const chain *c) {
       -100 * last->change);
 }
 
-static th_status write_report(chain *c) {
+static th_status write_report(chain *c, const th_settings *compile) {
   th_rows_write(&c->rows, c->result);
+  if (compile) TH_TRY(th_compile_tell_device(c->model, compile, c->ctx, c->result));
   TH_TRY(th_result_finish(c->result));
   const char *json = th_result_json(c->result), *path = th_path_join(c->arena, c->dir, "report.json");
   if (!path) return TH_ERR_RESOURCE;
@@ -258,7 +260,7 @@ static th_status run_chain(chain *c) {
       TH_TRY(run_stage(c, i));
   }
   TH_TRY(write_outputs(c, compile));
-  return write_report(c);
+  return write_report(c, compile);
 }
 
 th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_options *options, const char *dir,

@@ -133,6 +133,7 @@ static th_status write_report(job *j) {
   th_json_add_int(r->json, "seed", (int64_t)j->seed);
   th_buf_printf(&r->text, "bytes: the .thim program, its weights raw, in the last row coded\n");
   write_summary(j);
+  TH_TRY(th_compile_tell_device(j->after, j->compile, j->ctx, r));
   TH_TRY(path_in(j, "report.json", &path));
   TH_TRY(th_result_finish(r));
   const char *json = th_result_json(r);
@@ -150,7 +151,7 @@ static th_status run_job(job *j) {
   TH_TRY(th_model_from_graph(graph, j->original->format, &j->after));
   TH_TRY(th_model_clone(j->original, &j->before));
   TH_TRY(th_settings_create("compile", &j->compile));
-  if (j->options->target) TH_TRY(th_settings_set(j->compile, "target", j->options->target));
+  TH_TRY(th_compile_aim(j->compile, j->options->target, j->options->device));
   TH_TRY(put_outputs(j));
   return write_report(j);
 }
