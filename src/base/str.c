@@ -28,6 +28,14 @@ const char *th_str_part(const char **list, size_t *n) {
   return part;
 }
 
+bool th_str_in_list(const char *list, const char *name) {
+  const char *part;
+  size_t n;
+  while ((part = th_str_part(&list, &n)) != NULL)
+    if (strlen(name) == n && !memcmp(part, name, n)) return true;
+  return false;
+}
+
 bool th_str_int(const char *s, long long *value) {
   if (!*s || isspace((unsigned char)*s)) return false;
   char *end;

@@ -149,7 +149,7 @@ static th_status check_teacher(int i, const th_settings *s) {
   size_t n;
   while ((part = th_str_part(&list, &n)) != NULL) {
     snprintf(path, sizeof path, "%.*s", (int)n, part);
-    if (th_str_eq(path, "self") || th_file_exists(path)) continue;
+    if (th_is_own_teacher(path) || th_file_exists(path)) continue;
     return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): teacher %s does not exist", i + 1,
                    th_stage_name((int)th_settings_stage(s)), path);
   }
@@ -170,9 +170,7 @@ th_status th_recipe_check(const th_recipe *r, const th_model *model) {
     if (!is_float) return refuse(i, stage, "needs a float model, and here it is integer already");
     bool fits = stage == TH_STAGE_TRAIN || stage == TH_STAGE_DISTILL;
     if (!trained && !fits) return refuse(i, stage, "needs a trained model; train or distill comes first");
-    if (!trained && th_settings_has(r->stage[i], "teacher") &&
-        th_stage_in_list(th_settings_text(r->stage[i], "teacher"), "self"))
-      return refuse(i, stage, "teacher self is not trained yet");
+    if (!trained && th_teaches_itself(r->stage[i])) return refuse(i, stage, "its own teacher is not trained yet");
     trained = true;
     is_float = stage != TH_STAGE_QUANTIZE;
   }

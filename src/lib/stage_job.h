@@ -31,9 +31,6 @@ th_status th_stage_passes(th_stage_job *j, const char *names);
 /* Weights are what runs on the device only once batch norm is folded into them. */
 th_status th_stage_fold(th_stage_job *j);
 
-/* Is `name` one of the comma-separated names? */
-bool th_stage_in_list(const char *list, const char *name);
-
 /* Whether a layer with weights has this name. */
 bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length);
 /* The setting `layers`, LAYER=VALUE,...: what it says of a layer, into `value`; false when nothing. And whether all its

@@ -44,7 +44,7 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
   bool depthwise_too = th_settings_flag(j->s, "depthwise");
   for (int i = 0; i < j->n_weights; i++) {
     const th_weight *w = &j->weights[i];
-    if (th_stage_in_list(skip, j->g->nodes[w->node].name) || (w->is_depthwise && !depthwise_too)) {
+    if (th_str_in_list(skip, j->g->nodes[w->node].name) || (w->is_depthwise && !depthwise_too)) {
       TH_TRY(th_constrain_zeros(j->g, w, cs));
       continue;
     }
@@ -72,7 +72,7 @@ static th_status remove_channels(th_stage_job *j, bool *skip) {
   const char *names = th_settings_text(j->s, "skip");
   for (int i = 0; i < j->n_weights; i++) {
     int node = j->weights[i].node;
-    skip[node] = th_stage_in_list(names, j->g->nodes[node].name);
+    skip[node] = th_str_in_list(names, j->g->nodes[node].name);
   }
   th_prune_channels_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
                                  .global = th_settings_choice(j->s, "scope") != SCOPE_LAYER,

@@ -35,14 +35,6 @@ th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs) {
   return TH_OK;
 }
 
-bool th_stage_in_list(const char *list, const char *name) {
-  const char *part;
-  size_t n;
-  while ((part = th_str_part(&list, &n)) != NULL)
-    if (strlen(name) == n && !memcmp(part, name, n)) return true;
-  return false;
-}
-
 bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size) {
   const size_t n = strlen(name);
   const char *part;
@@ -161,7 +153,7 @@ static th_status check_trained(const th_model *m, const th_settings *s) {
   th_stage_id stage = th_settings_stage(s);
   if (!m->untrained) return TH_OK;
   if (stage != TH_STAGE_TRAIN && stage != TH_STAGE_DISTILL) return th_model_need_trained(m, th_stage_name((int)stage));
-  return th_stage_in_list(th_settings_text(s, "teacher"), "self") ? th_model_need_trained(m, "teacher self") : TH_OK;
+  return th_teaches_itself(s) ? th_model_need_trained(m, "a teacher of itself") : TH_OK;
 }
 
 th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *self, const th_settings *settings,
@@ -177,7 +169,8 @@ th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *s
   *j = (th_stage_job){.data = data, .s = settings, .ctx = ctx};
   th_status status = th_graph_clone(model->graph, &j->g);
   if (status == TH_OK && model->untrained) status = th_train_init(j->g, (uint64_t)th_settings_number(settings, "seed"));
-  if (status == TH_OK) status = th_training_prepare(settings, data, self ? self : model->graph, ctx, &j->fit);
+  const th_own_teachers own = {.self = self ? self : model->graph, .before = model->graph};
+  if (status == TH_OK) status = th_training_prepare(settings, data, &own, ctx, &j->fit);
   if (status == TH_OK) status = run_job(j);
   th_training_free(&j->fit);
   th_free(j->samples);

@@ -30,17 +30,27 @@ static th_status prepare_augment(const th_settings *s, const th_data *data, th_t
   return status;
 }
 
-static th_status open_teacher(const char *name, const th_graph *self, th_model **teacher) {
-  if (!th_str_eq(name, "self")) {
+bool th_is_own_teacher(const char *name) {
+  return th_str_eq(name, "self") || th_str_eq(name, "before");
+}
+
+bool th_teaches_itself(const th_settings *s) {
+  if (!th_settings_has(s, "teacher")) return false;
+  const char *list = th_settings_text(s, "teacher");
+  return th_str_in_list(list, "self") || th_str_in_list(list, "before");
+}
+
+static th_status open_teacher(const char *name, const th_own_teachers *own, th_model **teacher) {
+  if (!th_is_own_teacher(name)) {
     TH_TRY(th_model_open(name, teacher));
     return th_model_need_graph(*teacher, "a teacher");
   }
   th_graph *copy;
-  TH_TRY(th_graph_clone(self, &copy));
+  TH_TRY(th_graph_clone(th_str_eq(name, "self") ? own->self : own->before, &copy));
   return th_model_from_graph(copy, "thim", teacher);
 }
 
-static th_status prepare_teachers(const th_settings *s, const th_graph *self, th_training *training) {
+static th_status prepare_teachers(const th_settings *s, const th_own_teachers *own, th_training *training) {
   const char *list = th_settings_text(s, "teacher"), *part;
   char name[TH_LONGEST_PATH];
   size_t n;
@@ -51,7 +61,7 @@ static th_status prepare_teachers(const th_settings *s, const th_graph *self, th
                      TH_MOST_TEACHERS, TH_LONGEST_PATH);
     memcpy(name, part, n);
     name[n] = '\0';
-    TH_TRY(open_teacher(name, self, &training->teacher[count]));
+    TH_TRY(open_teacher(name, own, &training->teacher[count]));
     training->options.teacher[count] = training->teacher[count]->graph;
     training->options.teachers = ++count;
   }
@@ -60,8 +70,8 @@ static th_status prepare_teachers(const th_settings *s, const th_graph *self, th
   return TH_OK;
 }
 
-th_status th_training_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
-                              th_training *training) {
+th_status th_training_prepare(const th_settings *s, const th_data *data, const th_own_teachers *own,
+                              const th_context *ctx, th_training *training) {
   memset(training, 0, sizeof *training);
   th_train_options *o = &training->options;
   th_train_defaults(o);
@@ -85,7 +95,7 @@ th_status th_training_prepare(const th_settings *s, const th_data *data, const t
   o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
   o->resume = th_settings_flag(s, "resume");
   th_status status = prepare_augment(s, data, training);
-  if (status == TH_OK) status = prepare_teachers(s, self, training);
+  if (status == TH_OK) status = prepare_teachers(s, own, training);
   if (status != TH_OK) th_training_free(training);
   return status;
 }

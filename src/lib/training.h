@@ -16,9 +16,17 @@ typedef struct th_training {
   th_model *teacher[TH_MOST_TEACHERS]; /* owned */
 } th_training;
 
-/* `self` is the graph that teacher=self means (it is cloned). The result must be freed. */
-th_status th_training_prepare(const th_settings *s, const th_data *data, const th_graph *self, const th_context *ctx,
-                              th_training *training);
+/* The graphs that the words mean which a teacher may be named by. */
+typedef struct th_own_teachers {
+  const th_graph *self;   /* the network before the first stage, or as its first training left it */
+  const th_graph *before; /* as the stage gets it: already smaller, so it answers sooner */
+} th_own_teachers;
+bool th_is_own_teacher(const char *name);
+bool th_teaches_itself(const th_settings *s); /* one of the stage's teachers is such a word */
+
+/* The own teachers are cloned. The result must be freed. */
+th_status th_training_prepare(const th_settings *s, const th_data *data, const th_own_teachers *own,
+                              const th_context *ctx, th_training *training);
 void th_training_free(th_training *training);
 
 /* A weight tensor: the main constant of a convolution or fully connected layer. */

@@ -122,7 +122,8 @@ static void order_is_checked(void **state) {
       {"stages: [quantize, prune]\n", "stage 2 (prune): needs a float model"},
       {"stages: [compile, quantize]\n", "stage 1 (compile): needs an integer model"},
       {"stages: [quantize, compile, compile]\n", "stage 2 (compile): must be the last"},
-      {"stages:\n  - prune: {teacher: /nonexistent.thim}\n", "teacher /nonexistent.thim does not exist"},
+      {"stages:\n  - prune: {teacher: \"self,before,/nonexistent.thim\"}\n",
+       "teacher /nonexistent.thim does not exist"},
   };
   static const char net[] = "input 4\nfully_connected 2 name=fc\nsoftmax\n";
   th_graph *g;
@@ -140,6 +141,9 @@ static void order_is_checked(void **state) {
   assert_int_equal(th_recipe_check(&r, m), TH_OK);
   m->untrained = true;
   expect_error(th_recipe_check(&r, m), "stage 1 (prune): needs a trained model");
+  th_recipe_free(&r);
+  assert_int_equal(read_text("stages:\n  - train: {teacher: before}\n", &r), TH_OK);
+  expect_error(th_recipe_check(&r, m), "stage 1 (train): its own teacher is not trained yet");
   th_recipe_free(&r);
   assert_int_equal(th_recipe_default(m, &r), TH_OK); /* trains first */
   assert_int_equal(th_recipe_check(&r, m), TH_OK);
