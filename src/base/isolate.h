@@ -7,10 +7,9 @@
 #ifndef TH_BASE_ISOLATE_H
 #define TH_BASE_ISOLATE_H
 
-#include "base/bytes.h"
+#include "base/child.h"
 
-/* Appends its result to `out`; errors are recorded with th_fail() as usual and reach the caller. */
-typedef th_status th_isolated_fn(void *user, th_buf *out);
+typedef th_child_fn th_isolated_fn;
 
 typedef struct th_isolate_limits {
   int cpu_seconds;     /* processor time, rounded up to whole seconds by the system */

@@ -153,3 +153,14 @@ th_status th_parallel_for(int chunks, th_chunk_fn *fn, void *arg) {
   pthread_mutex_unlock(&p->job_lock);
   return status;
 }
+
+/* The threads stayed in the parent, and so may have what they held. */
+void th_parallel_after_fork(void) {
+  pool *p = &the_pool;
+  pthread_mutex_init(&p->lock, NULL);
+  pthread_mutex_init(&p->job_lock, NULL);
+  pthread_cond_init(&p->wake, NULL);
+  pthread_cond_init(&p->idle, NULL);
+  p->workers = p->use = 0;
+  atomic_store(&p->busy, 0);
+}

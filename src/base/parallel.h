@@ -15,4 +15,7 @@ void th_parallel_set_threads(int threads); /* 0: one per processor; takes effect
 int th_parallel_threads(void);
 th_status th_parallel_for(int chunks, th_chunk_fn *fn, void *arg); /* the error of the lowest failing chunk wins */
 
+/* In the child of a fork(), where there are no workers any more. */
+void th_parallel_after_fork(void);
+
 #endif
