@@ -7,7 +7,8 @@
  *   th_data_open("fashion-mnist", dirs, n_dirs, seed, &data);
  *   th_settings_create("prune", &prune);
  *   th_settings_set(prune, "sparsity", "0.9");
- *   th_stage_run(model, data, prune, &context, &result);      train, prune, distill, cluster, quantize
+ *   th_stage_run(model, data, prune, &context, &result);      train, prune, distill, cluster, quantize,
+ *                                                            sweep
  *   th_model_save(model, "small.tflite");
  *   puts(th_result_text(result));
  *

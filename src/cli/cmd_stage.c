@@ -1,4 +1,4 @@
-/* train, prune, distill, cluster, quantize: open a model, apply one stage of the library, save it.
+/* train, prune, distill, cluster, quantize, sweep: open a model, apply one stage of the library, save it.
  *
  * Whatever may go wrong without any work is checked before work begins. A long stage keeps a checkpoint beside its
  * output; Ctrl-C leaves it, --resume goes on from it, success removes it.

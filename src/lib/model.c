@@ -225,6 +225,12 @@ th_status th_model_need_float(const th_model *m, const char *who) {
   return th_fail(TH_ERR_INPUT, "%s: an integer model; %s needs a float one", m->path, who);
 }
 
+th_status th_model_need_integer(const th_model *m, const char *who) {
+  TH_TRY(th_model_need_graph(m, who));
+  if (!th_graph_is_float(m->graph)) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "%s: a float model; %s needs an integer one (thimble quantize)", m->path, who);
+}
+
 const char *th_model_arithmetic(const th_model *m) {
   if (!m->graph) return "int8";
   if (th_graph_is_float(m->graph)) return "float32";

@@ -31,6 +31,8 @@ th_status th_model_need_graph(const th_model *model, const char *who);
 th_status th_model_need_trained(const th_model *model, const char *who);
 /* Refuses an integer graph where a float one is needed. */
 th_status th_model_need_float(const th_model *model, const char *who);
+/* Refuses a program, and a float graph where an integer one is needed. */
+th_status th_model_need_integer(const th_model *model, const char *who);
 
 /* Appends the model as .tflite; `coder` (or NULL) codes its weights for TFLM_DECODE operators. */
 th_status th_model_to_tflite(const th_model *model, const th_tflite_coder *coder, th_buf *out);

@@ -167,6 +167,10 @@ th_status th_recipe_check(const th_recipe *r, const th_model *model) {
       if (i != r->n - 1) return refuse(i, stage, "must be the last stage");
       continue;
     }
+    if (stage == TH_STAGE_SWEEP) {
+      if (is_float) return refuse(i, stage, "needs an integer model; quantize comes before it");
+      continue;
+    }
     if (!is_float) return refuse(i, stage, "needs a float model, and here it is integer already");
     bool fits = stage == TH_STAGE_TRAIN || stage == TH_STAGE_DISTILL;
     if (!trained && !fits) return refuse(i, stage, "needs a trained model; train or distill comes first");

@@ -18,12 +18,14 @@ static th_status measure_validation(th_model *model, const th_data *data, const 
   return TH_OK;
 }
 
+const th_encode_options th_rows_coded = {.coders = TH_CODERS_ALL, .code_channels = true};
+
 th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data,
                           const th_context *ctx) {
   th_footprint f;
   th_measure m = {0};
   double validation;
-  TH_TRY(th_footprint_of(model->graph, &th_packed_only, &f));
+  TH_TRY(th_footprint_of(model->graph, rows->coders ? rows->coders : &th_packed_only, &f));
   TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
   TH_TRY(measure_validation(model, data, ctx, &validation));
   if (rows->n == 0) rows->float_bytes = 4 * f.params;
@@ -104,7 +106,7 @@ void th_rows_write(const th_stage_rows *rows, th_result *result) {
   th_table_print(t, &result->text);
   th_buf_printf(&result->text,
                 "bytes: float32 4 per parameter; float with zeros a bitmap and the rest; clustered its values coded; "
-                "quantize integers in as few bits as they need; encode the whole model.thim\n");
+                "quantize integers in as few bits as they need; sweep and encode the whole model.thim, coded\n");
   th_json_add_int(result->json, "seed", (int64_t)rows->seed);
 }
 

@@ -22,11 +22,14 @@ typedef struct th_stage_rows {
   int n;
   int64_t float_bytes; /* 4 * parameters of the first row */
   uint64_t seed;
+  const th_encode_options *coders; /* of integer models; NULL: none, integers in as few bits as they need */
 } th_stage_rows;
+
+extern const th_encode_options th_rows_coded; /* all coders, as the smallest .thim has them */
 
 #define TH_ROW_FLOAT32 "float32" /* the row whose bytes are 4 per parameter, whatever its weights are */
 
-/* Appends a row; ratios are to 4 bytes per parameter of the first. Weights of integer models count raw. */
+/* Appends a row; ratios are to 4 bytes per parameter of the first. Integer models count as `coders` says. */
 th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model, const th_data *data,
                           const th_context *ctx);
 /* Appends a row of given bytes; the other numbers are those of the row before. */

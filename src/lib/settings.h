@@ -11,6 +11,7 @@ typedef enum th_stage_id {
   TH_STAGE_DISTILL,
   TH_STAGE_CLUSTER,
   TH_STAGE_QUANTIZE,
+  TH_STAGE_SWEEP,
   TH_STAGE_COMPILE,
   TH_STAGE_COUNT
 } th_stage_id;

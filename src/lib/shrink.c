@@ -31,6 +31,7 @@ static th_status run_stage(job *j, int i) {
   double begin = th_clock_seconds();
   TH_TRY(th_chain_run_stage(&j->chain, i));
   double seconds = th_clock_seconds() - begin;
+  j->rows.coders = th_settings_stage(j->chain.recipe.stage[i]) == TH_STAGE_SWEEP ? &th_rows_coded : NULL;
   TH_TRY(measure(j, th_chain_stage_name(&j->chain, i)));
   j->rows.row[j->rows.n - 1].seconds = seconds;
   return TH_OK;

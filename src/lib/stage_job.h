@@ -26,6 +26,10 @@ typedef struct th_stage_job {
 th_status th_stage_fit(th_stage_job *j, th_status (*add)(th_stage_job *, th_constraints *));
 /* Adds masks that keep the zeros which are there. */
 th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs);
+/* A codebook that starts from the few values which a weight tensor has on its grid, and keeps their number. */
+th_status th_stage_keep_levels(th_stage_job *j, const th_weight *w, int distinct, th_constraints *cs);
+/* Puts each activation's grid (its th_quant) on it. */
+th_status th_stage_activation_grids(th_stage_job *j, th_range range, th_constraints *cs);
 /* Passes on the graph; the list of weights follows. */
 th_status th_stage_passes(th_stage_job *j, const char *names);
 /* Weights are what runs on the device only once batch norm is folded into them. */
@@ -45,5 +49,6 @@ double th_stage_number_of_layer(const th_stage_job *j, int node, double other);
 th_status th_stage_prune(th_stage_job *j);
 th_status th_stage_cluster(th_stage_job *j);
 th_status th_stage_quantize(th_stage_job *j);
+th_status th_stage_sweep(th_stage_job *j);
 
 #endif

@@ -70,52 +70,18 @@ static th_status add_weight_grid(th_stage_job *j, const th_weight *w, th_constra
   return th_constraints_add(cs, w->tensor, c);
 }
 
-/* Clustered weights keep their number of values: a codebook that starts from them, on its own integer grid. */
-static th_status add_kept_codebook(th_stage_job *j, const th_weight *w, int distinct, th_constraints *cs) {
-  const th_tensor *t = &j->g->tensors[w->tensor];
-  th_codebook_options o = {.clusters = distinct,
-                           .init = TH_CENTROID_KEEP,
-                           .zero_pinned = w->sparsity >= 0.02,
-                           .lloyd_iterations = 0,
-                           .channel_axis = t->quant.axis,
-                           .keep_scales = t->quant.scale,
-                           .grid_bits = 8};
-  th_constraint *c;
-  TH_TRY(th_codebook_create(&o, t->data, w->elems, &t->shape, &c));
-  return th_constraints_add(cs, w->tensor, c);
-}
-
-static th_status add_activation_grids(th_stage_job *j, th_constraints *cs) {
-  for (int id = 0; id < j->g->n_tensors; id++) {
-    const th_tensor *t = &j->g->tensors[id];
-    if (t->dead || t->data || t->dtype != TH_DTYPE_F32 || t->quant.count != 1) continue;
-    float scale = t->quant.scale[0];
-    int32_t zero = t->quant.zero[0];
-    th_grid_options o = {.bits = 8,
-                         .channel_axis = -1,
-                         .range = (th_range)th_settings_choice(j->s, "range"),
-                         .freeze_at = 0.7f,
-                         .lo = scale * (float)(-128 - zero),
-                         .hi = scale * (float)(127 - zero)};
-    th_constraint *c;
-    TH_TRY(th_grid_create(&o, NULL, 0, &t->shape, &c));
-    TH_TRY(th_constraints_add_activation(cs, id, c));
-  }
-  return TH_OK;
-}
-
 static th_status add_qat(th_stage_job *j, th_constraints *cs) {
   for (int i = 0; i < j->n_weights; i++) {
     const th_weight *w = &j->weights[i];
     TH_TRY(th_constrain_zeros(j->g, w, cs));
     int distinct = th_weight_levels(&j->g->tensors[w->tensor]);
     if (distinct > 0 && distinct <= 64)
-      TH_TRY(add_kept_codebook(j, w, distinct, cs));
+      TH_TRY(th_stage_keep_levels(j, w, distinct, cs));
     else
       TH_TRY(add_weight_grid(j, w, cs));
   }
-  return activation_type(j) == TH_DTYPE_S8 ? add_activation_grids(j, cs)
-                                           : TH_OK; /* 16 bits round nothing that counts */
+  if (activation_type(j) != TH_DTYPE_S8) return TH_OK; /* 16 bits round nothing that counts */
+  return th_stage_activation_grids(j, (th_range)th_settings_choice(j->s, "range"), cs);
 }
 
 /* Checkpoint and resume are not among them: the callers set these for every stage. */

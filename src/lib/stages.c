@@ -35,6 +35,39 @@ th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs) {
   return TH_OK;
 }
 
+th_status th_stage_keep_levels(th_stage_job *j, const th_weight *w, int distinct, th_constraints *cs) {
+  const th_tensor *t = &j->g->tensors[w->tensor];
+  th_codebook_options o = {.clusters = distinct,
+                           .init = TH_CENTROID_KEEP,
+                           .zero_pinned = w->sparsity >= 0.02,
+                           .lloyd_iterations = 0,
+                           .channel_axis = t->quant.axis,
+                           .keep_scales = t->quant.scale,
+                           .grid_bits = 8};
+  th_constraint *c;
+  TH_TRY(th_codebook_create(&o, t->data, w->elems, &t->shape, &c));
+  return th_constraints_add(cs, w->tensor, c);
+}
+
+th_status th_stage_activation_grids(th_stage_job *j, th_range range, th_constraints *cs) {
+  for (int id = 0; id < j->g->n_tensors; id++) {
+    const th_tensor *t = &j->g->tensors[id];
+    if (t->dead || t->data || t->dtype != TH_DTYPE_F32 || t->quant.count != 1) continue;
+    float scale = t->quant.scale[0];
+    int32_t zero = t->quant.zero[0];
+    th_grid_options o = {.bits = 8,
+                         .channel_axis = -1,
+                         .range = range,
+                         .freeze_at = 0.7f,
+                         .lo = scale * (float)(-128 - zero),
+                         .hi = scale * (float)(127 - zero)};
+    th_constraint *c;
+    TH_TRY(th_grid_create(&o, NULL, 0, &t->shape, &c));
+    TH_TRY(th_constraints_add_activation(cs, id, c));
+  }
+  return TH_OK;
+}
+
 bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size) {
   const size_t n = strlen(name);
   const char *part;
@@ -122,6 +155,8 @@ static th_status run_job(th_stage_job *j) {
       return th_stage_cluster(j);
     case TH_STAGE_QUANTIZE:
       return th_stage_quantize(j);
+    case TH_STAGE_SWEEP:
+      return th_stage_sweep(j);
     default:
       return th_fail(TH_ERR_USAGE, "compile: use th_compile()");
   }
@@ -159,7 +194,10 @@ static th_status check_trained(const th_model *m, const th_settings *s) {
 th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *self, const th_settings *settings,
                          const th_context *ctx) {
   const char *name = th_stage_name((int)th_settings_stage(settings));
-  TH_TRY(th_model_need_float(model, name));
+  if (th_settings_stage(settings) == TH_STAGE_SWEEP)
+    TH_TRY(th_model_need_integer(model, name));
+  else
+    TH_TRY(th_model_need_float(model, name));
   TH_TRY(check_trained(model, settings));
   TH_TRY(check_data(model, data));
   const th_port out = th_model_output(model, 0);

@@ -92,8 +92,10 @@ th_status th_training_prepare(const th_settings *s, const th_data *data, const t
   o->ema = th_settings_has(s, "ema") ? (float)th_settings_number(s, "ema") : 0;
   o->keep_best = th_settings_flag(s, "keep-best");
   o->seed = (uint64_t)th_settings_number(s, "seed");
-  o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
-  o->resume = th_settings_flag(s, "resume");
+  if (th_settings_has(s, "checkpoint")) {
+    o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
+    o->resume = th_settings_flag(s, "resume");
+  }
   th_status status = prepare_augment(s, data, training);
   if (status == TH_OK) status = prepare_teachers(s, own, training);
   if (status != TH_OK) th_training_free(training);

@@ -33,7 +33,7 @@ typedef struct grid {
   int32_t zero;   /* activations */
   float lo, hi;
   double d_lo, d_hi; /* already scaled for the update */
-  bool seen, frozen;
+  bool seen, frozen, begun; /* begun: with the scales that were given */
 } grid;
 
 static int levels_hi(const grid *g) {
@@ -186,7 +186,7 @@ static th_status grid_tick(th_constraint *c, const float *in, int64_t n, const t
   if (g->o.range == TH_RANGE_OBSERVED) {
     observe_weights(g, in);
   } else if (!g->seen) {
-    TH_TRY(fit_scales(g, in));
+    if (!g->begun) TH_TRY(fit_scales(g, in));
     measure_units(g, in);
   }
   g->seen = true;
@@ -439,7 +439,10 @@ th_status th_grid_create(const th_grid_options *o, const float *w, int64_t n, co
     return status;
   }
   g->seen = !o->symmetric && o->hi > o->lo; /* a first range from calibration */
-  if (o->symmetric && w)
+  g->begun = o->symmetric && o->begin;
+  if (g->begun)
+    memcpy(g->scale, o->begin, (size_t)g->channels * sizeof *g->scale);
+  else if (o->symmetric && w)
     observe_weights(g, w);
   else
     nudge(g);
