@@ -29,7 +29,8 @@ static const param_row rows[] = {
 #define N_ROWS ((int)(sizeof rows / sizeof *rows))
 
 /* The letters are those of the `stages` column. */
-static const char *const stage_names[TH_STAGE_COUNT] = {"train", "prune", "distill", "cluster", "quantize", "sweep", "compile"};
+static const char *const stage_names[TH_STAGE_COUNT] = {"train",    "prune", "distill", "cluster",
+                                                        "quantize", "sweep", "compile"};
 static const char stage_letters[TH_STAGE_COUNT + 1] = "tpdcqsx";
 
 struct th_settings {

@@ -45,9 +45,7 @@ static th_status measure(sweep *s, state *m) {
   TH_TRY(status);
   if (r.metric == TH_METRIC_MSE && !(s->first_error > 0)) s->first_error = r.mse;
   m->bytes = f.bytes;
-  m->score = r.metric == TH_METRIC_MSE   ? 1 - r.mse / s->first_error
-             : r.metric == TH_METRIC_AUC ? r.auc
-                                         : r.accuracy;
+  m->score = r.metric == TH_METRIC_MSE ? 1 - r.mse / s->first_error : r.metric == TH_METRIC_AUC ? r.auc : r.accuracy;
   return TH_OK;
 }
 
@@ -182,8 +180,7 @@ static th_status run_round(sweep *s, double part, state *trial, th_sweep_outcome
 static void tell(const sweep *s, int round, const state *trial, const th_sweep_outcome *o, bool kept) {
   char bytes[32];
   th_log(s->j->ctx, TH_LOG_INFO, "sweep round %d: %lld weights change, %s bytes, validation %.2f %%%s", round,
-         (long long)o->changed, th_thousands(bytes, trial->bytes), 100 * trial->score,
-         kept ? "" : ", not kept");
+         (long long)o->changed, th_thousands(bytes, trial->bytes), 100 * trial->score, kept ? "" : ", not kept");
 }
 
 static th_status next_round(sweep *s, int round, double *part) {

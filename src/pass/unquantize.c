@@ -1,7 +1,6 @@
 /* The way back from quantize: an integer graph becomes the float graph whose values lie on the same grids, so that it
- * can be trained again. Activations and weights keep their th_quant; quantizing it again gives the same integers (biases
- * up to 24 bits). Weights with a zero point have no such form.
- * SPDX-License-Identifier: Apache-2.0 */
+ * can be trained again. Activations and weights keep their th_quant; quantizing it again gives the same integers
+ * (biases up to 24 bits). Weights with a zero point have no such form. SPDX-License-Identifier: Apache-2.0 */
 #include "op/op.h"
 #include "pass/edit.h"
 #include "pass/pass.h"

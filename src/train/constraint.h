@@ -141,8 +141,9 @@ typedef struct th_grid_options {
   int channel_axis; /* -1: one scale per tensor */
   th_range range;
   float freeze_at; /* part of the fit after which observed ranges and learned steps stay put; 1: never */
-  const float *begin; /* weights: the scales to begin with (1, or one per channel), copied; NULL: those of least error */
-  float lo, hi;       /* activations: first range, from calibration */
+  const float
+      *begin;   /* weights: the scales to begin with (1, or one per channel), copied; NULL: those of least error */
+  float lo, hi; /* activations: first range, from calibration */
 } th_grid_options;
 th_status th_grid_create(const th_grid_options *o, const float *w, int64_t n, const th_shape *shape, th_constraint **c);
 int th_grid_scales(const th_constraint *c, const float **scale, const int32_t **zero);

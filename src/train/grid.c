@@ -32,7 +32,7 @@ typedef struct grid {
   float *unit;    /* by channel: scale relative to the weights at the beginning */
   int32_t zero;   /* activations */
   float lo, hi;
-  double d_lo, d_hi; /* already scaled for the update */
+  double d_lo, d_hi;        /* already scaled for the update */
   bool seen, frozen, begun; /* begun: with the scales that were given */
 } grid;
 

@@ -1,5 +1,5 @@
-/* lib/sweep, train/fisher: the Fisher information against its closed form, and which levels are given up for which bits.
- * SPDX-License-Identifier: Apache-2.0 */
+/* lib/sweep, train/fisher: the Fisher information against its closed form, and which levels are given up for which
+ * bits. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
 #include "lib/sweep.h"
