@@ -194,7 +194,11 @@ th_status th_chain_run_stage(th_chain *c, int i) {
     if (!take_shared(c, i)) TH_TRY(make_stage(c, i));
     if (c->dir) TH_TRY(save_in_dir(c, i));
   }
-  return c->self ? TH_OK : th_graph_clone(c->model->graph, &c->self);
+  const bool is_trained = th_settings_stage(c->recipe.stage[i]) == TH_STAGE_TRAIN;
+  if (c->self && !is_trained) return TH_OK;
+  th_graph_destroy(c->self);
+  c->self = NULL;
+  return th_graph_clone(c->model->graph, &c->self);
 }
 
 /* --- asking --- */

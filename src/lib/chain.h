@@ -2,7 +2,8 @@
  *
  * A stage is named by its fingerprint: what the recipe says up to it, the model, the data, the teachers. A graph that
  * was saved under the same fingerprint is the same graph, so an interrupted run goes on, and chains that begin alike
- * share what they have in common. teacher=self always means the network as it came in.
+ * share what they have in common. teacher=self always means the network as it came in or as
+ * the last train stage left it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TH_LIB_CHAIN_H
 #define TH_LIB_CHAIN_H
@@ -23,7 +24,7 @@ typedef struct th_chain {
   /* made */
   th_arena *arena;
   th_model *model; /* as it is after the last stage */
-  th_graph *self;  /* what teacher=self means: the network as it came in, or as its first training left it */
+  th_graph *self;  /* what teacher=self means: the network as it came in, or as the last train stage left it */
 } th_chain;
 
 /* What model and data are, as a number. */

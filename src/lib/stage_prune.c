@@ -55,7 +55,8 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
   }
   if (n == 0) return th_fail(TH_ERR_INPUT, "prune: no layer is left to prune");
   const int scope = th_settings_choice(j->s, "scope");
-  if (scope == SCOPE_LAYER) return TH_OK;
+  const bool is_counted = th_settings_choice(j->s, "granularity") == TH_GRANULARITY_N_M; /* in every block alike */
+  if (scope == SCOPE_LAYER || is_counted) return TH_OK;
   return th_mask_group(masks, n, scope == SCOPE_DEVIATION);
 }
 

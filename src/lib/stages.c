@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "lib/layout.h"
 #include "lib/stage_job.h"
+#include "lib/unit.h"
 #include "op/op.h"
 #include "pass/pass.h"
 
@@ -142,7 +143,19 @@ static th_status stage_distill(th_stage_job *j) {
 
 /* --- all --- */
 
-static th_status run_job(th_stage_job *j) {
+static bool trains(const th_settings *s) {
+  return th_settings_stage(s) != TH_STAGE_QUANTIZE || th_settings_choice(s, "method") == 1;
+}
+
+/* 1 where nothing is trained, or where the model or a teacher does more with its input than multiply it by weights. */
+static float unit_of(const th_stage_job *j) {
+  if (!trains(j->s) || !th_unit_can(j->g)) return 1;
+  for (int i = 0; i < j->fit.options.teachers; i++)
+    if (!th_unit_can(j->fit.teacher[i]->graph)) return 1;
+  return th_unit_of(j->data->set);
+}
+
+static th_status run_stage(th_stage_job *j) {
   TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
   switch (th_settings_stage(j->s)) {
     case TH_STAGE_TRAIN:
@@ -160,6 +173,24 @@ static th_status run_job(th_stage_job *j) {
     default:
       return th_fail(TH_ERR_USAGE, "compile: use th_compile()");
   }
+}
+
+/* First weights that are yet to be drawn are drawn in the unit. */
+static th_status run_in_unit(th_stage_job *j, bool untrained, float unit) {
+  th_dataset set = th_unit_view(j->data->set, unit);
+  const th_data view = {.set = &set}, *whole = j->data;
+  for (int i = 0; i < j->fit.options.teachers; i++) TH_TRY(th_unit_apply(j->fit.teacher[i]->graph, unit));
+  if (!untrained) TH_TRY(th_unit_apply(j->g, unit));
+  j->data = &view;
+  const th_status status = run_stage(j);
+  j->data = whole;
+  if (status == TH_OK || status == TH_ERR_INTERRUPTED) TH_TRY(th_unit_apply(j->g, 1 / unit));
+  return status;
+}
+
+static th_status run_job(th_stage_job *j, bool untrained) {
+  const float unit = unit_of(j);
+  return unit == 1 ? run_stage(j) : run_in_unit(j, untrained, unit);
 }
 
 static th_status check_data(const th_model *m, const th_data *data) {
@@ -209,7 +240,7 @@ th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *s
   if (status == TH_OK && model->untrained) status = th_train_init(j->g, (uint64_t)th_settings_number(settings, "seed"));
   const th_own_teachers own = {.self = self ? self : model->graph, .before = model->graph};
   if (status == TH_OK) status = th_training_prepare(settings, data, &own, ctx, &j->fit);
-  if (status == TH_OK) status = run_job(j);
+  if (status == TH_OK) status = run_job(j, model->untrained);
   th_training_free(&j->fit);
   th_free(j->samples);
   if (status == TH_OK || status == TH_ERR_INTERRUPTED) {

@@ -103,25 +103,30 @@ static int level(double v, int lo, int hi) {
   return r < lo ? lo : r > hi ? hi : (int)r;
 }
 
+static bool is_zero(const th_levels *o, int64_t i) {
+  return o->zero && o->zero[i];
+}
+
 /* From the last coordinate to the first: each takes what the later ones' errors leave to it. */
-static void nearest_plane(const th_squares *s, const double *w, double step, int lo, int hi, int *q, double *e) {
+static void nearest_plane(const th_squares *s, const double *w, const th_levels *o, int *q, double *e) {
   for (int64_t i = s->n - 1; i >= 0; i--) {
     const double *ui = s->u + i * s->n;
     double carried = 0;
     for (int64_t j = i + 1; j < s->n; j++) carried += ui[j] * e[j];
-    q[i] = level((w[i] - carried / ui[i]) / step, lo, hi);
-    e[i] = step * q[i] - w[i];
+    q[i] = is_zero(o, i) ? 0 : level((w[i] - carried / ui[i]) / o->step, o->lo, o->hi);
+    e[i] = o->step * q[i] - w[i];
   }
 }
 
 /* One sweep; `g` = h e. Returns whether anything changed. */
-static bool descend(const th_squares *s, double step, int lo, int hi, int *q, double *g) {
+static bool descend(const th_squares *s, const th_levels *o, int *q, double *g) {
+  const double step = o->step;
   bool changed = false;
   for (int64_t i = 0; i < s->n; i++) {
     const double *hi_row = s->h + i * s->n;
-    const int to = level(q[i] - g[i] / (hi_row[i] * step), lo, hi);
+    const int to = level(q[i] - g[i] / (hi_row[i] * step), o->lo, o->hi);
     const double d = step * (to - q[i]);
-    if (to == q[i] || !(2 * d * g[i] + d * d * hi_row[i] < -1e-12 * hi_row[i] * step * step)) continue;
+    if (to == q[i] || is_zero(o, i) || !(2 * d * g[i] + d * d * hi_row[i] < -1e-12 * hi_row[i] * step * step)) continue;
     q[i] = to;
     for (int64_t j = 0; j < s->n; j++) g[j] += d * hi_row[j];
     changed = true;
@@ -129,13 +134,13 @@ static bool descend(const th_squares *s, double step, int lo, int hi, int *q, do
   return changed;
 }
 
-void th_squares_round(const th_squares *s, const double *w, double step, int lo, int hi, int *q, double *work) {
+void th_squares_round(const th_squares *s, const double *w, const th_levels *o, int *q, double *work) {
   double *e = work, *g = work + s->n;
-  nearest_plane(s, w, step, lo, hi, q, e);
+  nearest_plane(s, w, o, q, e);
   for (int64_t i = 0; i < s->n; i++) {
     g[i] = 0;
     for (int64_t j = 0; j < s->n; j++) g[i] += s->h[i * s->n + j] * e[j];
   }
-  for (int k = 0; k < MOST_SWEEPS && descend(s, step, lo, hi, q, g); k++) {
+  for (int k = 0; k < MOST_SWEEPS && descend(s, o, q, g); k++) {
   }
 }

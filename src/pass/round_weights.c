@@ -33,6 +33,7 @@ typedef struct layer {
   th_weight_view v;
   int n_scales;
   float *scale, *value; /* value: the weights on their grid */
+  bool is_pruned;       /* then what is zero stays zero */
   th_patches p;
   int64_t rows;
   float *x, *z; /* inputs of the float network and of the integer one: groups x rows x elems */
@@ -180,8 +181,9 @@ typedef struct group_job {
   layer *l;
   const th_squares *s;
   int group;
-  double *room; /* 5 * elems a thread */
+  double *room; /* 5 * elems a thread; the others elems a thread */
   int *q;
+  bool *zero;
 } group_job;
 
 /* The weights that real numbers would do best with, given the inputs of the integer network: w + h^-1 z' (x - z) w. */
@@ -205,11 +207,15 @@ static th_status round_channel(void *arg, int index, int thread) {
   const int64_t n = l->p.elems, c = (int64_t)j->group * l->p.out_per_group + index;
   double *w = j->room + thread * 5 * n, *best = w + n, *work = best + n;
   int *q = j->q + thread * n;
-  for (int64_t i = 0; i < n; i++) w[i] = (double)l->v.w[th_weight_at(&l->v, c, i)];
+  bool *zero = j->zero + thread * n;
+  for (int64_t i = 0; i < n; i++) {
+    w[i] = (double)l->v.w[th_weight_at(&l->v, c, i)];
+    zero[i] = l->is_pruned && w[i] == 0;
+  }
   best_real(l, j->s, j->group, w, best);
-  const double step = (double)scale_of(l, c);
-  th_squares_round(j->s, best, step, l->type->lo, l->type->hi, q, work);
-  for (int64_t i = 0; i < n; i++) l->value[th_weight_at(&l->v, c, i)] = (float)(step * q[i]);
+  const th_levels levels = {.step = (double)scale_of(l, c), .lo = l->type->lo, .hi = l->type->hi, .zero = zero};
+  th_squares_round(j->s, best, &levels, q, work);
+  for (int64_t i = 0; i < n; i++) l->value[th_weight_at(&l->v, c, i)] = (float)(levels.step * q[i]);
   return TH_OK;
 }
 
@@ -219,7 +225,8 @@ static th_status round_group(rounding *r, layer *l, int group) {
   group_job j = {.l = l, .s = &s, .group = group};
   j.room = TH_ARRAY(r->arena, double, 5 * n * th_parallel_threads());
   j.q = TH_ARRAY(r->arena, int, n *th_parallel_threads());
-  if (!j.room || !j.q) return TH_ERR_RESOURCE;
+  j.zero = TH_ARRAY(r->arena, bool, n *th_parallel_threads());
+  if (!j.room || !j.q || !j.zero) return TH_ERR_RESOURCE;
   TH_TRY(th_squares_create(l->z + group * l->rows * n, l->rows, n, &s));
   th_status status = th_parallel_for(l->p.out_per_group, round_channel, &j);
   th_squares_destroy(&s);
@@ -270,12 +277,21 @@ static bool wants_inputs(const rounding *r, const layer *l) {
   return false;
 }
 
+/* A few zeros by chance are not worth keeping. */
+static bool is_pruned(const th_weight_view *v) {
+  const int64_t n = v->channels * v->elems;
+  int64_t zeros = 0;
+  for (int64_t i = 0; i < n; i++) zeros += v->w[i] == 0;
+  return (double)zeros >= 0.02 * (double)n;
+}
+
 static th_status round_layer(rounding *r, const th_graph *original, int node) {
   layer l = {.node = node};
   const th_weight_type_id type = r->o->type(r->o->user, r->g, node);
   if (type == TH_WEIGHT_TYPE_COUNT) return TH_OK;
   TH_TRY(th_weight_view_of(r->g, node, &l.v));
   l.type = th_weight_type_of(type);
+  l.is_pruned = is_pruned(&l.v);
   l.scale = TH_ARRAY(r->arena, float, l.v.channels);
   l.value = TH_ARRAY(r->arena, float, l.v.channels *l.v.elems);
   if (!l.scale || !l.value) return TH_ERR_RESOURCE;

@@ -45,6 +45,7 @@ static void rounding_is_close_to_the_best(void **state) {
   (void)state;
   for (int k = 0; k < 200; k++) {
     float x[ROWS * N];
+    const th_levels levels = {.step = 0.7, .lo = LO, .hi = HI};
     double w[N], work[2 * N];
     int q[N], plain[N];
     th_squares s;
@@ -54,7 +55,7 @@ static void rounding_is_close_to_the_best(void **state) {
       w[i] = (double)th_rng_normal(&rng);
       plain[i] = (int)fmin(fmax(round(w[i] / 0.7), LO), HI);
     }
-    th_squares_round(&s, w, 0.7, LO, HI, q, work);
+    th_squares_round(&s, w, &levels, q, work);
     for (int i = 0; i < N; i++) assert_in_range(q[i] - LO, 0, HI - LO);
     assert_true(objective(&s, w, 0.7, q) >= best_of_all(&s, w, 0.7) - 1e-9);
     rounded += objective(&s, w, 0.7, q);
@@ -93,16 +94,46 @@ static void inputs_that_are_all_zero_do_no_harm(void **state) {
   th_squares s;
   (void)state;
   assert_int_equal(th_squares_create(x, ROWS, N, &s), TH_OK);
-  th_squares_round(&s, w, 1, LO, HI, q, work);
+  th_squares_round(&s, w, &(th_levels){.step = 1, .lo = LO, .hi = HI}, q, work);
   const int expected[N] = {1, -1, 0, 2, 0};
   assert_memory_equal(q, expected, sizeof q);
   th_squares_destroy(&s);
+}
+
+/* Better than choosing freely and cutting afterwards. */
+static void zeros_stay_and_the_others_make_up_for_them(void **state) {
+  th_rng rng = th_rng_init(3, 1);
+  double rounded = 0, cut = 0;
+  (void)state;
+  for (int k = 0; k < 200; k++) {
+    bool zero[N] = {false};
+    const th_levels free_levels = {.step = 0.7, .lo = LO, .hi = HI}, levels = {0.7, LO, HI, zero};
+    float x[ROWS * N];
+    double w[N], work[2 * N];
+    int q[N], plain[N];
+    th_squares s;
+    fill(x, &rng);
+    assert_int_equal(th_squares_create(x, ROWS, N, &s), TH_OK);
+    for (int i = 0; i < N; i++) w[i] = (double)th_rng_normal(&rng);
+    zero[k % N] = zero[(k + 2) % N] = true;
+    th_squares_round(&s, w, &levels, q, work);
+    th_squares_round(&s, w, &free_levels, plain, work);
+    for (int i = 0; i < N; i++) {
+      if (zero[i]) assert_int_equal(q[i], 0);
+      if (zero[i]) plain[i] = 0;
+    }
+    rounded += objective(&s, w, 0.7, q);
+    cut += objective(&s, w, 0.7, plain);
+    th_squares_destroy(&s);
+  }
+  assert_true(rounded < 0.9 * cut);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rounding_is_close_to_the_best),
       cmocka_unit_test(solving_satisfies_the_equations),
+      cmocka_unit_test(zeros_stay_and_the_others_make_up_for_them),
       cmocka_unit_test(inputs_that_are_all_zero_do_no_harm),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
