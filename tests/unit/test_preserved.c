@@ -5,8 +5,8 @@
 #include <math.h>
 
 #include "lib/data.h"
-#include "lib/training.h"
 #include "lib/stages.h"
+#include "lib/training.h"
 #include "read/arch.h"
 #include "train_fixture.h"
 
