@@ -1,12 +1,16 @@
-# Turns files into C arrays. Run with cmake -DROOT=... -DFILES="a|b|..." -DOUT=x.c -P embed.cmake; paths are relative to
-# ROOT. Defines th_embedded_files[] and th_embedded_count of src/write/embedded.h.
-# SPDX-License-Identifier: Apache-2.0
+# Turns files into C arrays: cmake -DROOT=... -DFILES="a|b|..." -DHEADER=write/embedded.h -DNAME=th_embedded -DOUT=x.c
+# -P embed.cmake. Paths are relative to ROOT; an absolute one is called by its file name. Defines NAME_files[] and
+# NAME_count, which HEADER declares (base/embedded.h). SPDX-License-Identifier: Apache-2.0
 string(REPLACE "|" ";" files "${FILES}")
-set(text "/* Made by cmake/embed.cmake. */\n#include \"write/embedded.h\"\n\n")
+set(text "/* Made by cmake/embed.cmake. */\n#include \"${HEADER}\"\n\n")
 set(rows "")
 set(n 0)
 foreach(file ${files})
-  file(READ "${ROOT}/${file}" hex HEX)
+  cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY "${ROOT}" OUTPUT_VARIABLE path)
+  if(IS_ABSOLUTE "${file}")
+    cmake_path(GET file FILENAME file)
+  endif()
+  file(READ "${path}" hex HEX)
   string(LENGTH "${hex}" digits)
   math(EXPR bytes "${digits} / 2")
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
@@ -14,5 +18,5 @@ foreach(file ${files})
   string(APPEND rows "  {\"${file}\", f${n}, ${bytes}},\n")
   math(EXPR n "${n} + 1")
 endforeach()
-string(APPEND text "\nconst th_embedded_file th_embedded_files[] = {\n${rows}};\nconst int th_embedded_count = ${n};\n")
+string(APPEND text "\nconst th_embedded_file ${NAME}_files[] = {\n${rows}};\nconst int ${NAME}_count = ${n};\n")
 file(WRITE "${OUT}" "${text}")

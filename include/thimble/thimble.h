@@ -147,9 +147,9 @@ th_status th_bench_host(th_model *model, int samples, th_result **result);
 
 /* --- the whole chain --- */
 
-/* Runs a recipe (NULL: the default one) and writes model.thim, model.tflite, firmware/, report.json and recipe.yaml to
- * `dir`. Running the written recipe again gives the same bytes. A model without a form as .tflite gets no model.tflite
- * (one that is there becomes model.tflite.old); "tflite_skipped" in the report says why. */
+/* Runs a recipe (NULL: the default one) and writes model.thim, model.tflite, firmware/, report.html, report.json and
+ * recipe.yaml to `dir`. Running the written recipe again gives the same bytes. A model without a form as .tflite gets
+ * no model.tflite (one that is there becomes model.tflite.old); "tflite_skipped" in the report says why. */
 typedef struct th_shrink_options {
   const char *recipe; /* path of a YAML file, or NULL */
   uint64_t seed;
@@ -161,5 +161,11 @@ typedef struct th_shrink_options {
 } th_shrink_options;
 th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_options *options, const char *dir,
                     const th_context *context, th_result **result);
+
+/* Writes one HTML file, to be opened without a network, that shows what a folder of th_shrink holds: stages, layers,
+ * weights and their codes, arena, flash, errors, recipe. th_shrink has done so at its end. `data`: measures confusion
+ * and errors by layer again; NULL: shows what was measured before. `path` NULL: DIR/report.html. */
+th_status th_report(const char *dir, const th_data *data, const char *path, const th_context *context,
+                    th_result **result);
 
 #endif

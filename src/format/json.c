@@ -61,6 +61,10 @@ void th_json_add_bool(th_json *parent, const char *key, bool value) {
   attach(parent, key, cJSON_CreateBool(value));
 }
 
+void th_json_add_copy(th_json *parent, const char *key, const th_json *value) {
+  if (value) attach(parent, key, cJSON_Duplicate(value, true));
+}
+
 th_status th_json_print(const th_json *root, bool pretty, th_buf *out) {
   if (!root || th_error_status() == TH_ERR_RESOURCE)
     return th_fail(TH_ERR_RESOURCE, "out of memory while building JSON");

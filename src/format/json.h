@@ -24,6 +24,7 @@ void th_json_add_string(th_json *parent, const char *key, const char *value); /*
 void th_json_add_number(th_json *parent, const char *key, double value);      /* not finite becomes null */
 void th_json_add_int(th_json *parent, const char *key, int64_t value);        /* exact */
 void th_json_add_bool(th_json *parent, const char *key, bool value);
+void th_json_add_copy(th_json *parent, const char *key, const th_json *value); /* NULL adds nothing */
 
 th_status th_json_print(const th_json *root, bool pretty, th_buf *out);
 

@@ -97,6 +97,10 @@ static const char *stage_file(const th_chain *c, int i, const char *extension) {
   return th_arena_printf(c->arena, "%s/%02d-%s%s", c->dir, i + 1, th_chain_stage_name(c, i), extension);
 }
 
+const char *th_chain_stage_file(const th_chain *c, int i) {
+  return stage_file(c, i, ".thim");
+}
+
 static const char *shared_file(const th_chain *c, int i, const char *extension) {
   return th_arena_printf(c->arena, "%s/%016" PRIx64 "%s", c->shared, fingerprint(c, i), extension);
 }
@@ -130,7 +134,7 @@ static bool is_marked(const th_chain *c, int i) {
 
 /* From the folder of this chain, or from those that are shared: a copy then comes into the folder. */
 static bool take_own(th_chain *c, int i) {
-  const char *file = c->dir && c->resume && is_marked(c, i) ? stage_file(c, i, ".thim") : NULL;
+  const char *file = c->dir && c->resume && is_marked(c, i) ? th_chain_stage_file(c, i) : NULL;
   return file && take_graph(c, i, file);
 }
 
@@ -140,7 +144,7 @@ static bool take_shared(th_chain *c, int i) {
 }
 
 static th_status save_in_dir(const th_chain *c, int i) {
-  const char *mark = stage_file(c, i, ".id"), *file = stage_file(c, i, ".thim");
+  const char *mark = stage_file(c, i, ".id"), *file = th_chain_stage_file(c, i);
   if (!mark || !file) return TH_ERR_RESOURCE;
   TH_TRY(th_model_save(c->model, file));
   char text[32];

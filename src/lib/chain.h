@@ -38,6 +38,7 @@ void th_chain_end(th_chain *c); /* after a failure, too */
 int th_chain_stages(const th_chain *c);                 /* without compile */
 const th_settings *th_chain_compile(const th_chain *c); /* NULL: the recipe does not compile */
 const char *th_chain_stage_name(const th_chain *c, int i);
+const char *th_chain_stage_file(const th_chain *c, int i); /* where `dir` has it, once it has run */
 th_status th_chain_run_stage(th_chain *c, int i);
 
 #endif

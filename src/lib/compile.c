@@ -91,7 +91,7 @@ static th_status share_arena(const th_settings *compile, th_deployed *d) {
   return th_pass_plan(d->program, &d->plan);
 }
 
-static th_status deploy_blob(const th_model *model, const th_settings *compile, th_deployed *d) {
+th_status th_compile_deploy_blob(const th_model *model, const th_settings *compile, th_deployed *d) {
   TH_TRY(deploy(model, compile, false, d));
   const th_status status = share_arena(compile, d);
   if (status != TH_OK) th_deployed_free(d);
@@ -101,7 +101,7 @@ static th_status deploy_blob(const th_model *model, const th_settings *compile, 
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob) {
   TH_TRY(th_compile_need_integer(model));
   th_deployed d;
-  TH_TRY(deploy_blob(model, compile, &d));
+  TH_TRY(th_compile_deploy_blob(model, compile, &d));
   th_status status = th_write_thim_program(d.program, d.program->arena, blob, NULL);
   th_deployed_free(&d);
   return status == TH_OK ? th_buf_status(blob) : status;
@@ -147,7 +147,7 @@ th_status th_compile_needs(const th_model *model, const th_settings *compile, th
   const bool source = is_package(th_settings_text(compile, "as"));
   th_deployed d;
   TH_TRY(th_compile_need_integer(model));
-  TH_TRY(source ? th_compile_deploy(model, compile, &d) : deploy_blob(model, compile, &d));
+  TH_TRY(source ? th_compile_deploy(model, compile, &d) : th_compile_deploy_blob(model, compile, &d));
   const bool avr = source && th_str_eq(th_settings_text(compile, "target"), "avr");
   const th_status status = avr ? th_avr_check(d.program) : TH_OK;
   *needs = (th_needs){constant_bytes(&d), d.plan.arena_bytes, true};
@@ -226,7 +226,7 @@ static void write_steps(const th_deployed *d, th_result *r) {
 /* `source`: C was written, else files for an interpreter: they differ in forms and arena. */
 static th_status describe(const th_model *model, const th_settings *compile, bool source, int64_t bytes, th_result *r) {
   th_deployed d;
-  TH_TRY(source ? th_compile_deploy(model, compile, &d) : deploy_blob(model, compile, &d));
+  TH_TRY(source ? th_compile_deploy(model, compile, &d) : th_compile_deploy_blob(model, compile, &d));
   char a[32];
   write_steps(&d, r);
   if (source) {

@@ -21,6 +21,8 @@ th_status th_compile_check_name(const th_settings *compile);
 th_status th_compile_aim(th_settings *compile, const char *target, const char *device);
 /* Appends the .thim program. */
 th_status th_compile_blob(const th_model *model, const th_settings *compile, th_buf *blob);
+/* What the .thim program is printed from, planned. */
+th_status th_compile_deploy_blob(const th_model *model, const th_settings *compile, th_deployed *deployed);
 /* What the C sources are printed from: forms where the goal asks for them, planned. The model must be an integer one.
  */
 th_status th_compile_deploy(const th_model *model, const th_settings *compile, th_deployed *deployed);

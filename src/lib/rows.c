@@ -49,6 +49,7 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
 void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double seconds) {
   th_stage_row r = rows->row[rows->n - 1];
   r.name = name;
+  r.graph = NULL;
   r.bytes = bytes;
   r.ratio = (double)rows->float_bytes / (double)bytes;
   r.seconds = seconds;
@@ -57,6 +58,7 @@ void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double
 
 static void write_row(const th_stage_row *r, th_json *o) {
   th_json_add_string(o, "name", r->name);
+  if (r->graph) th_json_add_string(o, "graph", r->graph);
   th_json_add_int(o, "bytes", r->bytes);
   th_json_add_number(o, "ratio", r->ratio);
   if (isnan(r->accuracy)) {

@@ -8,6 +8,7 @@
 
 typedef struct th_stage_row {
   const char *name;
+  const char *graph; /* file of the network after it, relative to the result's folder; NULL: none */
   int64_t bytes, params, macs;
   double ratio;      /* float32 bytes / bytes */
   double accuracy;   /* test split; NaN when the data set has no labels */

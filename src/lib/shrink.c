@@ -10,6 +10,7 @@
 #include "lib/chain.h"
 #include "lib/compile.h"
 #include "lib/lossless.h"
+#include "lib/report.h"
 #include "lib/rows.h"
 
 typedef struct job {
@@ -33,7 +34,21 @@ static th_status run_stage(job *j, int i) {
   double seconds = th_clock_seconds() - begin;
   j->rows.coders = th_settings_stage(j->chain.recipe.stage[i]) == TH_STAGE_SWEEP ? &th_rows_coded : NULL;
   TH_TRY(measure(j, th_chain_stage_name(&j->chain, i)));
-  j->rows.row[j->rows.n - 1].seconds = seconds;
+  th_stage_row *row = &j->rows.row[j->rows.n - 1];
+  const char *file = th_chain_stage_file(&j->chain, i);
+  if (!file) return TH_ERR_RESOURCE;
+  row->seconds = seconds;
+  row->graph = th_arena_printf(j->arena, "%s/%s", TH_STAGE_DIR, th_path_base(file));
+  return row->graph ? TH_OK : TH_ERR_RESOURCE;
+}
+
+/* The row of the network as it came in, if that has weights. */
+static th_status put_given(job *j) {
+  const char *path = th_path_join(j->arena, j->dir, TH_GIVEN_FILE);
+  if (!path) return TH_ERR_RESOURCE;
+  TH_TRY(th_model_save(j->chain.model, path));
+  TH_TRY(measure(j, th_graph_is_float(j->chain.model->graph) ? TH_ROW_FLOAT32 : "as given"));
+  j->rows.row[0].graph = TH_GIVEN_FILE;
   return TH_OK;
 }
 
@@ -114,7 +129,7 @@ static th_status write_report(job *j) {
   bool deployed = th_json_get(th_json_get(j->result->json, "outputs"), "firmware") != NULL;
   if (j->tflite.skipped)
     th_buf_printf(&j->result->text, "\nnote: model.tflite is not written: %s\n", j->tflite.skipped);
-  th_buf_printf(&j->result->text, "\nwritten to %s: model.thim, %s%sreport.json, recipe.yaml\n", j->dir,
+  th_buf_printf(&j->result->text, "\nwritten to %s: model.thim, %s%sreport.html, report.json, recipe.yaml\n", j->dir,
                 deployed && !j->tflite.skipped ? "model.tflite, " : "", deployed ? "firmware/, " : "");
   warn_of_loss(j);
   return th_file_write(path, json, strlen(json));
@@ -124,10 +139,11 @@ static th_status write_report(job *j) {
 
 static th_status run_chain(job *j) {
   th_chain *c = &j->chain;
-  if (!c->model->untrained) TH_TRY(measure(j, th_graph_is_float(c->model->graph) ? TH_ROW_FLOAT32 : "as given"));
+  if (!c->model->untrained) TH_TRY(put_given(j));
   for (int i = 0; i < th_chain_stages(c); i++) TH_TRY(run_stage(j, i));
   TH_TRY(write_outputs(j, th_chain_compile(c)));
-  return write_report(j);
+  TH_TRY(write_report(j));
+  return th_report_make(j->dir, c->data, c->ctx);
 }
 
 static th_status read_recipe(const th_shrink_options *o, th_chain *c) {
@@ -142,7 +158,7 @@ static th_status read_recipe(const th_shrink_options *o, th_chain *c) {
 static th_status run_job(job *j, const th_shrink_options *o) {
   j->arena = th_arena_create();
   if (!j->arena) return TH_ERR_RESOURCE;
-  j->chain.dir = th_path_join(j->arena, j->dir, "stages");
+  j->chain.dir = th_path_join(j->arena, j->dir, TH_STAGE_DIR);
   if (!j->chain.dir) return TH_ERR_RESOURCE;
   TH_TRY(th_result_create(&j->result));
   TH_TRY(read_recipe(o, &j->chain));

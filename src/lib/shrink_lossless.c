@@ -6,12 +6,14 @@
 #include "base/file.h"
 #include "lib/compile.h"
 #include "lib/lossless.h"
+#include "lib/report.h"
 #include "report/result.h"
 #include "report/table.h"
 #include "write/csource.h"
 #include "write/thim.h"
 
 #define VERIFY_SAMPLES 100
+#define LOSSLESS_FILE TH_STAGE_DIR "/01-lossless.thim"
 
 typedef struct job {
   const th_model *original;
@@ -32,7 +34,7 @@ typedef struct job {
 
 /* --- files --- */
 
-static th_status path_in(job *j, const char *name, const char **path) {
+static th_status path_in(const job *j, const char *name, const char **path) {
   *path = th_path_join(j->result->arena, j->dir, name);
   return *path ? TH_OK : TH_ERR_RESOURCE;
 }
@@ -47,6 +49,17 @@ static th_status make_outputs(job *j, th_buf *blob) {
   return j->data ? th_measure_run(j->after, j->data, TH_ON_TEST, 0, j->ctx, &j->measure) : TH_OK;
 }
 
+/* For the report: the network before and after. */
+static th_status write_stages(const job *j) {
+  const char *dir, *given, *lossless;
+  TH_TRY(path_in(j, TH_STAGE_DIR, &dir));
+  TH_TRY(path_in(j, TH_GIVEN_FILE, &given));
+  TH_TRY(path_in(j, LOSSLESS_FILE, &lossless));
+  TH_TRY(th_dir_create(dir));
+  TH_TRY(th_model_save(j->original, given));
+  return th_model_save(j->after, lossless);
+}
+
 static th_status write_outputs(job *j, const th_buf *blob) {
   const char *thim, *tflite, *firmware;
   th_json *outputs = th_json_add_object(j->result->json, "outputs");
@@ -58,6 +71,7 @@ static th_status write_outputs(job *j, const th_buf *blob) {
                                  th_settings_text(j->compile, "target"), firmware));
   TH_TRY(th_file_write(thim, blob->data, blob->size));
   TH_TRY(th_beside_write(&j->tflite, j->result->arena, tflite));
+  TH_TRY(write_stages(j));
   j->bytes = (int64_t)blob->size;
   th_json_add_string(outputs, "model.thim", thim);
   if (!j->tflite.skipped) th_json_add_string(outputs, "model.tflite", tflite);
@@ -75,13 +89,20 @@ static th_status put_outputs(job *j) {
 
 /* --- the report --- */
 
-static void write_row(const job *j, const th_lossless_row *r, th_json *stages, th_table *t) {
+static const char *graph_of_row(const job *j, int i) {
+  if (i == 0) return TH_GIVEN_FILE;
+  return i == j->run.n - 1 ? LOSSLESS_FILE : NULL;
+}
+
+static void write_row(const job *j, int i, th_json *stages, th_table *t) {
   char number[32];
+  const th_lossless_row *r = &j->run.row[i];
   const th_footprint *f = &r->f;
   const double bits = f->weights ? (double)f->weight_bits / (double)f->weights : 0;
   const double ratio = f->bytes ? 4.0 * (double)j->run.row[0].f.params / (double)f->bytes : 0;
   th_json *o = th_json_add_object(stages, NULL);
   th_json_add_string(o, "name", r->name);
+  if (graph_of_row(j, i)) th_json_add_string(o, "graph", graph_of_row(j, i));
   th_json_add_int(o, "bytes", f->bytes);
   th_json_add_number(o, "ratio", ratio);
   if (j->data) {
@@ -111,7 +132,7 @@ static void write_summary(const job *j) {
   if (!j->tflite.skipped) th_buf_printf(text, "as .tflite now %s; ", th_thousands(b, (long long)j->tflite.file.size));
   th_buf_printf(text, "every output byte equal on %d samples\n", j->compared);
   if (j->tflite.skipped) th_buf_printf(text, "note: model.tflite is not written: %s\n", j->tflite.skipped);
-  th_buf_printf(text, "\nwritten to %s: model.thim, %sfirmware/, report.json\n", j->dir,
+  th_buf_printf(text, "\nwritten to %s: model.thim, %sfirmware/, report.html, report.json\n", j->dir,
                 j->tflite.skipped ? "" : "model.tflite, ");
 }
 
@@ -120,7 +141,7 @@ static th_status write_report(job *j) {
   const char *path;
   th_json *stages = th_json_add_array(r->json, "stages");
   th_table *t = th_table_create(r->arena, "<stage|bytes|MACs|parameters|zeros|bits/weight|seconds");
-  for (int i = 0; i < j->run.n; i++) write_row(j, &j->run.row[i], stages, t);
+  for (int i = 0; i < j->run.n; i++) write_row(j, i, stages, t);
   th_table_print(t, &r->text);
   th_json_add_int(r->json, "file_bytes", (int64_t)j->original->file_bytes);
   th_json_add_int(r->json, "bytes", j->bytes);
@@ -153,7 +174,8 @@ static th_status run_job(job *j) {
   TH_TRY(th_settings_create("compile", &j->compile));
   TH_TRY(th_compile_aim(j->compile, j->options->target, j->options->device));
   TH_TRY(put_outputs(j));
-  return write_report(j);
+  TH_TRY(write_report(j));
+  return th_report_make(j->dir, j->data, j->ctx);
 }
 
 th_status th_shrink_lossless(const th_model *model, const th_data *data, const th_shrink_options *options,

@@ -10,8 +10,8 @@ list(TRANSFORM EMBEDDED_FILES PREPEND ${CMAKE_SOURCE_DIR}/ OUTPUT_VARIABLE EMBED
 list(JOIN EMBEDDED_FILES "|" EMBEDDED_LIST)
 add_custom_command(
   OUTPUT ${CMAKE_BINARY_DIR}/embedded_files.c
-  COMMAND ${CMAKE_COMMAND} -DROOT=${CMAKE_SOURCE_DIR} "-DFILES=${EMBEDDED_LIST}" -DOUT=${CMAKE_BINARY_DIR}/embedded_files.c
-          -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+  COMMAND ${CMAKE_COMMAND} -DROOT=${CMAKE_SOURCE_DIR} "-DFILES=${EMBEDDED_LIST}" -DHEADER=write/embedded.h
+          -DNAME=th_embedded -DOUT=${CMAKE_BINARY_DIR}/embedded_files.c -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
   DEPENDS ${EMBEDDED_PATHS} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
   COMMENT "Embedding the runtime's sources"
   VERBATIM)
