@@ -79,7 +79,7 @@ function stagesSection() {
   if (!stages.length) return null;
   const what = isLossless ? 'Bytes are those of the deployed program: weights raw, in the last row coded.'
     : 'Bytes after each stage: float32 counts 4 per parameter; after pruning a bitmap and what is left; after clustering the ' +
-      'coded values; after quantizing the integers in as few bits as they need; the last row is the whole model.thim.' +
+      'coded values; after quantizing the integers in as few bits as they need; after sweeping, and in the last row, the whole model.thim.' +
       (hasAccuracy ? ' Accuracy and its change, in points, are those of the test split; settings are chosen by the validation split.' : '');
   return section('stages', 'Stages', paragraph(what), table('What each stage did', stageColumns(), stages,
     {mark: (s, i) => i === stages.length - 1}), stagesChart());
