@@ -1,5 +1,6 @@
 /* From coder numbers, as a .thim file has them, to decoders. Apart from stream.c so that a firmware of generated C,
  * which names its decoders itself, does not link them all. SPDX-License-Identifier: Apache-2.0 */
+#include "context.h"
 #include "lookup.h"
 #include "range.h"
 
@@ -21,5 +22,6 @@ thr_dot_fn *thr_coder_dot(thr_coder coder) {
 
 uint16_t thr_coder_memory(thr_coder coder, const uint8_t *table, uint32_t table_bytes) {
   if (coder == THR_CODER_RANGE) return (uint16_t)(table ? thr_range_memory(table, table_bytes) : 0);
+  if (coder == THR_CODER_CONTEXT) return (uint16_t)(table ? thr_context_memory(table, table_bytes) : 0);
   return coder == THR_CODER_HUFFMAN || coder == THR_CODER_GAP_HUFFMAN ? THR_LOOKUP_BYTES(THR_LOOKUP_BITS) : 0;
 }

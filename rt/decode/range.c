@@ -1,8 +1,7 @@
-/* range: weights by a range coder, their probabilities by a parametric model (range.h).
+/* range: weights by a range coder (arithmetic.h), their probabilities by a parametric model (range.h).
  *
- * The coder keeps a number `code` within a range of width `range`; a symbol whose probability is a part of the whole
- * narrows the range to that part (Martin 1979). Which symbol it is is found by halving, which needs no division. Table:
- * docs/format.md. SPDX-License-Identifier: Apache-2.0 */
+ * Which symbol it is is found by halving, which needs no division. Table: docs/format.md. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "range.h"
 
 #include "code.h"
@@ -112,19 +111,6 @@ uint32_t thr_range_learn(const thr_range_model *m, uint32_t mean, int32_t expect
 
 /* --- decoding --- */
 
-static uint32_t next_byte(thr_stream *stream) {
-  const uint32_t at = stream->bit >> 3;
-  if (at >= stream->weights->bytes) return 0;
-  stream->bit += 8;
-  return stream->weights->data[at];
-}
-
-static void start(thr_stream *stream, const thr_range_model *m) {
-  stream->range = 0xffffffffu;
-  stream->mean = m->first_mean;
-  for (int i = 0; i < 4; i++) stream->value = stream->value << 8 | next_byte(stream);
-}
-
 static int32_t next_weight(thr_stream *stream, const thr_range_model *m, int32_t expected) {
   const uint32_t width = thr_range_width(m, stream->mean), unit = stream->range >> 16;
   int32_t v = -128;
@@ -138,19 +124,17 @@ static int32_t next_weight(thr_stream *stream, const thr_range_model *m, int32_t
       high = middle;
     }
   }
-  stream->value -= low * unit;
-  stream->range = high == THR_RANGE_TOTAL ? stream->range - low * unit : (high - low) * unit;
-  while (stream->range < THR_RANGE_LEAST) {
-    stream->range <<= 8;
-    stream->value = stream->value << 8 | next_byte(stream);
-  }
+  thr_range_narrow(stream, low, high);
   return v;
 }
 
 void thr_decode_range(thr_stream *stream, int8_t *out, uint32_t count) {
   thr_range_model m;
   const int good = thr_range_parse(&m, stream->weights->table, stream->weights->table_bytes);
-  if (good && stream->range == 0) start(stream, &m);
+  if (good && stream->range == 0) {
+    stream->mean = m.first_mean;
+    thr_range_start(stream);
+  }
   for (uint32_t i = 0; i < count; i++) {
     int32_t v = 0;
     if (good) {

@@ -7,11 +7,9 @@
 #ifndef THR_DECODE_RANGE_H
 #define THR_DECODE_RANGE_H
 
-#include "thr_weights.h"
+#include "arithmetic.h"
 
-#define THR_RANGE_MEMORY 256       /* weights that a prediction may look back */
-#define THR_RANGE_TOTAL 65536u     /* of all probabilities */
-#define THR_RANGE_LEAST 0x1000000u /* the coder's range is kept at or above this */
+#define THR_RANGE_MEMORY 256 /* weights that a prediction may look back */
 
 typedef struct thr_range_model {
   const uint16_t *tail;        /* of the curve: 65536 * P(x > i / 8 standard deviations) */

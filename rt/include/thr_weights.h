@@ -25,7 +25,7 @@ typedef struct thr_stream {
   uint32_t bit;   /* next bit of weights->data */
   uint32_t run;   /* zeros still to deliver (gap coders) */
   uint32_t value; /* gap coders: pending value after the run, with bit 8 set; else 0 */
-  /* range coder: `run` weights are delivered, `value` lies within `range`, the weights' deviations have this mean;
+  /* range coders: `run` weights are delivered, `value` lies within `range`, the weights' deviations have this mean;
    * huffman, gap_huffman: range is 1 when the tables in `memory` are there */
   uint32_t range, mean;
   int8_t *memory; /* weights->memory bytes */
@@ -59,7 +59,8 @@ void thr_stream_begin(thr_stream *stream, const thr_weights *weights, void *memo
 thr_decode_fn thr_decode_bitpack;     /* fixed-width indices into a codebook */
 thr_decode_fn thr_decode_huffman;     /* canonical, length-limited codes of values */
 thr_decode_fn thr_decode_gap_huffman; /* pairs of gap and value codes: sparse tensors */
-thr_decode_fn thr_decode_range;       /* a range coder: smallest, but some hundred instructions per weight */
+thr_decode_fn thr_decode_range;       /* a range coder: smallest of dense weights, some hundred instructions each */
+thr_decode_fn thr_decode_context;     /* a range coder that learns: smallest of sparse weights, slower still */
 
 typedef enum thr_coder {
 #define THR_CODER(id, name, decode) THR_CODER_##id,

@@ -14,9 +14,8 @@
 #include "thr_weights.h"
 
 #define TH_CODERS_ALL UINT32_MAX
-#define TH_CODERS_FAST                                                                           \
-  (~(1u << THR_CODER_RANGE)) /* those that decode a weight in tens of instructions, not hundreds \
-                              */
+/* Those that decode a weight in tens of instructions, not hundreds. */
+#define TH_CODERS_FAST (~(1u << THR_CODER_RANGE | 1u << THR_CODER_CONTEXT))
 
 /* How a tensor's rows are made up, for coders that make use of it; 0: not known. */
 typedef struct th_weight_form {
@@ -61,6 +60,7 @@ thr_weights th_coded_weights(const th_coded *coded);
 
 /* --- one per coder: appends stream and table. Returns false when the coder cannot express the tensor. --- */
 typedef bool th_encode_fn(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table);
-th_encode_fn th_encode_raw, th_encode_bitpack, th_encode_huffman, th_encode_gap_huffman, th_encode_range;
+th_encode_fn th_encode_raw, th_encode_bitpack, th_encode_huffman, th_encode_gap_huffman, th_encode_range,
+    th_encode_context;
 
 #endif

@@ -1,15 +1,14 @@
 /* range: weights by a range coder under a parametric model. Decoder: rt/decode/range.c; the model: rt/decode/range.h.
  *
  * The table's numbers are searched one after another, each against the cost of a sample of the tensor under the
- * runtime's own model; shares of the neighbours come from least squares. Carries are held back as in LZMA's encoder
- * (Pavlov, public domain description): a byte is written when no carry can reach it any more.
- * SPDX-License-Identifier: Apache-2.0 */
+ * runtime's own model; shares of the neighbours come from least squares. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../rt/decode/range.h"
 #include "base/arena.h"
+#include "encode/arithmetic.h"
 #include "encode/encode.h"
 
 enum { SAMPLE = 24576, ROUNDS = 2, MOST_TABLE = 11 };
@@ -272,68 +271,20 @@ static knobs choose(const int8_t *w, uint32_t n, const th_weight_form *form) {
 
 /* --- coding --- */
 
-typedef struct coder {
-  th_buf *out;
-  uint64_t low;
-  uint32_t range, pending;
-  uint8_t cache;
-  bool begun; /* the very first byte is always 0 and not written */
-} coder;
-
-static void put(coder *c, uint8_t byte) {
-  if (c->begun) th_buf_u8(c->out, byte);
-  c->begun = true;
-}
-
-static void shift(coder *c) {
-  if (c->low < 0xff000000u || c->low > UINT32_MAX) {
-    const uint8_t carry = (uint8_t)(c->low >> 32);
-    put(c, (uint8_t)(c->cache + carry));
-    for (; c->pending; c->pending--) put(c, (uint8_t)(255 + carry));
-    c->cache = (uint8_t)(c->low >> 24);
-  } else {
-    c->pending++;
-  }
-  c->low = (c->low & 0xffffffu) << 8;
-}
-
-static void narrow(coder *c, uint32_t low, uint32_t high) {
-  const uint32_t unit = c->range >> 16;
-  c->low += (uint64_t)low * unit;
-  c->range = high == THR_RANGE_TOTAL ? c->range - low * unit : (high - low) * unit;
-  while (c->range < THR_RANGE_LEAST) {
-    c->range <<= 8;
-    shift(c);
-  }
-}
-
-/* The number in the range with the most zeros at its end; those need not be stored. */
-static void finish(coder *c, size_t before) {
-  for (int zeros = 32; zeros >= 0; zeros -= 8) {
-    const uint64_t mask = ((uint64_t)1 << zeros) - 1, v = (c->low + mask) & ~mask;
-    if (v - c->low >= c->range) continue;
-    c->low = v;
-    break;
-  }
-  for (int i = 0; i < 5; i++) shift(c);
-  while (c->out->size > before && c->out->data[c->out->size - 1] == 0) c->out->size--;
-}
-
 static void code(const int8_t *w, uint32_t n, const knobs *k, th_buf *data) {
   thr_range_model m;
   int8_t memory[THR_RANGE_MEMORY] = {0};
-  coder c = {.out = data, .range = UINT32_MAX};
-  const size_t before = data->size;
+  th_arithmetic a = th_arithmetic_begin(data);
   model_of(k, &m);
   uint32_t mean = m.first_mean;
   for (uint32_t i = 0; i < n; i++) {
     const int32_t expected = thr_range_expect(&m, memory, i);
     const uint32_t width = thr_range_width(&m, mean);
-    narrow(&c, thr_range_below(&m, width, expected, w[i]), thr_range_below(&m, width, expected, w[i] + 1));
+    th_arithmetic_put(&a, thr_range_below(&m, width, expected, w[i]), thr_range_below(&m, width, expected, w[i] + 1));
     mean = thr_range_learn(&m, mean, expected, w[i]);
     memory[i % THR_RANGE_MEMORY] = w[i];
   }
-  finish(&c, before);
+  th_arithmetic_end(&a);
 }
 
 bool th_encode_range(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table) {

@@ -62,8 +62,9 @@ th_encode_options th_compile_coders(const th_settings *compile) {
                                     1u << THR_CODER_HUFFMAN,
                                     1u << THR_CODER_GAP_HUFFMAN,
                                     1u << THR_CODER_RANGE,
+                                    1u << THR_CODER_CONTEXT,
                                     TH_CODERS_ALL};
-  /* auto|raw|bitpack|huffman|gap|range|smallest */
+  /* auto|raw|bitpack|huffman|gap|range|context|smallest */
   const bool avr = th_str_eq(th_settings_text(compile, "target"), "avr"); /* its kernels read raw weights */
   uint32_t chosen = coders[th_settings_choice(compile, "coder")];
   if (chosen == 0 && (avr || th_compile_goal(compile) == TH_FOR_SPEED)) chosen = 1u << THR_CODER_RAW;

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 3) return 0;
   const thr_coder coder = (thr_coder)(1 + data[0] % (THR_CODER_COUNT - 1));
-  const int with_memory = data[0] < 128 || coder == THR_CODER_RANGE;
+  const int with_memory = data[0] < 128 || coder == THR_CODER_RANGE || coder == THR_CODER_CONTEXT;
   const size_t rest = size - 3, table_bytes = data[1] < rest ? data[1] : rest;
   const uint32_t piece = data[2] ? data[2] : 1;
   guarded table = guard_copy(data + 3, table_bytes, 1);

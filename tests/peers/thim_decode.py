@@ -226,7 +226,62 @@ def range_coder(table, data, n):
     return out
 
 
-CODERS = {1: bitpack, 2: huffman, 3: gap_huffman, 4: range_coder}
+class Questions:
+    """The arithmetic of the context coder, and its states: [chance, count]."""
+
+    def __init__(self, data, first):
+        self.data = iter(data)
+        self.code, self.size = 0, 2 ** 32 - 1
+        for _ in range(4):
+            self.code = self.code * 256 + next(self.data, 0)
+        self.states = {("zero", a): [first, 0] for a in range(6)}
+        self.states.update({("sign", b): [32768, 0] for b in range(-2, 3)})
+        self.states.update({("bit", node): [32768, 0] for node in range(1, 16)})
+
+    def ask(self, *name):
+        state = self.states.get(name, [32768, None])
+        chance = min(max(state[0], 32), 65504) * (self.size >> 16)
+        yes = self.code < chance
+        if yes:
+            self.size = chance
+        else:
+            self.code, self.size = self.code - chance, self.size - chance
+        while self.size < 1 << 24:
+            self.size, self.code = self.size * 256, self.code * 256 + next(self.data, 0)
+        if state[1] is not None:
+            share = state[1] + 2
+            state[0] += (65535 - state[0]) // share if yes else -(state[0] // share)
+            state[1] = min(state[1] + 1, 255)
+        return yes
+
+
+def neighbours(out, near, line, row):
+    place = len(out) % row if row else len(out)
+    pairs = [(near, 2), (line, 2), (max(line - near, 0), 1), (line + near if line else 0, 1), (2 * near, 1), (2 * line, 1)]
+    seen = [(out[-d], share) for d, share in pairs if 0 < d < 256 and d <= place] if near else []
+    return (sum(share for w, share in seen if w),
+            sum(share * ((w > 0) - (w < 0)) for w, share in seen))
+
+
+def context(table, data, n):
+    cursor, out = Cursor(table), []
+    form, first = cursor.u8(), 256 * cursor.u8() + 128
+    near, line, row = (cursor.u8(), cursor.u8(), cursor.number("H")) if form & 8 else (0, 0, 0)
+    questions = Questions(data, first)
+    while len(out) < n:
+        a, b = neighbours(out, near, line, row)
+        if not questions.ask("zero", min(a, 5)):
+            out.append(0)
+            continue
+        positive, node = questions.ask("sign", min(max(b, -2), 2)), 1
+        for _ in range(form & 7):
+            node = 2 * node + questions.ask("bit", node)
+        magnitude = node - 2 ** (form & 7) + 1
+        out.append(int8(magnitude if positive else -magnitude))
+    return out
+
+
+CODERS = {1: bitpack, 2: huffman, 3: gap_huffman, 4: range_coder, 5: context}
 
 # --- fields: (name, coding, default: a number or the name of an earlier field) ---
 

@@ -220,6 +220,28 @@ static void test_choice(void **state) {
 
 /* Measured size against the entropy of the source: independent zeros with probability 0.98 and 8 equally likely values
  * need 0.141 + 0.02 * 3 = 0.201 bits per weight. */
+/* A weight is there with probability 0.6 below another one (28 places before it), else with 0.02: a share of 1/21 is
+ * there. 1/21 H(0.6) + 20/21 H(0.02) = 0.1809 bits per weight, where each alone would take 0.2762; the sign of those
+ * that have a neighbour is the neighbour's: 0.4 of them take a bit more, which is 0.4 / 21 = 0.019 bits per weight. */
+static void test_context_coder_finds_neighbours(void **state) {
+  th_arena *arena = th_arena_create();
+  th_rng rng = th_rng_init(5, 1);
+  const uint32_t row = 2800, n = 50 * row;
+  const th_weight_form form = {.row = row};
+  int8_t *w = th_arena_alloc(arena, n);
+  th_coded coded;
+  bool possible;
+  for (uint32_t i = 0; i < n; i++) {
+    const int above = i % row >= 28 ? w[i - 28] : 0;
+    const bool there = th_rng_below(&rng, 100) < (above ? 60 : 2);
+    w[i] = (int8_t)(!there ? 0 : above ? above : th_rng_below(&rng, 2) ? 1 : -1);
+  }
+  assert_int_equal(th_encode_one(arena, THR_CODER_CONTEXT, w, n, &form, &possible, &coded), TH_OK);
+  assert_true(possible);
+  assert_in_range(th_coded_bytes(&coded), (int)(0.195 * n / 8), (int)(0.208 * n / 8));
+  th_arena_destroy(arena);
+}
+
 static void test_gap_coder_is_near_the_entropy(void **state) {
   th_arena *arena = th_arena_create();
   th_rng rng = th_rng_init(5, 0);
@@ -318,6 +340,10 @@ static void check_without_memory(const thr_weights *weights, const int8_t *out, 
   }
 }
 
+static bool needs_memory(thr_coder c) {
+  return c == THR_CODER_RANGE || c == THR_CODER_CONTEXT;
+}
+
 static void test_decoders_survive_anything(void **state) {
   th_rng rng = th_rng_init(6, 0);
   for (int round = 0; round < 20000; round++) {
@@ -339,7 +365,7 @@ static void test_decoders_survive_anything(void **state) {
                                    0};
       int8_t *memory = malloc(weights.memory + 1u);
       thr_stream stream;
-      if (c == THR_CODER_RANGE) memset(memory, 0, weights.memory + 1u);
+      if (needs_memory(c)) memset(memory, 0, weights.memory + 1u);
       thr_stream_begin(&stream, &weights, memory);
       for (int i = 0; i < 8; i++) {
         const thr_stream before = stream;
@@ -347,7 +373,7 @@ static void test_decoders_survive_anything(void **state) {
         weights.decode(&stream, out[i], pieces[i]);
         if (weights.dot) check_dot(&before, &stream, out[i], pieces[i], &rng);
       }
-      if (c != THR_CODER_RANGE) check_without_memory(&weights, out[0], pieces, 8);
+      if (!needs_memory(c)) check_without_memory(&weights, out[0], pieces, 8);
       free(memory);
     }
     free(table);
@@ -384,7 +410,7 @@ static void test_past_the_end_are_zeros(void **state) {
     thr_stream_begin(&stream, &weights, memory);
     weights.decode(&stream, out, 300);
     assert_memory_equal(out, w, 100);
-    if (c == THR_CODER_RANGE) continue;                          /* its code never ends */
+    if (needs_memory(c)) continue;                               /* their code never ends */
     for (int i = 108; i < 300; i++) assert_int_equal(out[i], 0); /* fewer than 8 words fit in the padding bits */
   }
   th_arena_destroy(arena);
@@ -463,6 +489,7 @@ int main(void) {
       cmocka_unit_test(test_round_trips_of_small_random_tensors),
       cmocka_unit_test(test_skewed_beyond_the_length_limit),
       cmocka_unit_test(test_choice),
+      cmocka_unit_test(test_context_coder_finds_neighbours),
       cmocka_unit_test(test_gap_coder_is_near_the_entropy),
       cmocka_unit_test(test_names),
       cmocka_unit_test(test_scratch_of_rows_is_bounded),

@@ -312,7 +312,8 @@ static void compare_with_decoder(fixture *f, const th_buf *blob) {
 
 static void test_independent_decoder_agrees(void **state) {
   fixture *f = *state;
-  static const th_encode_options slow = {.coders = 1u << THR_CODER_RANGE, .code_channels = true};
+  static const th_encode_options slow[] = {{.coders = 1u << THR_CODER_RANGE, .code_channels = true},
+                                           {.coders = 1u << THR_CODER_CONTEXT, .code_channels = true}};
   th_buf blob = {0};
   th_program *p;
   if (system("python3 -c pass > /dev/null 2>&1") != 0) {
@@ -320,16 +321,18 @@ static void test_independent_decoder_agrees(void **state) {
     skip();
   }
   compare_with_decoder(f, &f->blob);
-  assert_int_equal(th_lower(f->graph, &p), TH_OK);
-  assert_int_equal(th_encode_program(p, &slow, NULL), TH_OK);
-  assert_int_equal(th_pass_plan(p, NULL), TH_OK);
-  assert_int_equal(th_write_thim_program(p, f->arena, &blob, NULL), TH_OK);
-  compare_with_decoder(f, &blob);
-  th_buf_free(&blob);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(th_lower(f->graph, &p), TH_OK);
+    assert_int_equal(th_encode_program(p, &slow[i], NULL), TH_OK);
+    assert_int_equal(th_pass_plan(p, NULL), TH_OK);
+    assert_int_equal(th_write_thim_program(p, f->arena, &blob, NULL), TH_OK);
+    compare_with_decoder(f, &blob);
+    th_buf_free(&blob);
+    th_program_destroy(p);
+  }
   write_lines(f, &blob);
   compare_with_decoder(f, &blob);
   th_buf_free(&blob);
-  th_program_destroy(p);
 }
 
 /* --- damage --- */
