@@ -8,6 +8,7 @@
 
 static th_status run_and_measure(th_model *model, const th_data *data, const th_settings *s, const th_context *ctx,
                                  th_stage_rows *rows) {
+  TH_TRY(th_model_need_graph(model, th_stage_name((int)th_settings_stage(s))));
   if (th_settings_stage(s) == TH_STAGE_SWEEP) rows->coders = &th_rows_coded;
   if (!model->untrained) TH_TRY(th_rows_measure(rows, "before", model, data, ctx));
   double begin = th_clock_seconds();
