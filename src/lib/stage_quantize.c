@@ -57,13 +57,14 @@ static th_status check_type(const char *value, size_t n) {
 
 static th_status add_weight_grid(th_stage_job *j, const th_weight *w, th_constraints *cs) {
   const th_tensor *t = &j->g->tensors[w->tensor];
-  bool per_channel = !w->is_dense || th_settings_flag(j->s, "dense-channels");
+  bool per_channel = w->is_depthwise || th_settings_flag(j->s, w->is_dense ? "dense-channels" : "conv-channels");
   const th_weight_type *type = th_weight_type_of(weight_type(j, j->g, w->node));
   th_grid_options o = {.bits = type->bits,
                        .symmetric = true,
                        .least = type->lo,
                        .channel_axis = per_channel ? w->axis : -1,
                        .range = (th_range)th_settings_choice(j->s, "range"),
+                       .rate = (float)th_settings_number(j->s, "rate"),
                        .freeze_at = 0.7f};
   th_constraint *c;
   TH_TRY(th_grid_create(&o, t->data, w->elems, &t->shape, &c));
@@ -87,9 +88,9 @@ static th_status add_qat(th_stage_job *j, th_constraints *cs) {
 /* Checkpoint and resume are not among them: the callers set these for every stage. */
 static void warn_of_unused_settings(const th_stage_job *j) {
   static const char *const of_training[] = {
-      "range",           "epochs",       "batch",       "optimizer", "lr",          "momentum",
-      "nesterov",        "weight-decay", "lr-schedule", "warmup",    "step-epochs", "step-factor",
-      "label-smoothing", "augment",      "keep-best",   "teacher",   "temperature", "alpha"};
+      "range",    "rate",         "epochs",      "batch",       "optimizer",   "lr",          "momentum",
+      "nesterov", "weight-decay", "lr-schedule", "warmup",      "step-epochs", "step-factor", "label-smoothing",
+      "augment",  "keep-best",    "teacher",     "temperature", "alpha"};
   for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++)
     if (!th_settings_is_default(j->s, of_training[i]))
       th_log(j->ctx, TH_LOG_WARN, "quantize: %s is ignored: method ptq does not train", of_training[i]);
@@ -156,6 +157,7 @@ th_status th_stage_quantize(th_stage_job *j) {
   const bool wide = activation_type(j) == TH_DTYPE_S16;
   const th_quantize_options o = {.activation = activation_type(j),
                                  .weight_range = TH_WEIGHT_RANGE_MSE,
+                                 .per_layer_conv = !th_settings_flag(j->s, "conv-channels"),
                                  .per_channel_fc = th_settings_flag(j->s, "dense-channels"),
                                  .bias_error = (float)th_settings_number(j->s, "bias-error"),
                                  .few_scales = th_settings_flag(j->s, "few-scales")};

@@ -161,7 +161,8 @@ static th_status begin_round(sweep *s) {
 static th_status to_integers(sweep *s, th_graph **graph) {
   const th_quantize_options o = {.activation = s->activation,
                                  .weight_range = TH_WEIGHT_RANGE_MSE,
-                                 .bias_error = (float)th_settings_number(s->j->s, "bias-error")};
+                                 .bias_error = (float)th_settings_number(s->j->s, "bias-error"),
+                                 .coded_biases = true};
   TH_TRY(th_stage_passes(s->j, "dead"));
   TH_TRY(th_graph_clone(s->j->g, graph));
   return th_quantize(*graph, &o);

@@ -24,10 +24,12 @@ typedef struct th_quantize_options {
   th_dtype activation; /* S8, also 0; S16: 16 bits, symmetric, with weights of 8 and biases of 64 (TFLite's int16x8) */
   th_weight_range weight_range;
   bool per_channel_fc; /* fully connected weights: one scale per output instead of one in all */
+  bool per_layer_conv; /* convolutions: one scale in all instead of one per output channel; not depthwise ones */
   bool float_io;       /* inputs and outputs stay float, with quantize and dequantize nodes at the border */
   /* Round the biases of a layer to a multiple of 2^k so that they fit 1 byte or 2, where that moves no output by more
    * than this part of its step, 0 to 0.5; 0: keep them exact. They are then stored small (thr_bias). */
   float bias_error;
+  bool coded_biases; /* they will be coded, not stored in bytes: the largest k that is allowed, whatever they fit */
   /* Per-channel steps are rounded up to the layer's largest times 2^(-k/4): a few distinct multipliers and a byte per
    * channel are stored instead of a multiplier each. Grids that weights already have are kept as they are. */
   bool few_scales;

@@ -68,12 +68,20 @@ static int most_rounding(const layer *l) {
   return k;
 }
 
+static void round_all(const layer *l, int64_t *bias, int k) {
+  for (int64_t c = 0; c < l->v.channels; c++) bias[c] = round_to(bias[c], k) * ((int64_t)1 << k);
+}
+
 static void narrow(const layer *l, int64_t *bias) {
   int most = most_rounding(l);
+  if (l->o->coded_biases) {
+    round_all(l, bias, most);
+    return;
+  }
   for (int bits = 8; bits <= 16; bits += 8)
     for (int k = 0; k <= most; k++)
       if (fits(bias, l->v.channels, k, bits)) {
-        for (int64_t c = 0; c < l->v.channels; c++) bias[c] = round_to(bias[c], k) * ((int64_t)1 << k);
+        round_all(l, bias, k);
         return;
       }
 }

@@ -144,7 +144,8 @@ static void make_few(float *scale, int n) {
 th_status th_weight_scales(const th_weight_view *v, const th_weight_type *type, const th_quantize_options *o,
                            float *scale, int *n) {
   if (v->tensor->quant.count > 0) return given_scales(v, type, o, scale, n);
-  *n = v->dense && !o->per_channel_fc ? 1 : (int)v->channels;
+  const bool one = v->dense ? !o->per_channel_fc : o->per_layer_conv && v->axis == 0;
+  *n = one ? 1 : (int)v->channels;
   for (int k = 0; k < *n; k++) {
     const part p = part_of(v, type, *n, k);
     scale[k] = (float)own_step(&p, o);

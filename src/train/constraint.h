@@ -140,6 +140,7 @@ typedef struct th_grid_options {
   int least;        /* of weights: another lowest level; 0: as above */
   int channel_axis; /* -1: one scale per tensor */
   th_range range;
+  float rate; /* weights: entropy term when they choose their level: (v-k)^2 / mean v^2 - rate * log2 P(k); 0: off */
   float freeze_at; /* part of the fit after which observed ranges and learned steps stay put; 1: never */
   const float
       *begin;   /* weights: the scales to begin with (1, or one per channel), copied; NULL: those of least error */

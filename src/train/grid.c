@@ -13,13 +13,15 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "train/rate.h"
 #include "train/vec.h"
 
 #define OBSERVE_KEEP 0.98f /* of the moving average of activation ranges, per step */
 #define SMALLEST_SCALE 1e-12f
 #define EDGE 1.00001f /* the largest weight over its own scale may exceed Q by a rounding */
 #define SUM_BLOCK 1024
-#define CLIP_STEPS 40 /* candidates of the search for the first learned scale */
+#define COUNT_STEPS 16 /* shares of levels change slowly */
+#define CLIP_STEPS 40  /* candidates of the search for the first learned scale */
 
 typedef struct grid {
   th_constraint base;
@@ -32,7 +34,8 @@ typedef struct grid {
   float *unit;    /* by channel: scale relative to the weights at the beginning */
   int32_t zero;   /* activations */
   float lo, hi;
-  double d_lo, d_hi;        /* already scaled for the update */
+  double d_lo, d_hi; /* already scaled for the update */
+  th_rate rate;
   bool seen, frozen, begun; /* begun: with the scales that were given */
 } grid;
 
@@ -74,9 +77,32 @@ static void project_span(const float *in, float *out, int64_t n, float scale, fl
   for (; i < n; i++) out[i] = scale * th_round(clamp(in[i] / scale, lo, hi));
 }
 
+/* --- rate --- */
+
+static void count_levels(grid *g, const float *in) {
+  th_rate_count count = {0};
+  for (int64_t i = 0; i < span_count(g); i++) {
+    const span s = span_get(g, i);
+    th_rate_add(&g->rate, in + s.at, s.n, g->scale[s.channel], &count);
+  }
+  th_rate_settle(&g->rate, &count, g->n);
+}
+
+static void project_with_rate(const grid *g, const float *in, float *out) {
+  for (int64_t i = 0; i < span_count(g); i++) {
+    const span s = span_get(g, i);
+    const float scale = g->scale[s.channel];
+    for (int64_t k = s.at; k < s.at + s.n; k++) out[k] = scale * th_rate_level(&g->rate, in[k] / scale);
+  }
+}
+
 static void grid_project(th_constraint *c, const float *in, float *out, int64_t n) {
   const grid *g = (const grid *)c;
   (void)n;
+  if (g->o.rate > 0.0f) {
+    project_with_rate(g, in, out);
+    return;
+  }
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
     project_span(in + s.at, out + s.at, s.n, g->scale[s.channel], (float)levels_lo(g), (float)levels_hi(g));
@@ -178,9 +204,7 @@ static void measure_units(grid *g, const float *in) {
   }
 }
 
-static th_status grid_tick(th_constraint *c, const float *in, int64_t n, const th_tick *t) {
-  grid *g = (grid *)c;
-  (void)n;
+static th_status follow_range(grid *g, const float *in, const th_tick *t) {
   if (g->seen && t->progress >= (double)g->o.freeze_at) g->frozen = true;
   if (g->frozen || !g->o.symmetric) return TH_OK; /* activations are observed as they pass */
   if (g->o.range == TH_RANGE_OBSERVED) {
@@ -190,6 +214,13 @@ static th_status grid_tick(th_constraint *c, const float *in, int64_t n, const t
     measure_units(g, in);
   }
   g->seen = true;
+  return TH_OK;
+}
+
+static th_status grid_tick(th_constraint *c, const float *in, int64_t n, const th_tick *t) {
+  grid *g = (grid *)c;
+  TH_TRY(follow_range(g, in, t));
+  if (g->o.rate > 0.0f && t->step % COUNT_STEPS == 0) count_levels(g, in);
   return TH_OK;
 }
 
@@ -362,6 +393,7 @@ static void grid_save(const th_constraint *c, th_buf *b) {
   th_buf_append(b, g->scale, (size_t)g->channels * sizeof *g->scale);
   th_buf_append(b, g->unit, (size_t)g->channels * sizeof *g->unit);
   th_buf_append(b, g->own, (size_t)owns * sizeof *g->own);
+  if (g->o.rate > 0.0f) th_buf_append(b, g->rate.cost, sizeof g->rate.cost);
 }
 
 static void take(th_reader *r, void *to, size_t bytes) {
@@ -379,6 +411,7 @@ static th_status grid_load(th_constraint *c, th_reader *r) {
   take(r, g->scale, (size_t)g->channels * sizeof *g->scale);
   take(r, g->unit, (size_t)g->channels * sizeof *g->unit);
   take(r, g->own, (size_t)owns * sizeof *g->own);
+  if (g->o.rate > 0.0f) take(r, g->rate.cost, sizeof g->rate.cost);
   if (!g->o.symmetric) nudge(g);
   return th_reader_status(r);
 }
@@ -417,6 +450,8 @@ static th_status check(const th_grid_options *o, const float *w, int64_t n, cons
   if (o->symmetric && (n < 1 || !shape || o->channel_axis >= shape->rank))
     return th_fail(TH_ERR_USAGE, "grid: channel axis is %d, the tensor has %d dimensions", o->channel_axis,
                    shape ? shape->rank : 0);
+  if (o->rate > 0.0f && (!o->symmetric || o->bits > 8))
+    return th_fail(TH_ERR_USAGE, "grid: a rate is for weights of at most 8 bits");
   if (!o->symmetric && (o->channel_axis >= 0 || w))
     return th_fail(TH_ERR_USAGE, "grid: an affine grid is for activations, without channels");
   return TH_OK;
@@ -439,6 +474,7 @@ th_status th_grid_create(const th_grid_options *o, const float *w, int64_t n, co
     return status;
   }
   g->seen = !o->symmetric && o->hi > o->lo; /* a first range from calibration */
+  if (o->bits <= 8) g->rate = (th_rate){.rate = o->rate, .lo = levels_lo(g), .hi = levels_hi(g)};
   g->begun = o->symmetric && o->begin;
   if (g->begun)
     memcpy(g->scale, o->begin, (size_t)g->channels * sizeof *g->scale);

@@ -1,10 +1,10 @@
 /* Runs every tests/pass/<name>.case: a graph in, passes by name, the graph that must come out.
  *
  * A case file is
- *   passes fold_bn,dead        names for th_pass_run; "quantize", "quantize narrow", "quantize few", "quantize int16",
- * "prune 0.5", "prune 0.5 global" and "prune 0.5 skip NODE" stand alone in <graph text> out <graph text> or one line:
- * error <part of the message> Both sides are compared in their printed form, so layout does not matter.
- * SPDX-License-Identifier: Apache-2.0 */
+ *   passes fold_bn,dead        names for th_pass_run; "quantize", "quantize narrow", "quantize coded", "quantize per
+ * layer", "quantize few", "quantize int16", "prune 0.5", "prune 0.5 global" and "prune 0.5 skip NODE" stand alone in
+ * <graph text> out <graph text> or one line: error <part of the message> Both sides are compared in their printed form,
+ * so layout does not matter. SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,6 +42,9 @@ static th_status run_passes(th_graph *g, const char *passes) {
   float sparsity;
   if (th_str_eq(passes, "quantize")) return th_quantize(g, &(th_quantize_options){0});
   if (th_str_eq(passes, "quantize narrow")) return th_quantize(g, &(th_quantize_options){.bias_error = 0.0625f});
+  if (th_str_eq(passes, "quantize coded"))
+    return th_quantize(g, &(th_quantize_options){.bias_error = 0.0625f, .coded_biases = true});
+  if (th_str_eq(passes, "quantize per layer")) return th_quantize(g, &(th_quantize_options){.per_layer_conv = true});
   if (th_str_eq(passes, "quantize int16")) return th_quantize(g, &(th_quantize_options){.activation = TH_DTYPE_S16});
   if (th_str_eq(passes, "quantize few")) return th_quantize(g, &(th_quantize_options){.few_scales = true});
   if (sscanf(passes, "prune %f", &sparsity) == 1) {

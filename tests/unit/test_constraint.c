@@ -483,6 +483,45 @@ static void grid_weights_are_on_the_grid(void **state) {
 }
 
 /* One SGD step without momentum moves the scale by -lr sum g (q - v) / sqrt(N Q): LSQ, eq. 3. */
+/* With a rate, each weight takes the level of least (v - k)^2 - rate * mean v^2 * log2 P(k) among those from the
+ * nearest to zero, by the shares that were counted last; masked weights stay zero. */
+static void grid_with_a_rate_takes_cheap_levels(void **state) {
+  enum { COUNT = 4000 };
+  static float w[COUNT], plain[COUNT], cheap[COUNT];
+  const th_shape shape = th_shape_make(1, COUNT);
+  const float scale = 0.5f;
+  th_rng rng = th_rng_init(3, 0);
+  double entropy[2];
+  for (int i = 0; i < COUNT; i++) w[i] = th_rng_below(&rng, 4) ? th_rng_normal(&rng) : 0.0f;
+  for (int r = 0; r < 2; r++) {
+    th_constraint *c;
+    float *out = r ? cheap : plain;
+    FX_OK(th_grid_create(&(th_grid_options){.bits = 4,
+                                            .symmetric = true,
+                                            .channel_axis = -1,
+                                            .range = TH_RANGE_LEARNED,
+                                            .begin = &scale,
+                                            .rate = r ? 0.05f : 0.0f,
+                                            .freeze_at = 1},
+                         w, COUNT, &shape, &c));
+    FX_OK(c->cls->tick(c, w, COUNT, &(th_tick){.step = 0}));
+    c->cls->project(c, w, out, COUNT);
+    int count[15] = {0};
+    for (int i = 0; i < COUNT; i++) count[lrintf(out[i] / scale) + 7]++;
+    entropy[r] = 0;
+    for (int k = 0; k < 15; k++)
+      if (count[k]) entropy[r] += count[k] * log2((double)COUNT / count[k]) / COUNT;
+    c->cls->destroy(c);
+  }
+  int given_up = 0;
+  for (int i = 0; i < COUNT; i++) {
+    assert_true(w[i] != 0.0f || cheap[i] == 0.0f);
+    assert_true(fabsf(cheap[i]) <= fabsf(plain[i]) + 1e-6f && cheap[i] * plain[i] >= 0.0f);
+    given_up += cheap[i] != plain[i];
+  }
+  assert_true(given_up > COUNT / 50 && entropy[1] < 0.95 * entropy[0]);
+}
+
 static void grid_learns_the_step_of_lsq(void **state) {
   float *w = random_weights(N, 13), *g = random_weights(N, 14), d[N];
   th_constraint *c;
@@ -747,6 +786,7 @@ int main(void) {
       cmocka_unit_test(codebook_rate_term_lowers_entropy),
       cmocka_unit_test(codebook_finishes_on_its_grid),
       cmocka_unit_test(grid_weights_are_on_the_grid),
+      cmocka_unit_test(grid_with_a_rate_takes_cheap_levels),
       cmocka_unit_test(grid_learns_the_step_of_lsq),
       cmocka_unit_test(grid_activations_have_exact_zero),
       cmocka_unit_test(grid_observes_a_moving_range),
