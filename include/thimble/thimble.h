@@ -12,10 +12,14 @@
  *   th_model_save(model, "small.tflite");
  *   puts(th_result_text(result));
  *
- * or everything at once: th_shrink(). Functions return th_status; on failure th_error_message() says why and no output
- * has been touched. Objects are freed by the function beside the one that made them; all accept NULL. An object may be
- * used by one thread at a time.
- * SPDX-License-Identifier: Apache-2.0 */
+ * or everything at once: th_shrink(); examples/library is a whole program.
+ *
+ * Errors: functions return th_status; on failure th_error_message() says why and no output has been touched.
+ * Ownership: what a function returns in its last argument is the caller's, and freed by the function beside the one
+ * that made it; those accept NULL. Arguments stay the caller's and are not kept: a string, an array or a th_data may go
+ * once the call is over. Strings that are returned live as long as the object they were asked of, or for ever where
+ * there is none. Threads: an object may be used by one at a time; different objects by different ones. Units: bytes,
+ * elements, samples; fractions and accuracies from 0 to 1; seconds. SPDX-License-Identifier: Apache-2.0 */
 #ifndef THIMBLE_THIMBLE_H
 #define THIMBLE_THIMBLE_H
 
@@ -23,6 +27,13 @@
 #include <stdint.h>
 
 #include "thimble/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* in a shared library all else is hidden */
+#endif
 
 #define THIMBLE_VERSION "0.1.0"
 const char *th_version(void);
@@ -52,7 +63,7 @@ void th_model_close(th_model *model);
 th_status th_model_info(const th_model *model, const char *device, th_result **result);
 /* Inputs and outputs in order: element type ("f32", "s8", ...), bytes of one sample, shape such as "1x28x28x1". */
 typedef struct th_port {
-  const char *name, *dtype;
+  const char *name, *dtype; /* of the model */
   size_t bytes;
   char shape[80];
   float scale; /* 0 when not quantized */
@@ -65,10 +76,11 @@ th_port th_model_output(const th_model *model, int i);
 /* Whether an array of `rank` dimensions that holds `samples` samples of the port, samples first, lies as it wants: in
  * its shape apart from dimensions of size 1, or flat. Arrays of one dimension always do. */
 bool th_port_takes(const th_port *port, int samples, int rank, const int64_t *dim);
-/* Runs `samples` samples; raw bytes of the model's own types, sample after sample. */
 /* From now on the samples of all runs are one stream: variables (of streaming models) keep their values from sample to
  * sample. Without it each sample begins with their initial values. */
 th_status th_model_stream(th_model *model);
+/* Runs `samples` samples. An array per input and per output, in order: raw bytes of the model's own types, sample after
+ * sample, `samples` times the port's bytes. */
 th_status th_model_run(th_model *model, int samples, const void *const *inputs, void *const *outputs);
 /* Writes every tensor of one inference to DIR/<name>.bin, raw, and DIR/tensors.json that describes them. */
 th_status th_model_dump_layers(th_model *model, const void *const *inputs, const char *dir);
@@ -167,5 +179,12 @@ th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_
  * and errors by layer again; NULL: shows what was measured before. `path` NULL: DIR/report.html. */
 th_status th_report(const char *dir, const th_data *data, const char *path, const th_context *context,
                     th_result **result);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
 
 #endif

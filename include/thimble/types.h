@@ -5,6 +5,13 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* in a shared library all else is hidden */
+#endif
+
 typedef enum th_status {
   TH_OK = 0,
   TH_ERR_CHECK = 1,       /* a comparison or limit that was asked for does not hold */
@@ -41,5 +48,12 @@ typedef struct th_context {
   void (*log)(void *user, th_log_level level, const char *message);
   bool (*progress)(void *user, const th_progress *progress); /* false: please stop */
 } th_context;
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
 
 #endif
