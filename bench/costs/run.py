@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""What kernels and forms cost: runs public models under emulation, with no forms and then with one form of each kernel, and fits
+"""What kernels, forms and decoders cost: runs layers of many shapes (nets.py) under emulation, with no forms, with one form of each
+kernel, and with coded weights, and fits
 
-    instructions of a layer = per call + per output * outputs + per work * work      (all coefficients >= 0)
+    instructions of a layer = sum of its amounts of work (src/lib/work.def), each times a number that is not negative
 
-to what `thimble bench` counts for its layers, by least squares of relative errors. Writes src/lib/costs.def; rows of
-targets that are not measured now stay. Usage: run.py [TARGET ...]   SPDX-License-Identifier: Apache-2.0"""
+by least squares of relative errors. Writes src/lib/costs.def; rows of targets that are not measured now stay. Usage:
+run.py [--target T,...] [--keep DIR]   SPDX-License-Identifier: Apache-2.0"""
+import argparse
+import collections
 import itertools
 import json
 import os
@@ -13,96 +16,182 @@ import subprocess
 import sys
 import tempfile
 
+import nets
+
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
-MODELS = ["ad01_int8", "pretrainedResnet_quant", "kws_ref_model", "vww_96_int8"]
-FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve", "dsp"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
 THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
+NET = os.environ.get("THIMBLE_NET", os.path.join(ROOT, "build", "bench", "costs", "bench_costs_net"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
+FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
+GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
+CODERS = ("bitpack", "huffman", "gap", "range")
+SMALL = 300  # instructions: errors of layers below count as if they had so many
 
 
-def rounds_of(target):
+# --- measuring ---
+
+def form_rounds(target):
     """Lists of forms, each with one form of a kernel at most, so that every form comes to run all it can; first: none."""
-    text = open(os.path.join(ROOT, "rt", "kernel", "forms.def"), encoding="utf-8").read()
+    with open(os.path.join(ROOT, "rt", "kernel", "forms.def"), encoding="utf-8") as f:
+        text = f.read()
     by_kernel = {}
-    for name, kernel, folder in re.findall(r"^THR_FORM\(\w+, (\w+), (\w+), \w+, \d, (\w+)\)", text, re.M):
+    for name, kernel, folder in re.findall(r"^THR_FORM\(\w+, (\w+), (\w+), \w+, (\w+)\)", text, re.M):
         if folder in FOLDERS[target]:
             by_kernel.setdefault(kernel, []).append(name)
     rounds = itertools.zip_longest(*by_kernel.values())
     return ["none"] + [",".join(name for name in names if name) for names in rounds]
 
 
-def layers(target, model, forms, folder):
-    """Each layer's runner and its numbers, and whether all bytes agree."""
-    command = [THIMBLE, "bench", model, "--target", target, "--optimize", "speed",
-               "--forms", forms, "--lossless", "-n", "1", "-o", folder, "--json"]
+def bench(model, target, goal, forms, coder, folder):
+    command = [THIMBLE, "bench", model, "--target", target, "--optimize", goal, "--forms", forms, "--coder", coder,
+               "-n", "1", "-o", os.path.join(folder, "firmware"), "--json", "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: {done.stderr}")
-    return [(l.get("form", l["kernel"]), l["outputs"], l["work"], l["instructions"]) for l in json.loads(done.stdout)["layers"]]
+    return json.loads(done.stdout)["layers"]
 
 
-def solve(rows, columns):
-    """Least squares of relative errors over some columns; None when they do not determine a solution."""
-    n = len(columns)
-    a = [[sum(r[i] * r[j] / r[3] ** 2 for r in rows) for j in columns] + [sum(r[i] / r[3] for r in rows)] for i in columns]
+def make_nets(folder):
+    """{kind: [paths of models]}"""
+    made = {}
+    for kind, texts in (("weighted", nets.nets(nets.WEIGHTED)), ("plain", nets.nets(nets.PLAIN)), ("coded", nets.nets(nets.CODED, True))):
+        made[kind] = []
+        for i, text in enumerate(texts):
+            path = os.path.join(folder, f"{kind}{i}")
+            with open(path + ".txt", "w", encoding="utf-8") as f:
+                f.write(text)
+            subprocess.run([NET, path + ".txt", path + ".thim"], check=True)
+            made[kind].append(path + ".thim")
+    return made
+
+
+def rounds_of(target):
+    """(goal, kind of net, forms, coder)"""
+    every = [("plain", "none", "raw")] + [("weighted", forms, "raw") for forms in form_rounds(target)]
+    coded = [("coded", "none", coder) for coder in ("raw",) + CODERS]
+    return [(goal,) + r for goal in GOALS for r in every + (coded if goal == "size" else [])]  # for speed nothing is coded
+
+
+def measure(target, keep):
+    """[(goal, kind, forms, coder, number of the net, layers)]; what stands in the folder `keep` is not measured again."""
+    with tempfile.TemporaryDirectory() as folder:
+        made, found = make_nets(folder), []
+        for goal, kind, forms, coder in rounds_of(target):
+            for i, model in enumerate(made[kind]):
+                path = os.path.join(keep or folder, f"{target} {goal} {kind} {forms[:80]} {coder} {i}.json")
+                if not os.path.exists(path):
+                    with open(path, "w", encoding="utf-8") as f:
+                        json.dump(bench(model, target, goal, forms, coder, folder), f)
+                    print(os.path.basename(path), flush=True)
+                with open(path, encoding="utf-8") as f:
+                    found.append((goal, kind, forms, coder, i, json.load(f)))
+        return found
+
+
+# --- fitting ---
+
+def solve(a, b):
+    """a x = b, by elimination; a is regular."""
+    n = len(b)
+    m = [row[:] + [v] for row, v in zip(a, b)]
     for i in range(n):
-        pivot = max(range(i, n), key=lambda k: abs(a[k][i]))
-        a[i], a[pivot] = a[pivot], a[i]
-        if abs(a[i][i]) < 1e-18:
-            return None
-        a[i] = [v / a[i][i] for v in a[i]]
+        pivot = max(range(i, n), key=lambda k: abs(m[k][i]))
+        m[i], m[pivot] = m[pivot], m[i]
+        m[i] = [v / m[i][i] for v in m[i]]
         for k in range(n):
-            if k != i:
-                a[k] = [v - a[k][i] * u for v, u in zip(a[k], a[i])]
-    return [row[n] for row in a]
+            if k != i and m[k][i]:
+                m[k] = [v - m[k][i] * u for v, u in zip(m[k], m[i])]
+    return [row[n] for row in m]
+
+
+def non_negative(rows, target):
+    """Least squares with x >= 0 (Lawson and Hanson 1974, "Solving least squares problems", chapter 23)."""
+    n = len(rows[0])
+    ata = [[sum(r[i] * r[j] for r in rows) for j in range(n)] for i in range(n)]
+    atb = [sum(r[i] * t for r, t in zip(rows, target)) for i in range(n)]
+    x, free = [0.0] * n, []
+    for _ in range(10 * n):
+        slope = [atb[i] - sum(ata[i][j] * x[j] for j in free) for i in range(n)]
+        best = max((i for i in range(n) if i not in free), key=lambda i: slope[i], default=None)
+        if best is None or slope[best] < 1e-9:
+            break
+        free.append(best)
+        while free:
+            a = [[ata[i][j] * (1 + 1e-9 * (i == j)) for j in free] for i in free]
+            z = solve(a, [atb[i] for i in free])
+            if min(z) > 0:
+                break
+            step = min(x[i] / (x[i] - v) for i, v in zip(free, z) if v <= 0)
+            for i, v in zip(free, z):
+                x[i] += step * (v - x[i])
+            for i in [i for i in free if x[i] <= 1e-12]:
+                x[i] = 0.0
+                free.remove(i)
+        for i, v in zip(free, z if free else []):
+            x[i] = v
+    return x
 
 
 def fit(samples):
-    """(call, output, work), none negative, and the largest relative error."""
-    rows = [(1.0, float(o), float(w), float(max(n, 1))) for o, w, n in samples]
-    best = None
-    for count in (1, 2, 3):
-        for columns in itertools.combinations(range(3), count):
-            values = solve(rows, columns)
-            if values is None or min(values) < 0:
-                continue
-            c = [0.0, 0.0, 0.0]
-            for i, v in zip(columns, values):
-                c[i] = v
-            errors = [sum(x * y for x, y in zip(c, r)) / r[3] - 1 for r in rows]
-            total = sum(e * e for e in errors)
-            if best is None or total < best[0] - 1e-12:
-                best = (total, c, max(abs(e) for e in errors))
-    return best[1], best[2]
+    """[(work, instructions)] -> {amount: number}, and relative errors."""
+    names = sorted({name for work, _ in samples for name in work})
+    scale = {name: max(work.get(name, 0) for work, _ in samples) for name in names}
+    weight = [1.0 / max(count, SMALL) for _, count in samples]
+    rows = [[work.get(name, 0) / scale[name] * w for name in names] for (work, _), w in zip(samples, weight)]
+    x = non_negative(rows, [count * w for (_, count), w in zip(samples, weight)])
+    found = {name: v / scale[name] for name, v in zip(names, x) if v > 0}
+    errors = [(sum(found.get(name, 0) * v for name, v in work.items()) - count) / max(count, SMALL) for work, count in samples]
+    return found, errors
 
 
-def measure(target):
-    samples = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in MODELS:
-            model = os.path.join(DATA, "models", "mlperf_tiny", name + ".tflite")
-            for forms in rounds_of(target):
-                for runner, outputs, work, count in layers(target, model, forms, os.path.join(folder, "firmware")):
-                    samples.setdefault(runner, set()).add((outputs, work, count))
+def samples_of(measured):
+    """{(goal, row): [(work, instructions)]}; decoding is what a layer with coded weights takes more."""
+    samples, raw = collections.defaultdict(list), {}
+    for goal, kind, _, coder, i, layers in measured:
+        for layer in layers:
+            count = layer["instructions"]
+            if kind == "coded" and coder == "raw":
+                raw[goal, i, layer["name"]] = count
+            if "decode_cost" in layer:
+                samples[goal, layer["decode_cost"]].append((layer["work"], count - raw[goal, i, layer["name"]]))
+            elif layer["cost"].startswith("dot") or kind != "coded":
+                samples[goal, layer["cost"]].append((layer["work"], count))
+    return samples
+
+
+def order():
+    with open(os.path.join(ROOT, "src", "lib", "work.def"), encoding="utf-8") as f:
+        return re.findall(r"^TH_WORK\((\w+),", f.read(), re.M)
+
+
+def rows_of(target, keep):
     rows = []
-    for runner in sorted(samples):
-        (call, output, work), error = fit(sorted(samples[runner]))
-        rows.append(f'TH_COST("{target}", "{runner}", {call:.0f}, {output:.3f}, {work:.4f})')
-        print(f"{target:14} {runner:32} {len(samples[runner]):3} layers, largest error {100 * error:3.0f} %", flush=True)
+    for (goal, name), found in sorted(samples_of(measure(target, keep)).items()):
+        numbers, errors = fit(found)
+        amounts = ", ".join(f".{k} = {numbers[k]:.4g}" for k in order() if k in numbers)
+        rows.append(f'TH_COST("{target}", {goal.upper()}, "{name}", {amounts or ".call = 0"})')
+        size = sorted(abs(e) for e in errors)
+        print(f"{target:14} {goal:6} {name:36} {len(found):3} layers, errors: half below {100 * size[len(size) // 2]:4.1f} %, "
+              f"largest {100 * size[-1]:4.1f} %", flush=True)
     return rows
 
 
 def main():
-    targets = sys.argv[1:] or list(FOLDERS)
-    if not os.path.exists(os.path.join(DATA, "models", "mlperf_tiny")):
-        sys.exit("bench/costs: no models (THIMBLE_TEST_DATA)")
-    text = open(TABLE, encoding="utf-8").read()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--target", default=",".join(FOLDERS))
+    parser.add_argument("--keep", help="folder for what was counted, so that an interrupted run goes on")
+    args = parser.parse_args()
+    if args.keep:
+        os.makedirs(args.keep, exist_ok=True)
+    targets = args.target.split(",")
+    with open(TABLE, encoding="utf-8") as f:
+        text = f.read()
     head = text[:text.index("*/") + 3]
-    kept = [l for l in text[len(head):].splitlines() if l and re.match(r'TH_COST\("([^"]*)"', l).group(1) not in targets]
-    new = [row for target in targets for row in measure(target)]
-    with open(TABLE, "w", encoding="utf-8") as f:
-        f.write(head + "\n".join(sorted(kept + new)) + "\n")
+    rows = dict(re.findall(r'^(TH_COST\("[^"]*", \w+, "[^"]*"), (.*)$', text[len(head):], re.M))  # rows of what is not measured now stay
+    for target in targets:
+        rows.update(row.split(", .", 1)[0:1] + [f".{row.split(', .', 1)[1]}"] for row in rows_of(target, args.keep))
+        with open(TABLE, "w", encoding="utf-8") as f:
+            f.write(head + "".join(f"{name}, {numbers}\n" for name, numbers in sorted(rows.items())))
 
 
 main()

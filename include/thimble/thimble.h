@@ -58,9 +58,11 @@ th_status th_model_open(const char *path, th_model **model);      /* recognized 
 th_status th_model_save(const th_model *model, const char *path); /* by extension: .tflite or .thim */
 th_status th_model_clone(const th_model *model, th_model **copy);
 void th_model_close(th_model *model);
+typedef struct th_settings th_settings; /* see "stages" */
 /* Parameters, MACs, bytes, sparsity, distinct values, entropy, per layer and in all; of a quantized model also which
- * devices it fits, or whether it fits the one called `device` (NULL: all). */
-th_status th_model_info(const th_model *model, const char *device, th_result **result);
+ * devices it fits. With settings of stage "compile" (NULL: none) what it would take as firmware (th_predict), and
+ * whether it fits the device that they name. */
+th_status th_model_info(const th_model *model, const th_settings *compile, th_result **result);
 /* Inputs and outputs in order: element type ("f32", "s8", ...), bytes of one sample, shape such as "1x28x28x1". */
 typedef struct th_port {
   const char *name, *dtype; /* of the model */
@@ -104,7 +106,6 @@ bool th_data_kind(int i, const char **what, const char **keys); /* false behind 
 /* --- stages --- */
 
 /* The parameters of one stage, by name; the same names as in recipes and on the command line. */
-typedef struct th_settings th_settings;
 typedef struct th_param {
   const char *name;  /* "sparsity" */
   const char *value; /* placeholder for help, "S", or the choices, "a|b|c" */
@@ -142,6 +143,27 @@ th_status th_devices(const th_model *model, th_result **result);
 /* Stage "compile": target, optimize, coder, as, name. Writes the folder. The model must be quantized. */
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *context,
                      th_result **result);
+/* What the firmware that th_compile would write takes, by measured tables: no compiler or emulator is needed. -1:
+ * nobody has measured that for the target (this machine as a target has no flash and no stack to count). */
+typedef struct th_predicted_layer {
+  const char *name, *runner, *coder; /* runner: the kernel or form that runs it; coder NULL: no weights */
+  int64_t bytes;                     /* of its constants in flash */
+  int64_t instructions;
+} th_predicted_layer;
+typedef struct th_prediction {
+  int64_t flash_bytes; /* of the linked file: code, constants, the example around the model */
+  int64_t code_bytes;  /* of those, all but the model's constants */
+  int64_t arena_bytes; /* exact; scratch included */
+  int64_t stack_bytes; /* at most */
+  int64_t ram_bytes;   /* arena and stack */
+  int64_t instructions;
+  const char *unit; /* of instructions: "instructions", or "cycles" where a target counts those */
+  int layers;
+  const th_predicted_layer *layer;
+} th_prediction;
+th_status th_predict(const th_model *model, const th_settings *compile, th_prediction **prediction);
+void th_prediction_free(th_prediction *prediction);
+
 /* Builds the firmware of a folder that th_compile wrote, runs it under emulation on `samples` samples of the test
  * split, and compares every output byte with the host's. Result: flash_bytes, ram_bytes, stack_bytes, instructions, in
  * all and per layer, accuracy. `data` may be NULL: random samples, no accuracy. */

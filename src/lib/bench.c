@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "lib/compile.h"
 #include "lib/lossless.h"
+#include "lib/predict.h"
 #include "lib/settings.h"
 #include "lib/trial.h"
 #include "write/targets.h"
@@ -29,6 +30,7 @@ static th_status run_firmware(th_bench_run *b, const th_model *m, const th_setti
   b->optimize = th_settings_text(s, "optimize");
   TH_TRY(th_compile_firmware(m, s, dir));
   TH_TRY(th_compile_deploy(m, s, &b->deployed));
+  TH_TRY(th_predict_deployed(&b->deployed, th_target_find(b->target), b->deployed.program->arena, &b->predicted));
   TH_TRY(th_firmware_build(dir, b->target, th_compile_goal(s), TH_FIRMWARE_PLAIN, &b->firmware));
   TH_TRY(th_firmware_run(dir, b->target, t->samples, t->inputs, t->in_bytes, t->device, t->out_bytes, true, ctx,
                          &b->firmware));
@@ -113,7 +115,7 @@ static th_status bench_into(bench *b, const th_settings *s) {
   b->target = th_settings_text(s, "target");
   if (!th_firmware_available(b->target, true, &why)) return th_fail(TH_ERR_RESOURCE, "%s: %s", b->target, why);
   TH_TRY(make_inputs(b));
-  TH_TRY(th_model_run(b->model, b->trial.samples, (const void *[]){b->trial.inputs}, (void *[]){b->trial.host}));
+  TH_TRY(th_trial_run_host(&b->trial, b->model));
   TH_TRY(b->options->all ? run_all(b, s) : run_one(b, s, b->dir));
   th_bench_write(b->run, b->n, b->result);
   TH_TRY(th_result_finish(b->result));

@@ -6,6 +6,7 @@
 #include "lib/deploy.h"
 #include "lib/devices.h"
 #include "report/result.h"
+#include "thimble/thimble.h"
 #include "write/firmware.h"
 
 enum { TH_BENCH_RUNS = 3 };
@@ -20,6 +21,7 @@ typedef struct th_bench_run {
   int64_t bytes, different;  /* of all outputs; that differ from the host's */
   th_firmware_result firmware;
   th_deployed deployed;
+  th_prediction predicted;
   uint64_t *layer_instructions; /* per step; NULL: not counted */
 } th_bench_run;
 

@@ -4,7 +4,8 @@
 
 #include "encode/encode.h"
 #include "eval/form.h"
-#include "lib/choose.h"
+#include "lib/cost.h"
+#include "lib/predict.h"
 #include "op/op.h"
 #include "report/table.h"
 
@@ -36,6 +37,14 @@ static void cell_count(th_table *t, int64_t value) {
   th_table_cell(t, "%s", value ? th_thousands(a, value) : "");
 }
 
+/* What bench/costs fits. */
+static void write_cost(const th_bench_run *b, int i, const th_work *work, th_json *o) {
+  const th_cost_rows rows = th_cost_rows_of(th_target_find(b->target), b->deployed.program, i);
+  th_json_add_string(o, "cost", rows.run);
+  if (*rows.decode) th_json_add_string(o, "decode_cost", rows.decode);
+  th_work_write(work, o);
+}
+
 static void write_layers(const th_bench_run *b, th_json *json, th_result *r) {
   th_json *layers = th_json_add_array(json, "layers");
   const char *columns =
@@ -50,8 +59,7 @@ static void write_layers(const th_bench_run *b, th_json *json, th_result *r) {
     if (l.form) th_json_add_string(o, "form", l.form);
     if (l.coder) th_json_add_string(o, "coder", l.coder);
     th_json_add_int(o, "macs", l.macs);
-    th_json_add_int(o, "outputs", (int64_t)l.work.outputs);
-    th_json_add_int(o, "work", (int64_t)l.work.work);
+    write_cost(b, i, &l.work, o);
     th_json_add_int(o, b->unit, l.instructions);
     th_json_add_int(o, "flash_bytes", l.flash);
     th_json_add_int(o, "scratch_bytes", l.scratch);
@@ -143,6 +151,7 @@ static void write_run(const th_bench_run *b, th_json *json, th_result *r) {
   }
   th_cost_note(b->deployed.program, th_target_find(b->target), json, &r->text);
   if (!b->firmware.flash_bytes) return; /* this machine has no linked sizes and no counter */
+  th_prediction_write(&b->predicted, th_target_find(b->target), json, NULL);
   th_buf_printf(&r->text, "\n");
   write_layers(b, json, r);
   write_sections(&b->firmware, json, r);

@@ -6,93 +6,7 @@
 
 #include "base/str.h"
 #include "eval/form.h"
-
-typedef struct cost {
-  const char *target, *runner;
-  double call, output, work;
-} cost;
-
-static const cost costs[] = {
-#define TH_COST(target, runner, call, output, work) {target, runner, call, output, work},
-#include "lib/costs.def"
-#undef TH_COST
-    {"", "", 0, 0, 0}};
-enum { COSTS = sizeof costs / sizeof *costs - 1 };
-
-/* --- costs --- */
-
-static bool has_rows(const th_target *target) {
-  for (int i = 0; i < COSTS; i++)
-    if (th_str_eq(costs[i].target, target->name)) return true;
-  return false;
-}
-
-static int shared_folders(const th_target *a, const th_target *b) {
-  int n = 0;
-  for (const char *word = a->kernels; *word; word += strspn(word, " ")) {
-    char name[32];
-    const size_t length = strcspn(word, " ");
-    if (length < sizeof name) {
-      memcpy(name, word, length);
-      name[length] = 0;
-      n += th_target_runs(b, name);
-    }
-    word += length;
-  }
-  return n;
-}
-
-const th_target *th_cost_target(const th_target *target) {
-  const th_target *best = NULL, *t;
-  int most = 0;
-  if (has_rows(target)) return target;
-  for (int i = 0; (t = th_target_list(i)); i++) {
-    const int shared = has_rows(t) ? shared_folders(target, t) : 0;
-    if (shared > most) {
-      most = shared;
-      best = t;
-    }
-  }
-  return best;
-}
-
-void th_cost_note(const th_program *program, const th_target *target, th_json *json, th_buf *text) {
-  const th_target *measured = th_cost_target(target);
-  if (program->goal != TH_FOR_SPEED || !measured) return;
-  th_json_add_string(json, "costs_of", measured->name);
-  if (measured != target)
-    th_buf_printf(text, "note: chosen by the costs of %s, as nobody has measured those of %s\n", measured->name,
-                  target->name);
-}
-
-const char *th_runner_name(const th_program_step *s) {
-  const th_form *form = th_form_of(s->form);
-  return form ? form->name : th_kernel_name(s->step.kernel);
-}
-
-th_work th_work_of(const th_program *p, const th_program_step *s) {
-  const th_value *out = &p->values[s->out];
-  const double outputs = (double)out->bytes / th_value_align(p, out);
-  const thr_pool2d_params *pool = &s->step.p.pool2d;
-  if (s->weights) return (th_work){outputs, outputs * s->row_elems};
-  switch (s->step.kernel) {
-    case THR_KERNEL_MAX_POOL2D_S8:
-    case THR_KERNEL_AVG_POOL2D_S8:
-      return (th_work){outputs, outputs * pool->kernel_y * pool->kernel_x};
-    default:
-      return (th_work){outputs, s->n_in > 0 ? (double)p->values[s->in[0]].bytes : 0};
-  }
-}
-
-double th_cost_estimate(const th_target *target, const char *runner, const th_work *w) {
-  const th_target *measured = th_cost_target(target);
-  for (int i = 0; i < COSTS && measured; i++) {
-    const cost *c = &costs[i];
-    if (th_str_eq(c->target, measured->name) && th_str_eq(c->runner, runner))
-      return c->call + c->output * w->outputs + c->work * w->work;
-  }
-  return -1;
-}
+#include "lib/cost.h"
 
 /* --- which forms may be used --- */
 
@@ -155,19 +69,23 @@ static double cost_or(double measured, double otherwise) {
   return measured < 0 ? otherwise : measured;
 }
 
+/* Where nobody has measured how long decoding takes, it counts as nothing. */
+static double cost_of_kernel(const th_target *target, th_goal goal, const th_program *p, int step) {
+  const double whole = th_cost_of_step(target, goal, p, step);
+  return whole < 0 ? th_cost_with(target, goal, p, step, THR_FORM_NONE) : whole;
+}
+
 static th_status choose_step(th_deployed *d, int step, const th_target *target, th_goal goal, const char *list) {
   th_program *p = d->program;
   th_program_step *s = &p->steps[step];
-  const th_work work = th_work_of(p, s);
   const th_form *form;
-  choice best = {cost_or(th_cost_estimate(target, th_kernel_name(s->step.kernel), &work), HUGE_VAL),
-                 bytes_of(&d->bytes[step]), THR_FORM_NONE};
+  choice best = {cost_or(cost_of_kernel(target, goal, p, step), HUGE_VAL), bytes_of(&d->bytes[step]), THR_FORM_NONE};
   for (int i = 0; (form = th_form_nth(i)); i++) {
     thr_need need;
     bool possible;
     if (form->kernel != s->step.kernel || !th_target_runs(target, form->folder) || !may_use(list, form)) continue;
     TH_TRY(th_step_need(p, s, form, &need, &possible));
-    const choice c = {cost_or(th_cost_estimate(target, form->name, &work), 0), (double)need.packed_bytes, form->id};
+    const choice c = {cost_or(th_cost_with(target, goal, p, step, form->id), 0), (double)need.packed_bytes, form->id};
     if (possible && is_better(&c, &best, goal)) best = c;
   }
   if (best.form == THR_FORM_NONE) return TH_OK;
@@ -175,7 +93,7 @@ static th_status choose_step(th_deployed *d, int step, const th_target *target, 
   return th_step_arrange(p, step, th_form_of(best.form));
 }
 
-/* Room to arrange rows in, for layers that run on the kernel itself. */
+/* Room to arrange rows in, for layers that will run on the kernel itself. */
 static void give_room(const th_deployed *d, int step, const th_target *target) {
   th_program_step *s = &d->program->steps[step];
   const bool has_variant = th_target_runs(target, "dsp") && !th_target_runs(target, "mve");
@@ -187,7 +105,8 @@ static void give_room(const th_deployed *d, int step, const th_target *target) {
 th_status th_choose(th_deployed *d, const th_target *target, th_goal goal, const char *forms) {
   TH_TRY(check_names(forms));
   d->program->goal = goal;
-  for (int i = 0; i < d->program->n_steps && goal != TH_FOR_RAM; i++) TH_TRY(choose_step(d, i, target, goal, forms));
-  for (int i = 0; i < d->program->n_steps && goal != TH_FOR_RAM; i++) give_room(d, i, target);
+  if (goal == TH_FOR_RAM) return TH_OK;
+  for (int i = 0; i < d->program->n_steps; i++) give_room(d, i, target);
+  for (int i = 0; i < d->program->n_steps; i++) TH_TRY(choose_step(d, i, target, goal, forms));
   return TH_OK;
 }

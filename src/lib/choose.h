@@ -3,30 +3,8 @@
 #ifndef TH_LIB_CHOOSE_H
 #define TH_LIB_CHOOSE_H
 
-#include "base/bytes.h"
-#include "format/json.h"
 #include "lib/deploy.h"
 #include "write/targets.h"
-
-/* What the costs of a step are proportional to: elements of the output; MACs, or taps of pooling windows, or elements
- * read. */
-typedef struct th_work {
-  double outputs, work;
-} th_work;
-th_work th_work_of(const th_program *program, const th_program_step *s);
-
-/* The kernel or form that runs the step, by name. */
-const char *th_runner_name(const th_program_step *s);
-
-/* Instructions that `runner` needs for a step on `target`, by src/lib/costs.def; negative when nobody has measured
- * that.
- */
-double th_cost_estimate(const th_target *target, const char *runner, const th_work *work);
-/* The target whose rows are used: `target` itself, or the one that shares most folders of kernels; NULL when there is
- * none, and no choice either. */
-const th_target *th_cost_target(const th_target *target);
-/* JSON "costs_of", and a line of text when the costs are those of another target; nothing unless for speed. */
-void th_cost_note(const th_program *program, const th_target *target, th_json *json, th_buf *text);
 
 /* Gives each step what it costs least with, for the goal: speed: instructions; size: bytes of constants, then
  * instructions; RAM: nothing changes, as forms take more scratch and no part in segments. `forms`: "all", "none", or

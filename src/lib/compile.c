@@ -9,7 +9,9 @@
 #include "encode/program.h"
 #include "eval/form.h"
 #include "lib/choose.h"
+#include "lib/cost.h"
 #include "lib/deploy.h"
+#include "lib/predict.h"
 #include "lib/tflite_decode.h"
 #include "report/result.h"
 #include "report/table.h"
@@ -144,14 +146,23 @@ th_status th_compile_aim(th_settings *compile, const char *target, const char *d
   return device ? th_settings_set(compile, "device", device) : TH_OK;
 }
 
+/* With code and stack, where they are known. */
+static th_status predict_needs(const th_deployed *d, const th_settings *compile, th_needs *needs) {
+  th_prediction p;
+  TH_TRY(th_predict_deployed(d, th_target_find(th_settings_text(compile, "target")), d->program->arena, &p));
+  if (p.flash_bytes >= 0) *needs = (th_needs){p.flash_bytes, p.ram_bytes, false};
+  return TH_OK;
+}
+
 th_status th_compile_needs(const th_model *model, const th_settings *compile, th_needs *needs) {
   const bool source = is_package(th_settings_text(compile, "as"));
   th_deployed d;
   TH_TRY(th_compile_need_integer(model));
   TH_TRY(source ? th_compile_deploy(model, compile, &d) : th_compile_deploy_blob(model, compile, &d));
   const bool avr = source && th_str_eq(th_settings_text(compile, "target"), "avr");
-  const th_status status = avr ? th_avr_check(d.program) : TH_OK;
+  th_status status = avr ? th_avr_check(d.program) : TH_OK;
   *needs = (th_needs){constant_bytes(&d), d.plan.arena_bytes, true};
+  if (status == TH_OK && source) status = predict_needs(&d, compile, needs);
   th_deployed_free(&d);
   return status;
 }

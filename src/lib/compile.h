@@ -26,7 +26,7 @@ th_status th_compile_deploy_blob(const th_model *model, const th_settings *compi
 /* What the C sources are printed from: forms where the goal asks for them, planned. The model must be an integer one.
  */
 th_status th_compile_deploy(const th_model *model, const th_settings *compile, th_deployed *deployed);
-/* What the compiled model takes at least. */
+/* What the compiled model takes, by th_predict; at least that where the target is not measured. */
 th_status th_compile_needs(const th_model *model, const th_settings *compile, th_needs *needs);
 /* TH_ERR_INPUT when the settings name a device that is too small for it. */
 th_status th_compile_check_device(const th_model *model, const th_settings *compile);

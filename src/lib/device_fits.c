@@ -106,8 +106,7 @@ static void write_list(const fits *f, th_result *r) {
   for (int i = 0; (d = th_device_list(i)) != NULL; i++)
     if (*d->note) th_buf_printf(&r->text, "%s: %s\n", d->name, d->note);
   if (f)
-    th_buf_printf(&r->text,
-                  "\nits flash: weights and other constants; its RAM: the arena; code and stack come on top\n");
+    th_buf_printf(&r->text, "\nits flash: code, weights and other constants; its RAM: arena and stack; as predicted\n");
 }
 
 th_status th_devices(const th_model *model, th_result **result) {
@@ -154,7 +153,7 @@ th_status th_devices_write_fits(const th_model *model, const char *name, th_resu
       th_buf_printf(&others, "%s%s", others.size ? ", " : ": all but ", d->name);
     }
   }
-  th_buf_printf(&r->text, "\nits weights and arena fit %d of %d devices%s (thimble devices --fits MODEL)\n", fit, n,
+  th_buf_printf(&r->text, "\nit fits %d of %d devices%s (thimble devices --fits MODEL)\n", fit, n,
                 fit && others.size ? th_buf_cstr(&others) : "");
   th_buf_free(&others);
   return TH_OK;

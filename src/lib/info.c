@@ -8,6 +8,8 @@
 #include "lib/devices.h"
 #include "lib/lossless.h"
 #include "lib/measure.h"
+#include "lib/predict.h"
+#include "lib/settings.h"
 #include "op/op.h"
 #include "report/result.h"
 #include "report/table.h"
@@ -154,17 +156,29 @@ static th_status info_of_graph(const th_model *m, const char *device, th_deploye
     if (!g->nodes[i].dead) TH_TRY(write_layer(g, &g->nodes[i], !m->untrained, bytes_of_node(d, i), layers, t));
   th_table_print(t, &r->text);
   if (d->program) TH_TRY(th_info_lossless(m, r));
-  if (d->program) TH_TRY(th_devices_write_fits(m, device, r));
-  return th_result_finish(r);
+  return d->program ? th_devices_write_fits(m, device, r) : TH_OK;
 }
 
-th_status th_model_info(const th_model *model, const char *device, th_result **result) {
-  if (device) TH_TRY(th_compile_need_integer(model));
+/* What the model would take as firmware, by tables. */
+static th_status add_prediction(const th_model *m, const th_settings *compile, th_result *r) {
+  th_prediction *p;
+  TH_TRY(th_predict(m, compile, &p));
+  th_buf_printf(&r->text, "\n");
+  th_prediction_write(p, th_target_find(th_settings_text(compile, "target")), r->json, &r->text);
+  th_prediction_free(p);
+  return TH_OK;
+}
+
+th_status th_model_info(const th_model *model, const th_settings *compile, th_result **result) {
+  const th_device *device = compile ? th_device_of(compile) : NULL;
+  if (compile) TH_TRY(th_compile_need_integer(model));
   if (!model->graph) return th_model_program_info(model, result);
   th_result *r;
   TH_TRY(th_result_create(&r));
   th_deployed d = {0};
-  th_status status = info_of_graph(model, device, &d, r);
+  th_status status = info_of_graph(model, device ? device->name : NULL, &d, r);
   th_deployed_free(&d);
+  if (status == TH_OK && compile) status = add_prediction(model, compile, r);
+  if (status == TH_OK) status = th_result_finish(r);
   return th_result_give(th_name_file(status, model->path), r, result);
 }

@@ -80,7 +80,7 @@ static void print_weighted(printer *x, const th_program_step *s, const thr_weigh
   if (t.table) th_buf_printf(b, " .table = %s, .table_bytes = %u,", t.table, w->table_bytes);
   if (w->memory) th_buf_printf(b, " .memory = %u,", w->memory);
   if (w->room) th_buf_printf(b, " .room = %u,", w->room);
-  if (w->dot && s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8) /* no other kernel asks for it: need not be linked */
+  if (th_csource_uses_dot(s)) /* else it need not be linked */
     th_buf_printf(b, " .dot = thr_dot_%s,", th_decoder_name(w->decode) + strlen("thr_decode_"));
   th_buf_printf(b, "},");
   if (t.bias) th_buf_printf(b, "\n  .bias = {.data = %s, .width = %u, .shift = %u},", t.bias, bias->width, bias->shift);

@@ -130,6 +130,34 @@ th_status th_tables_print(th_tables *t, const th_program *p, const char *const *
   return th_buf_status(c);
 }
 
+static th_status sum_bytes(const th_program *p, th_arena *arena, uint32_t align, uint64_t *bytes) {
+  th_tables t;
+  const char **names = TH_ARRAY(arena, const char *, p->n_steps + 1);
+  if (!names) return TH_ERR_RESOURCE;
+  for (int i = 0; i < p->n_steps; i++) names[i] = "s";
+  TH_TRY(collect(&t, p, names, arena));
+  *bytes = 0;
+  for (int i = t.n - 1; i >= 0; i--) { /* compilers print the last first */
+    const th_table *o = &t.item[i];
+    const uint64_t step = o->elem_bytes > align ? o->elem_bytes : align;
+    *bytes = (*bytes + step - 1) / step * step + (o->count ? o->count : 1) * o->elem_bytes;
+  }
+  return TH_OK;
+}
+
+th_status th_tables_bytes(const th_program *p, uint32_t align, uint64_t *bytes) {
+  th_arena *arena = th_arena_create();
+  if (!arena) return TH_ERR_RESOURCE;
+  const th_status status = sum_bytes(p, arena, align, bytes);
+  th_arena_destroy(arena);
+  return status;
+}
+
+bool th_csource_uses_dot(const th_program_step *s) {
+  return s->form == THR_FORM_NONE && s->step.kernel == THR_KERNEL_FULLY_CONNECTED_S8 &&
+         s->step.p.fully_connected.weights.dot;
+}
+
 th_step_tables th_tables_of_step(const th_tables *t, const th_program_step *s) {
   return t->step[s - t->first];
 }

@@ -10,6 +10,7 @@
 
 #include "eval/form.h"
 #include "lib/choose.h"
+#include "lib/cost.h"
 
 static const char network[] =
     "graph net\ninput %x s8 1x6x6x8 q(0.05,-3)\n"
@@ -46,13 +47,15 @@ static void fastest_form_for_speed(void **state) {
   fixture f = deploy("cortex-m4", TH_FOR_SPEED, "all");
   const th_program_step *s = f.d.program->steps;
   const th_work w = th_work_of(f.d.program, &s[0]);
-  assert_true(w.outputs == 144 && w.work == 144 * 8);
+  assert_true(w.outputs == 144 && w.macs == 144 * 8);
   assert_int_equal(s[0].form, THR_FORM_CONV2D_1X1_S8_DSP);
   assert_int_equal(s[0].packed_bytes, f.d.bytes[0].weights);
   assert_true(s[0].scratch_bytes > 0);
   assert_int_equal(s[1].form, THR_FORM_NONE);
-  const double chosen = th_cost_estimate(th_target_find("cortex-m4"), th_runner_name(&s[0]), &w);
-  assert_true(chosen > 0 && chosen < th_cost_estimate(th_target_find("cortex-m4"), "conv2d_s8", &w));
+  const th_target *m4 = th_target_find("cortex-m4");
+  const double chosen = th_cost_of_step(m4, TH_FOR_SPEED, f.d.program, 0);
+  assert_true(chosen == th_cost_with(m4, TH_FOR_SPEED, f.d.program, 0, s[0].form));
+  assert_true(chosen > 0 && chosen < th_cost_with(m4, TH_FOR_SPEED, f.d.program, 0, THR_FORM_NONE));
   drop(&f);
 }
 
@@ -81,11 +84,8 @@ static void only_forms_of_the_target_and_the_list(void **state) {
 
 static void nearest_target_lends_its_costs(void **state) {
   const th_target *m4 = th_target_find("cortex-m4"), *m7 = th_target_find("cortex-m7");
-  const th_work w = {100, 1000};
   assert_ptr_equal(th_cost_target(m4), m4);
   assert_ptr_equal(th_cost_target(m7), m4);
-  assert_true(th_cost_estimate(m7, "add_s8", &w) == th_cost_estimate(m4, "add_s8", &w));
-  assert_true(th_cost_estimate(m4, "no_such_kernel", &w) < 0);
   assert_null(th_cost_target(th_target_find("host")));
 }
 

@@ -1,0 +1,71 @@
+/* The rows of code.def. See code.h. SPDX-License-Identifier: Apache-2.0 */
+#include "lib/code.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+typedef struct row {
+  const char *target;
+  th_goal goal;
+  const char *name;
+  th_code_piece piece;
+  const char *needs; /* names with commas between */
+} row;
+
+static const row rows[] = {
+#define TH_CODE(target, goal, name, bytes, stack, call, needs) \
+  {target, TH_FOR_##goal, name, {bytes, stack, call}, needs},
+#include "lib/code.def"
+#undef TH_CODE
+};
+enum { ROWS = sizeof rows / sizeof *rows, NAME = 64 };
+
+static const row *find(const char *target, th_goal goal, const char *name) {
+  const th_goal built = goal == TH_FOR_SPEED ? TH_FOR_SPEED : TH_FOR_SIZE; /* for RAM the compiler is told size */
+  for (int i = 0; i < ROWS; i++)
+    if (rows[i].goal == built && th_str_eq(rows[i].target, target) && th_str_eq(rows[i].name, name)) return &rows[i];
+  return NULL;
+}
+
+th_status th_code_begin(const th_target *target, th_goal goal, th_arena *arena, th_code *code) {
+  *code = (th_code){.target = target->name, .goal = goal, .used = TH_ARRAY(arena, bool, ROWS)};
+  return code->used ? TH_OK : TH_ERR_RESOURCE;
+}
+
+/* Marks the piece and all that it needs; pieces are never more than a few steps deep. */
+static uint32_t mark(const th_code *c, const char *name, bool *used) {
+  const row *r = find(c->target, c->goal, name);
+  if (!r || used[r - rows]) return 0;
+  used[r - rows] = true;
+  uint32_t sum = (uint32_t)r->piece.bytes;
+  const char *at = r->needs;
+  while (*at) {
+    char need[NAME];
+    const size_t n = strcspn(at, ",");
+    if (n < sizeof need) {
+      memcpy(need, at, n);
+      need[n] = 0;
+      sum += mark(c, need, used);
+    }
+    at += n + (at[n] == ',');
+  }
+  return sum;
+}
+
+uint32_t th_code_would_add(const th_code *c, const char *piece) {
+  bool used[ROWS];
+  memcpy(used, c->used, sizeof used);
+  return mark(c, piece, used);
+}
+
+void th_code_add(th_code *c, const char *piece) {
+  if (!find(c->target, c->goal, piece) && !c->unknown) c->unknown = piece;
+  c->bytes += mark(c, piece, c->used);
+}
+
+bool th_code_find(const th_target *target, th_goal goal, const char *piece, th_code_piece *found) {
+  const row *r = find(target->name, goal, piece);
+  if (r) *found = r->piece;
+  return r != NULL;
+}

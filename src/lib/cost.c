@@ -1,0 +1,267 @@
+/* The rows of costs.def, and what of a step they multiply. See cost.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "lib/cost.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../rt/core/fields.h"
+#include "../../rt/core/parse.h"
+#include "base/str.h"
+#include "eval/form.h"
+#include "write/csource_tables.h"
+
+typedef struct cost {
+  const char *target;
+  th_goal goal; /* that the compiler was told: speed, or size, which is RAM's too */
+  const char *runner;
+  th_work each;
+} cost;
+
+static const cost costs[] = {
+#define TH_COST(target, goal, runner, ...) {target, TH_FOR_##goal, runner, {__VA_ARGS__}},
+#include "lib/costs.def"
+#undef TH_COST
+};
+enum { COSTS = sizeof costs / sizeof *costs };
+
+/* --- rows --- */
+
+static bool has_rows(const th_target *target) {
+  for (int i = 0; i < COSTS; i++)
+    if (th_str_eq(costs[i].target, target->name)) return true;
+  return false;
+}
+
+static int shared_folders(const th_target *a, const th_target *b) {
+  int n = 0;
+  for (const char *word = a->kernels; *word; word += strspn(word, " ")) {
+    char name[32];
+    const size_t length = strcspn(word, " ");
+    if (length < sizeof name) {
+      memcpy(name, word, length);
+      name[length] = 0;
+      n += th_target_runs(b, name);
+    }
+    word += length;
+  }
+  return n;
+}
+
+const th_target *th_cost_target(const th_target *target) {
+  const th_target *best = NULL, *t;
+  int most = 0;
+  if (has_rows(target)) return target;
+  for (int i = 0; (t = th_target_list(i)); i++) {
+    const int shared = has_rows(t) ? shared_folders(target, t) : 0;
+    if (shared > most) {
+      most = shared;
+      best = t;
+    }
+  }
+  return best;
+}
+
+void th_cost_note(const th_program *program, const th_target *target, th_json *json, th_buf *text) {
+  const th_target *measured = th_cost_target(target);
+  if (program->goal != TH_FOR_SPEED || !measured) return;
+  th_json_add_string(json, "costs_of", measured->name);
+  if (measured != target)
+    th_buf_printf(text, "note: chosen by the costs of %s, as nobody has measured those of %s\n", measured->name,
+                  target->name);
+}
+
+static const cost *find(const th_target *measured, th_goal goal, const char *runner) {
+  const th_goal built = goal == TH_FOR_SPEED ? TH_FOR_SPEED : TH_FOR_SIZE;
+  for (int i = 0; i < COSTS && measured; i++)
+    if (costs[i].goal == built && th_str_eq(costs[i].target, measured->name) && th_str_eq(costs[i].runner, runner))
+      return &costs[i];
+  return NULL;
+}
+
+static double sum_of(const cost *c, const th_work *w) {
+  double sum = 0;
+#define TH_WORK(name, what) sum += c->each.name * w->name;
+#include "lib/work.def"
+#undef TH_WORK
+  return sum;
+}
+
+/* --- amounts of work --- */
+
+static double in_groups(double n, double size) {
+  return ceil(n / size);
+}
+
+/* One direction of windows over an image: how many points of all windows lie within it, and how many windows do. */
+typedef struct axis {
+  double inside, whole;
+} axis;
+
+static axis axis_of(int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t dilation, int32_t pad) {
+  axis a = {0, 0};
+  for (int32_t o = 0; o < out; o++) {
+    int32_t n = 0;
+    for (int32_t k = 0; k < kernel; k++) {
+      const int32_t at = o * stride - pad + k * dilation;
+      n += at >= 0 && at < in;
+    }
+    a.inside += n;
+    a.whole += n == kernel;
+  }
+  return a;
+}
+
+/* What windows of y lines and x points that see `depth` elements of each point come to. */
+static void add_windows(th_work *w, axis y, axis x, double out_y, double out_x, double lines, double points,
+                        double depth) {
+  const double per_place = w->places > 0 ? w->outputs / w->places : 0, edges = out_y * out_x - y.whole * x.whole;
+  w->taps = w->outputs * lines * points;
+  w->lines = w->outputs * lines;
+  w->columns = w->places * lines * points * depth;
+  w->macs = w->taps * depth;
+  w->inside = y.inside * x.inside * per_place * depth;
+  w->edges = edges * per_place;
+  w->edge_columns = w->edges * lines * points * depth;
+  w->strips = out_y;
+  w->row_strips = out_y * w->rows;
+}
+
+static void add_conv2d(th_work *w, const thr_conv2d_params *c, double depth) {
+  w->rows = c->out_c;
+  w->places = (double)c->out_y * c->out_x;
+  add_windows(w, axis_of(c->in_y, c->out_y, c->kernel_y, c->stride_y, c->dilation_y, c->pad_y),
+              axis_of(c->in_x, c->out_x, c->kernel_x, c->stride_x, c->dilation_x, c->pad_x), c->out_y, c->out_x,
+              c->kernel_y, c->kernel_x, depth);
+}
+
+static void add_pool2d(th_work *w, const thr_pool2d_params *c) {
+  w->rows = c->c;
+  w->places = (double)c->out_y * c->out_x;
+  add_windows(w, axis_of(c->in_y, c->out_y, c->kernel_y, c->stride_y, 1, c->pad_y),
+              axis_of(c->in_x, c->out_x, c->kernel_x, c->stride_x, 1, c->pad_x), c->out_y, c->out_x, c->kernel_y,
+              c->kernel_x, 1);
+}
+
+static void add_softmax(th_work *w, const thr_softmax_params *c) {
+  w->rows = c->rows;
+}
+
+static void add_weights(th_work *w, const th_program_step *s) {
+  thr_step step = s->step;
+  const thr_weights *coded = thr_step_weights(&step);
+  w->weights = s->weight_count;
+  w->bits = coded && coded->decode ? 8.0 * coded->bytes : 0;
+  for (uint32_t i = 0; i < s->weight_count; i++) w->survivors += s->weights[i] != 0;
+  if (w->rows > 0) return;
+  w->rows = s->row_elems ? (double)s->weight_count / s->row_elems : 0;
+  w->places = 1;
+  w->columns = s->row_elems;
+  w->macs = w->inside = w->outputs * s->row_elems;
+}
+
+th_work th_work_of(const th_program *p, const th_program_step *s) {
+  const th_value *out = &p->values[s->out];
+  th_work w = {.call = 1, .outputs = (double)out->bytes / th_value_align(p, out)};
+  w.inputs = s->n_in > 0 ? (double)p->values[s->in[0]].bytes : 0;
+  switch (thr_kernel_params(s->step.kernel)) {
+    case THR_PARAMS_conv2d:
+      add_conv2d(&w, &s->step.p.conv2d, s->row_elems / ((double)s->step.p.conv2d.kernel_y * s->step.p.conv2d.kernel_x));
+      break;
+    case THR_PARAMS_pool2d:
+      add_pool2d(&w, &s->step.p.pool2d);
+      break;
+    case THR_PARAMS_softmax:
+      add_softmax(&w, &s->step.p.softmax);
+      break;
+    default:
+      break;
+  }
+  if (s->weights) add_weights(&w, s);
+  if (w.macs <= 0) w.macs = w.inside = w.inputs;
+  if (s->rows) w.strips = s->rows;
+  w.quads = in_groups(w.rows, 4);
+  w.pairs = in_groups(w.places, 2);
+  return w;
+}
+
+void th_work_write(const th_work *work, th_json *json) {
+  th_json *o = th_json_add_object(json, "work");
+#define TH_WORK(name, what) \
+  if (work->name != 0) th_json_add_number(o, #name, work->name);
+#include "lib/work.def"
+#undef TH_WORK
+}
+
+/* --- what runs a step --- */
+
+const char *th_runner_name(const th_program_step *s) {
+  const th_form *form = th_form_of(s->form);
+  return form ? form->name : th_kernel_name(s->step.kernel);
+}
+
+/* Kernels go different ways for different shapes, and those have rows of their own: the way's name, or "". */
+static const char *way_of(const th_program_step *s) {
+  const thr_conv2d_params *c = &s->step.p.conv2d;
+  if (thr_kernel_params(s->step.kernel) != THR_PARAMS_conv2d) return "";
+  const int high = c->kernel_y, wide = c->kernel_x;
+  if (s->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8 && (high == 3 || wide == 3) && high <= 3 && wide <= 3)
+    return c->stride_x == 1 && c->stride_y == 1 ? " 3" : " 3/2";
+  return high == 1 && wide == 1 && c->stride_y == 1 && c->stride_x == 1 ? " 1x1" : "";
+}
+
+static bool in_segment(const th_program *p, int step) {
+  for (int i = 0; i < p->n_segments; i++)
+    if (step >= p->segments[i].first && step <= p->segments[i].last) return true;
+  return false;
+}
+
+/* Its kernel may run without room to arrange rows in, where it usually has some. */
+static bool lacks_room(const th_target *target, const th_program_step *s) {
+  return s->step.kernel == THR_KERNEL_CONV2D_S8 && s->form == THR_FORM_NONE && s->step.p.conv2d.weights.room == 0 &&
+         th_target_runs(target, "dsp") && !th_target_runs(target, "mve");
+}
+
+th_cost_rows th_cost_rows_of(const th_target *target, const th_program *p, int step) {
+  const th_program_step *s = &p->steps[step];
+  thr_step copy = s->step;
+  const thr_weights *weights = s->form == THR_FORM_NONE ? thr_step_weights(&copy) : NULL;
+  const char *way = in_segment(p, step) ? " line" : lacks_room(target, s) ? " narrow" : way_of(s);
+  th_cost_rows rows = {"", ""};
+  if (th_csource_uses_dot(s)) {
+    snprintf(rows.run, sizeof rows.run, "dot %s", th_decoder_name(weights->decode) + strlen("thr_decode_"));
+    return rows;
+  }
+  snprintf(rows.run, sizeof rows.run, "%s%s", th_runner_name(s), way);
+  if (weights && weights->decode)
+    snprintf(rows.decode, sizeof rows.decode, "decode %s", th_decoder_name(weights->decode) + strlen("thr_decode_"));
+  return rows;
+}
+
+/* Without a row for the way, that of the runner as such. */
+static double cost_of(const th_target *measured, th_goal goal, const char *name, const th_work *w) {
+  char plain[TH_COST_NAME];
+  snprintf(plain, sizeof plain, "%.*s", (int)strcspn(name, " "), name);
+  const cost *c = find(measured, goal, name);
+  if (!c) c = find(measured, goal, plain);
+  return c ? sum_of(c, w) : -1;
+}
+
+double th_cost_of_step(const th_target *target, th_goal goal, const th_program *p, int step) {
+  const th_target *measured = th_cost_target(target);
+  const th_work w = th_work_of(p, &p->steps[step]);
+  const th_cost_rows rows = th_cost_rows_of(target, p, step);
+  const double run = cost_of(measured, goal, rows.run, &w);
+  const double decode = *rows.decode ? cost_of(measured, goal, rows.decode, &w) : 0;
+  return run < 0 || decode < 0 ? -1 : run + decode;
+}
+
+double th_cost_with(const th_target *target, th_goal goal, const th_program *p, int step, thr_form_id form) {
+  const th_program_step *s = &p->steps[step];
+  const th_work w = th_work_of(p, s);
+  const th_form *f = th_form_of(form);
+  char name[TH_COST_NAME];
+  snprintf(name, sizeof name, "%s%s", f ? f->name : th_kernel_name(s->step.kernel), way_of(s));
+  return cost_of(th_cost_target(target), goal, name, &w);
+}

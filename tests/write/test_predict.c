@@ -1,0 +1,152 @@
+/* Predictions against what is built and run: flash of the linked file within 1 %, arena exact, stack not above,
+ * instructions of an inference within a quarter, on each target whose tools are there. And without tools: what nobody
+ * has measured is said to be unknown. SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "lib/model.h"
+#include "thimble/thimble.h"
+#include "write/firmware.h"
+
+static void must(th_status status) {
+  if (status != TH_OK) fail_msg("%s", th_error_message());
+}
+
+static void put_weights(th_buf *text, th_rng *rng, const char *name, const char *shape, int n) {
+  th_buf_printf(text, "const %%%s s8 %s q(0.01,0) = {", name, shape);
+  for (int i = 0; i < n; i++) th_buf_printf(text, "%s%d", i ? " " : "", (int)th_rng_below(rng, 255) - 127);
+  th_buf_printf(text, "}\n");
+}
+
+/* Convolutions of three kinds, a pool, a layer that sees all, as in networks of this size. */
+static th_model *make_model(void) {
+  th_rng rng = th_rng_init(3, 0);
+  th_buf text = {0};
+  th_graph *g;
+  th_model *m;
+  th_buf_printf(&text, "graph g\ninput %%x s8 1x12x12x3 q(0.05,-3)\n");
+  put_weights(&text, &rng, "w1", "16x3x3x3", 16 * 27);
+  put_weights(&text, &rng, "w2", "1x3x3x16", 16 * 9);
+  put_weights(&text, &rng, "w3", "24x1x1x16", 24 * 16);
+  put_weights(&text, &rng, "w4", "10x24", 240);
+  th_buf_printf(
+      &text,
+      "node c1 = conv2d(%%x %%w1 -) -> %%a s8 1x12x12x16 q(0.1,-10) {pad_top=1 pad_bottom=1 pad_left=1 pad_right=1}\n"
+      "node c2 = depthwise_conv2d(%%a %%w2 -) -> %%b s8 1x12x12x16 q(0.1,-10) {pad_top=1 pad_bottom=1 pad_left=1 "
+      "pad_right=1}\n"
+      "node c3 = conv2d(%%b %%w3 -) -> %%c s8 1x12x12x24 q(0.1,-10)\n"
+      "node pool = avg_pool2d(%%c) -> %%d s8 1x1x1x24 q(0.1,-10) {kernel_y=12 kernel_x=12}\n"
+      "node flat = reshape(%%d) -> %%e s8 1x24 q(0.1,-10)\n"
+      "node fc = fully_connected(%%e %%w4 -) -> %%f s8 1x10 q(0.2,0)\n"
+      "node soft = softmax(%%f) -> %%y s8 1x10 q(0.00390625,-128)\noutput %%y\n");
+  must(th_graph_parse((const char *)text.data, text.size, "g", NULL, NULL, &g));
+  th_buf_free(&text);
+  must(th_model_from_graph(g, "thim", &m));
+  return m;
+}
+
+static th_settings *settings_for(const char *target, const char *optimize) {
+  th_settings *s;
+  must(th_settings_create("compile", &s));
+  must(th_settings_set(s, "target", target));
+  must(th_settings_set(s, "optimize", optimize));
+  return s;
+}
+
+static void check_close(const char *what, const char *optimize, double predicted, double measured, double most) {
+  if (!(fabs(predicted - measured) <= most * measured))
+    fail_msg("%s for %s: predicted %.0f, measured %.0f", what, optimize, predicted, measured);
+}
+
+static void check(const char *target, const char *optimize) {
+  const th_bench_options options = {.samples = 1, .totals = true};
+  th_model *m = make_model();
+  th_settings *s = settings_for(target, optimize);
+  th_prediction *p;
+  th_result *r;
+  must(th_predict(m, s, &p));
+  must(th_bench(m, NULL, s, &options, THIMBLE_BINARY_DIR "/test_predict", NULL, &r));
+  check_close("flash", optimize, (double)p->flash_bytes, th_result_number(r, "flash_bytes", 0), 0.01);
+  check_close("arena", optimize, (double)p->arena_bytes, th_result_number(r, "arena_bytes", 0), 0);
+  if (strcmp(optimize, "speed") == 0)
+    check_close(p->unit, optimize, (double)p->instructions, th_result_number(r, p->unit, 0), 0.25);
+  if ((double)p->stack_bytes < th_result_number(r, "stack_bytes", 0))
+    fail_msg("stack for %s: at most %d, measured %.0f", optimize, (int)p->stack_bytes,
+             th_result_number(r, "stack_bytes", 0));
+  assert_int_equal(p->ram_bytes, p->arena_bytes + p->stack_bytes);
+  assert_int_equal(p->layers, 6); /* a reshape is no step */
+  th_prediction_free(p);
+  th_result_free(r);
+  th_settings_free(s);
+  th_model_close(m);
+}
+
+static void check_target(const char *target) {
+  const char *why;
+  if (!th_firmware_available(target, true, &why)) {
+    th_error_clear();
+    print_message("skipped: %s\n", why);
+    skip();
+  }
+  check(target, "speed");
+  check(target, "size");
+}
+
+static void holds_on_cortex_m4(void **state) {
+  check_target("cortex-m4");
+}
+
+static void holds_on_cortex_m0plus(void **state) {
+  check_target("cortex-m0plus");
+}
+
+static void holds_on_cortex_m55(void **state) {
+  check_target("cortex-m55");
+}
+
+static void this_machine_has_no_flash(void **state) {
+  th_model *m = make_model();
+  th_settings *s = settings_for("host", "speed");
+  th_prediction *p;
+  must(th_predict(m, s, &p));
+  assert_int_equal(p->flash_bytes, -1);
+  assert_int_equal(p->stack_bytes, -1);
+  assert_int_equal(p->ram_bytes, -1);
+  assert_int_equal(p->instructions, -1);
+  assert_true(p->arena_bytes > 0);
+  th_prediction_free(p);
+  th_settings_free(s);
+  th_model_close(m);
+}
+
+/* Layers, constants and code add up to the whole. */
+static void bytes_of_layers_are_in_the_whole(void **state) {
+  th_model *m = make_model();
+  th_settings *s = settings_for("cortex-m4", "size");
+  th_prediction *p;
+  int64_t layers = 0, instructions = 0;
+  must(th_predict(m, s, &p));
+  for (int i = 0; i < p->layers; i++) {
+    layers += p->layer[i].bytes;
+    instructions += p->layer[i].instructions;
+  }
+  assert_true(layers > 0 && p->code_bytes + layers <= p->flash_bytes);
+  assert_int_equal(instructions, p->instructions);
+  th_prediction_free(p);
+  th_settings_free(s);
+  th_model_close(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(holds_on_cortex_m4), cmocka_unit_test(holds_on_cortex_m0plus),
+                                     cmocka_unit_test(holds_on_cortex_m55), cmocka_unit_test(this_machine_has_no_flash),
+                                     cmocka_unit_test(bytes_of_layers_are_in_the_whole)};
+  return cmocka_run_group_tests_name("predict", tests, NULL, NULL);
+}
