@@ -25,17 +25,24 @@ TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
 GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
 CODERS = ("bitpack", "huffman", "gap", "range")
+DECODING = ("call", "rows", "weights", "bits", "survivors")  # what it can depend on
 SMALL = 300  # instructions: errors of layers below count as if they had so many
 
 
 # --- measuring ---
 
+def read_forms():
+    with open(os.path.join(ROOT, "rt", "kernel", "forms.def"), encoding="utf-8") as f:
+        return re.findall(r"^THR_FORM\(\w+, (\w+), (\w+), \w+, (\w+)\)", f.read(), re.M)
+
+
+FORMS = {name for name, _, _ in read_forms()}
+
+
 def form_rounds(target):
     """Lists of forms, each with one form of a kernel at most, so that every form comes to run all it can; first: none."""
-    with open(os.path.join(ROOT, "rt", "kernel", "forms.def"), encoding="utf-8") as f:
-        text = f.read()
     by_kernel = {}
-    for name, kernel, folder in re.findall(r"^THR_FORM\(\w+, (\w+), (\w+), \w+, (\w+)\)", text, re.M):
+    for name, kernel, folder in read_forms():
         if folder in FOLDERS[target]:
             by_kernel.setdefault(kernel, []).append(name)
     rounds = itertools.zip_longest(*by_kernel.values())
@@ -132,9 +139,9 @@ def non_negative(rows, target):
     return x
 
 
-def fit(samples):
+def fit(samples, allowed=None):
     """[(work, instructions)] -> {amount: number}, and relative errors."""
-    names = sorted({name for work, _ in samples for name in work})
+    names = sorted({name for work, _ in samples for name in work if not allowed or name in allowed})
     scale = {name: max(work.get(name, 0) for work, _ in samples) for name in names}
     weight = [1.0 / max(count, SMALL) for _, count in samples]
     rows = [[work.get(name, 0) / scale[name] * w for name in names] for (work, _), w in zip(samples, weight)]
@@ -164,10 +171,18 @@ def order():
         return re.findall(r"^TH_WORK\((\w+),", f.read(), re.M)
 
 
+def with_forms(samples):
+    """A form that no build for size chose costs there what it costs in one for speed: they are compiled alike (thr_fast.h)."""
+    for goal, name in list(samples):
+        if goal == "speed" and name.split(" ")[0] in FORMS:
+            samples.setdefault(("size", name), samples[goal, name])
+    return samples
+
+
 def rows_of(target, keep):
     rows = []
-    for (goal, name), found in sorted(samples_of(measure(target, keep)).items()):
-        numbers, errors = fit(found)
+    for (goal, name), found in sorted(with_forms(samples_of(measure(target, keep))).items()):
+        numbers, errors = fit(found, DECODING if name.startswith("decode") else None)
         amounts = ", ".join(f".{k} = {numbers[k]:.4g}" for k in order() if k in numbers)
         rows.append(f'TH_COST("{target}", {goal.upper()}, "{name}", {amounts or ".call = 0"})')
         size = sorted(abs(e) for e in errors)
