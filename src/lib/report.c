@@ -96,13 +96,11 @@ static const th_settings *compile_settings(const th_report_job *j) {
 static th_status deploy_both(th_report_job *j) {
   static const th_encode_options all = {.coders = TH_CODERS_ALL, .code_channels = true};
   const th_settings *compile = compile_settings(j);
-  if (compile) {
-    th_json_add_string(j->page, "target", th_settings_text(compile, "target"));
-    TH_TRY(th_compile_deploy_blob(j->after, compile, &j->blob));
-    return th_compile_deploy(j->after, compile, &j->firmware);
-  }
-  TH_TRY(th_deploy(j->after->graph, &all, &j->blob));
-  return th_deploy(j->after->graph, &all, &j->firmware);
+  j->firmware = compile ? &j->own : &j->blob;
+  if (!compile) return th_deploy(j->after->graph, &all, &j->blob); /* as shrink --lossless does, for both */
+  th_json_add_string(j->page, "target", th_settings_text(compile, "target"));
+  TH_TRY(th_compile_deploy_blob(j->after, compile, &j->blob));
+  return th_compile_deploy(j->after, compile, &j->own);
 }
 
 static th_status deploy(th_report_job *j) {
@@ -165,7 +163,7 @@ static th_status write_page(th_report_job *j, const char *path, th_result *r) {
 
 static void close_job(th_report_job *j) {
   th_deployed_free(&j->blob);
-  th_deployed_free(&j->firmware);
+  th_deployed_free(&j->own);
   th_recipe_free(&j->recipe);
   th_model_close(j->before);
   th_model_close(j->after);

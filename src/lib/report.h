@@ -33,7 +33,8 @@ typedef struct th_report_job {
   th_recipe recipe;  /* n is 0 when there is none */
   bool deployed;     /* `after` is integer: the rest is there */
   th_deployed blob;  /* as model.thim holds it */
-  th_deployed firmware;
+  th_deployed own;   /* as the firmware holds it, where that differs */
+  const th_deployed *firmware;
   th_thim_report sections; /* of the blob */
   th_json *page;
 } th_report_job;

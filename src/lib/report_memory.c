@@ -55,10 +55,10 @@ static void write_steps(const th_program *p, th_json *arena) {
 }
 
 static void write_arena(th_report_job *j) {
-  const th_program *p = j->firmware.program;
+  const th_program *p = j->firmware->program;
   th_json *arena = th_json_add_object(j->page, "arena");
-  th_json_add_int(arena, "bytes", j->firmware.plan.arena_bytes);
-  th_json_add_int(arena, "lower_bound", j->firmware.plan.lower_bound);
+  th_json_add_int(arena, "bytes", j->firmware->plan.arena_bytes);
+  th_json_add_int(arena, "lower_bound", j->firmware->plan.lower_bound);
   th_json *segments = th_json_add_array(arena, "segments");
   for (int i = 0; i < p->n_segments; i++) {
     th_json *pair = th_json_add_array(segments, NULL);

@@ -37,15 +37,17 @@ def write(text, *path):
 
 def search(layers):
     """A fit.json as `fit` writes it, of a search that ended."""
-    trials = [{"id": i, "recipe": f"stages:\n  - prune: {{sparsity: {0.5 + 0.1 * i:.1f}}}\n  - quantize:\n",
-               "bytes": 1300 - 150 * i, "flash_bytes": 9000 - 160 * i, "ram_bytes": 900 - 30 * (i % 2),
-               "instructions": 90000 - 5000 * i, "accuracy": 0.99 - 0.01 * i * i, "seconds": 1.5, "state": "done"} for i in range(5)]
-    trials.append(dict(trials[1], id=5, accuracy=0.9))
-    trials.append({"id": 6, "recipe": "stages:\n  - quantize:\n", "state": "running"})
-    return {"limits": {"flash_bytes": 8700, "ram_bytes": 1024, "max_drop": 1.0}, "target": "cortex-m4", "seed": 3,
-            "sensitivity": [{"layer": name, "technique": "weights", "setting": setting, "accuracy": 0.98 - drop, "drop": drop}
-                            for k, name in enumerate(layers) for setting, drop in (("int4", 0.001 * k), ("int2", 0.01 + 0.01 * k))],
-            "trials": trials, "front": [0, 1, 2, 3, 4], "chosen": 2, "nearest": None}
+    trials = [{"id": i + 1, "what": f"element sparsity {0.5 + 0.1 * i:.1f}", "epochs": 2, "state": "done",
+               "recipe": f"stages:\n  - prune: {{sparsity: {0.5 + 0.1 * i:.1f}}}\n  - quantize:\n", "bytes": 1300 - 150 * i,
+               "flash_bytes": 9000 - 160 * i, "ram_bytes": 900 - 30 * (i % 2), "instructions": 90000 - 5000 * i, "optimize": "size",
+               "coder": "auto", "accuracy": 0.99 - 0.01 * i * i, "drop": i * i, "seconds": 1.5} for i in range(5)]
+    trials.append(dict(trials[1], id=6, accuracy=0.9, drop=9))
+    trials.append({"id": 7, "what": "clusters 8", "epochs": 2, "recipe": "stages:\n  - quantize:\n", "state": "not run"})
+    probes = [(None, "0.5", 3.0)] + [(name, s, d) for k, name in enumerate(layers) for s, d in (("0.5", 0.1 * k), ("0.9", 1 + k))]
+    return {"limits": {"flash_bytes": 8700, "ram_bytes": 1024, "max_drop": 1.0, "min_accuracy": None}, "target": "cortex-m4",
+            "device": None, "seed": 3, "metric": "accuracy", "measured_on": "validation", "original": 0.99,
+            "sensitivity": [{"layer": name, "technique": "elements", "setting": s, "accuracy": 0.99 - d / 100, "drop": d}
+                            for name, s, d in probes], "trials": trials, "front": [1, 2, 3, 4, 5], "chosen": 3, "test": 0.95}
 
 
 def make(build, folder):
@@ -64,7 +66,7 @@ def make(build, folder):
 def spoil(value):
     """The value with something hostile in each of its texts."""
     if isinstance(value, dict):
-        return {k: v if k in ("graph", "report", "state") else spoil(v) for k, v in value.items()}
+        return {k: v if k in ("graph", "report", "state", "metric") else spoil(v) for k, v in value.items()}
     if isinstance(value, list):
         return [spoil(v) for v in value]
     return value + HOSTILE if isinstance(value, str) else value

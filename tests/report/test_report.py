@@ -71,7 +71,7 @@ def test_texts_stay_texts(folder):
     assert [t for t, _ in a.elements] == [t for t, _ in b.elements]
     data = b.data()
     assert data["stages"][0]["name"].endswith(results.HOSTILE), data["stages"][0]
-    assert data["fit"]["sensitivity"][0]["layer"].endswith(results.HOSTILE)
+    assert data["fit"]["sensitivity"][1]["layer"].endswith(results.HOSTILE)
     assert data["measured"]["evaluation"]["classes"][0]["name"].endswith(results.HOSTILE)
 
 

@@ -3,9 +3,11 @@ const layers = report.layers || [];
 const comparison = (report.measured || {}).comparison || {};
 const errorOf = name => ((comparison.layers || []).find(l => l.name === name) || {}).relative_error;
 
+const sensitivity = (fit.sensitivity || []).filter(s => isNumber(s.drop)); // drop: points, or percent of an error
+
 // Of the settings that were tried on a layer, the one that hurt most.
 function sensitivityOf(name) {
-  const tried = (fit.sensitivity || []).filter(s => s.layer === name && isNumber(s.drop));
+  const tried = sensitivity.filter(s => s.layer === name);
   return tried.length ? tried.reduce((a, b) => b.drop > a.drop ? b : a) : null;
 }
 
@@ -14,7 +16,7 @@ const measures = [
   ['macs', 'multiplications (MACs)', l => l.macs, whole],
   ['sparsity', 'zeros among its weights, %', l => isNumber(l.sparsity) ? 100 * l.sparsity : null, v => fixed(v, 1)],
   ['bits', 'bits per weight', l => l.bits_per_weight, v => fixed(v, 2)],
-  ['sensitivity', 'sensitivity: points of accuracy lost', l => (s => s ? 100 * s.drop : null)(sensitivityOf(l.name)), v => fixed(v, 2)],
+  ['sensitivity', `sensitivity: ${lossUnit} lost`, l => (s => s ? s.drop : null)(sensitivityOf(l.name)), v => fixed(v, 2)],
 ].filter(([, , of]) => layers.some(l => isNumber(of(l)) && of(l) !== 0));
 let measure = measures[0];
 
@@ -24,10 +26,10 @@ function layersChart() {
   const c = chart('chart-layers', 'Bars: one per layer; the table below holds the numbers.', () => ({
     type: 'bar',
     data: {labels: shown.map(l => l.name), datasets: [{label: measure[1], data: shown.map(l => isNumber(measure[2](l)) ? measure[2](l) : 0), backgroundColor: colour('c1'), maxBarThickness: 26}]},
-    options: options(axis(measure[1], {beginAtZero: true}), axis('', {title: {display: false}, grid: {display: false}}),
+    options: options(axis(measure[1], {beginAtZero: true}), axis('', {title: {display: false}, grid: {display: false}, ticks: {autoSkip: shown.length > 40}}),
       {legend: false, horizontal: true, label: item => measure[3](item.raw)}),
   }));
-  if (c) c.style.height = Math.min(34, 5 + 1.7 * shown.length) + 'rem';
+  if (c) c.style.height = Math.min(60, 5 + 1.6 * shown.length) + 'rem';
   return c;
 }
 
@@ -49,25 +51,24 @@ function layerColumns() {
     has(l => l.coder) && {head: 'Coder', left: true, of: l => l.coder || ''},
     has(l => sensitivityOf(l.name)) && {head: 'Sensitivity', of: l => {
       const s = sensitivityOf(l.name);
-      return s ? el('span', {title: `${s.technique} ${s.setting}`}, fixed(100 * s.drop, 2)) : '';
+      return s ? el('span', {title: `${s.technique} ${s.setting}`}, fixed(s.drop, 2)) : '';
     }},
     has(l => errorOf(l.name)) && {head: 'Error', of: l => isNumber(errorOf(l.name)) ? fixed(errorOf(l.name), 3) : ''},
   ].filter(c => c);
 }
 
 function sensitivityTable() {
-  const rows = (fit.sensitivity || []).filter(s => isNumber(s.drop));
-  if (!rows.length) return null;
-  return folded('Sensitivity: each layer changed alone', table('Accuracy on the validation split when one layer is changed alone', [
-    {head: 'Layer', left: true, of: s => s.layer}, {head: 'Technique', left: true, of: s => s.technique},
-    {head: 'Setting', left: true, of: s => String(s.setting)}, {head: 'Accuracy', of: s => percent(s.accuracy)},
-    {head: 'Points lost', of: s => fixed(100 * s.drop, 2)}], rows, {tall: true}));
+  if (!sensitivity.length) return null;
+  return folded('Sensitivity: each layer changed alone', table(`${metricName} on the ${measuredOn} split when one layer is changed alone, without training`, [
+    {head: 'Layer', left: true, of: s => s.layer || 'all of them'}, {head: 'Technique', left: true, of: s => s.technique},
+    {head: 'Setting', left: true, of: s => String(s.setting)}, {head: metricName, of: s => metricText(s[metric])},
+    {head: 'Lost', of: s => fixed(s.drop, 2)}], sensitivity, {tall: true}));
 }
 
 function layersSection() {
   if (!layers.length) return null;
   const terms = 'Bytes are all that a layer needs in model.thim: coded weights, code tables, biases, scales, parameters.' +
-    ((fit.sensitivity || []).length ? ' Sensitivity is the largest loss of accuracy, in points, when that layer alone was changed.' : '') +
+    (sensitivity.length ? ` Sensitivity is the largest loss, in ${lossUnit}, when that layer alone was changed.` : '') +
     (comparison.layers ? ' Error is that of the layer\'s outputs, relative to the network as it came in.' : '');
   return section('layers', 'Layers', paragraph(terms),
     hasCharts && measures.length > 1 ? el('div', {class: 'row'}, choice('Show', measures.map(m => [m[0], m[1]]), key => { measure = measures.find(m => m[0] === key); redraw('chart-layers'); })) : null,
@@ -100,7 +101,7 @@ function histogramChart() {
   if (marks.length) sets.unshift({type: 'scatter', label: 'shared values', data: marks, pointStyle: 'triangle', pointRadius: 6, backgroundColor: colour('c2'), borderColor: colour('card'), order: -1});
   return {
     type: 'bar', data: {datasets: sets},
-    options: options(axis('weight', {type: 'linear', offset: false, min: h.lo - .03 * (h.hi - h.lo), max: h.hi + .03 * (h.hi - h.lo), grid: {display: false}, ticks: {callback: short, maxRotation: 0}}), axis('% of the weights that are not zero', {beginAtZero: true}),
+    options: options(axis('weight', {type: 'linear', offset: false, min: h.lo - .03 * (h.hi - h.lo), max: h.hi + .03 * (h.hi - h.lo), grid: {display: false}, ticks: {callback: short, maxRotation: 0, includeBounds: false}}), axis('% of the weights that are not zero', {beginAtZero: true}),
       {label: item => `${item.dataset.label}: ${whole(item.raw.n)} weights near ${short(item.raw.x)}`, title: () => ''}),
   };
 }
@@ -165,6 +166,7 @@ function levelsPart() {
 const coderTexts = {
   raw: 'a byte for each weight, as it is.', bitpack: 'the number of a value in a table, all of the same width.', huffman: 'frequent integers have short words.',
   gap_huffman: 'pairs of how many zeros come, and the weight behind them; frequent ones have short words.',
+  context: 'fractions of bits by chances learned from the weights nearby; there are no words.',
   range: 'fractions of bits by how probable an integer is; there are no words.',
 };
 

@@ -88,64 +88,85 @@ function stagesSection() {
 // --- the front: of a search, or just of the stages ---
 
 const fit = report.fit || {};
-const trials = (fit.trials || []).filter(t => isNumber(t.accuracy));
+const metric = fit.metric || 'accuracy'; // or auc, mse
+const metricText = v => metric === 'accuracy' ? percent(v) : short(v);
+const metricHeight = t => metric === 'accuracy' ? 100 * t[metric] : t[metric];
+const metricName = {accuracy: 'Accuracy', auc: 'AUC', mse: 'Squared error'}[metric] || metric;
+const measuredOn = fit.measured_on || 'validation';
+const lossUnit = metric === 'mse' ? 'percent' : 'points'; // of "drop": what was lost against the network as it came in
+const trials = (fit.trials || []).filter(t => isNumber(t[metric]));
 const frontIds = new Set(fit.front || []);
 const frontTrials = trials.filter(t => frontIds.has(t.id));
 const costs = [['bytes', 'model bytes'], ['flash_bytes', 'flash bytes'], ['ram_bytes', 'RAM bytes'], ['instructions', 'instructions']]
   .filter(([key]) => trials.some(t => isNumber(t[key])));
 let frontCost = costs.length ? costs[0][0] : 'bytes';
 
-const pointOf = key => t => ({x: t[key], y: 100 * t.accuracy, id: t.id});
+const pointOf = key => t => ({x: t[key], y: metricHeight(t), id: t.id});
 
 function frontSets() {
   const of = pointOf(frontCost), byCost = (a, b) => a[frontCost] - b[frontCost];
-  const limit = {flash_bytes: (fit.limits || {}).flash_bytes, ram_bytes: (fit.limits || {}).ram_bytes}[frontCost];
-  const accuracies = trials.map(t => 100 * t.accuracy);
-  const chosen = trials.filter(t => t.id === fit.chosen);
+  const limit = (fit.limits || {})[frontCost], heights = trials.map(metricHeight);
+  const chosen = trials.filter(t => t.id === fit.chosen), nearest = trials.filter(t => t.id === (fit.nearest || {}).id);
+  const large = {pointStyle: 'rectRot', pointRadius: 10, pointHoverRadius: 11, backgroundColor: colour('c2'), borderColor: colour('text'), borderWidth: 1.5};
   return [
-    {label: 'chosen', data: chosen.map(of), pointStyle: 'rectRot', pointRadius: 10, pointHoverRadius: 11, backgroundColor: colour('c2'), borderColor: colour('text'), borderWidth: 1.5},
-    {label: 'front', data: [...frontTrials].sort(byCost).map(of), showLine: true, borderColor: colour('c1'), backgroundColor: colour('c1'), pointRadius: 5},
+    {label: 'chosen', data: chosen.map(of), ...large},
+    {label: 'nearest miss', data: nearest.map(of), ...large},
+    {label: 'front', data: [...frontTrials].sort(byCost).map(of), showLine: frontCost === 'bytes', borderColor: colour('c1'), backgroundColor: colour('c1'), pointRadius: 5},
     {label: 'other trials', data: trials.filter(t => !frontIds.has(t.id)).map(of), backgroundColor: faded(colour('c7'), .6), borderColor: colour('c7'), pointRadius: 4},
-    isNumber(limit) && {label: 'limit', data: [{x: limit, y: Math.min(...accuracies)}, {x: limit, y: Math.max(...accuracies)}], showLine: true, pointRadius: 0, borderDash: [6, 4], borderColor: colour('c8')},
+    isNumber(limit) && {label: 'limit', data: [{x: limit, y: Math.min(...heights)}, {x: limit, y: Math.max(...heights)}], showLine: true, pointRadius: 0, borderDash: [6, 4], borderColor: colour('c8')},
   ].filter(set => set && set.data.length);
 }
 
 function searchChart() {
-  const words = `Points: accuracy of ${trials.length} trials against their cost; ${frontTrials.length} of them are on the front.`;
+  const words = `Points: ${metricName} of ${trials.length} trials against their cost; ${frontTrials.length} of them are on the front.`;
   return chart('chart-front', words, () => ({
     type: 'scatter', data: {datasets: frontSets()},
-    options: options(axis(costs.find(c => c[0] === frontCost)[1], {ticks: {callback: whole}}), axis('accuracy on the validation split, %'),
-      {label: item => `trial ${item.raw.id}: ${whole(item.raw.x)}, ${item.raw.y.toFixed(2)} %`}),
+    options: options(axis(costs.find(c => c[0] === frontCost)[1], {ticks: {callback: compact}}),
+      axis(`${metricName} on the ${measuredOn} split${metric === 'accuracy' ? ', %' : ''}`, {grace: '5%'}),
+      {label: item => item.raw.id === undefined ? `limit ${whole(item.raw.x)}` : `trial ${item.raw.id}: ${whole(item.raw.x)}, ${short(item.raw.y)}`}),
   }));
 }
 
-function trialColumns() {
+const oneLine = recipe => String(recipe || '').replace(/^(seed:.*|stages:\s*)$/gm, '').replace(/\s*\n\s*/g, ' ').trim();
+const trialMark = t => t.id === fit.chosen ? ' (chosen)' : t.id === (fit.nearest || {}).id ? ' (nearest)' : frontIds.has(t.id) ? ' (front)' : '';
+
+function trialColumns(rows) {
+  const has = key => rows.some(t => t[key] !== undefined && t[key] !== null);
   return [
-    {head: 'Trial', left: true, of: t => String(t.id) + (t.id === fit.chosen ? ' (chosen)' : frontIds.has(t.id) ? ' (front)' : '')},
+    {head: 'Trial', left: true, of: t => t.id + trialMark(t)},
+    has('what') && {head: 'What', left: true, of: t => t.what},
     ...costs.map(([key, text]) => ({head: text[0].toUpperCase() + text.slice(1), of: t => whole(t[key])})),
-    {head: 'Accuracy', of: t => percent(t.accuracy)},
-    {head: 'Seconds', of: t => fixed(t.seconds, 1)},
-    {head: 'Recipe', left: true, of: t => typeof t.recipe === 'string' ? t.recipe.replace(/^seed:.*\n|^stages:\s*/gm, '').replace(/\s*\n\s*/g, ' ').trim() : ''},
-  ];
+    {head: metricName, of: t => metricText(t[metric])},
+    has('drop') && {head: 'Lost', of: t => fixed(t.drop, 2)},
+    has('optimize') && {head: 'Build', left: true, of: t => [t.optimize, t.coder].filter(x => x).join(', ')},
+    has('seconds') && {head: 'Seconds', of: t => fixed(t.seconds, 1)},
+    {head: 'Recipe', left: true, of: t => el('code', {}, oneLine(t.recipe))},
+  ].filter(c => c);
 }
 
 function limitsText() {
   const l = fit.limits || {}, parts = [];
   if (isNumber(l.flash_bytes)) parts.push(`flash ${whole(l.flash_bytes)} bytes`);
   if (isNumber(l.ram_bytes)) parts.push(`RAM ${whole(l.ram_bytes)} bytes`);
-  if (isNumber(l.max_drop)) parts.push(`at most ${short(l.max_drop)} points of accuracy lost`);
+  if (isNumber(l.max_drop)) parts.push(`at most ${short(l.max_drop)} ${lossUnit} lost`);
   if (isNumber(l.min_accuracy)) parts.push(`accuracy at least ${percent(l.min_accuracy)}`);
-  return parts.length ? 'Limits: ' + parts.join(', ') + '. ' : '';
+  return (parts.length ? `Limits${fit.device ? ` of ${fit.device}` : ''}: ${parts.join(', ')}. ` : '') +
+    (fit.target ? `Flash, RAM and instructions are predicted for ${fit.target}. ` : '');
+}
+
+function outcomeText() {
+  if (isNumber(fit.chosen)) return `Trial ${fit.chosen} was chosen; the rest of this page shows it.`;
+  const n = fit.nearest || {}, gives = {flash: 'flash', ram: 'RAM'}[n.limit] || (n.limit ? `the loss of ${metricName}` : '');
+  return 'No trial keeps all limits' + (isNumber(n.id) ? `; the nearest is trial ${n.id}` + (gives ? `, for which ${gives} would have to give.` : '.') : '.');
 }
 
 function searchSection() {
-  const outcome = fit.chosen !== null && fit.chosen !== undefined ? 'One point of the front was chosen; the rest of this page shows it.'
-    : 'No trial keeps all limits; the rest of this page shows the nearest miss.';
-  return section('front', 'Front', paragraph(limitsText() + outcome),
+  const ordered = [...frontTrials].sort((a, b) => a.bytes - b.bytes), mark = t => t.id === fit.chosen;
+  return section('front', 'Front', paragraph(limitsText() + outcomeText()),
     hasCharts && costs.length > 1 ? el('div', {class: 'row'}, choice('Cost', costs, key => { frontCost = key; redraw('chart-front'); })) : null,
     searchChart(),
-    table('Trials on the front', trialColumns(), frontTrials, {mark: t => t.id === fit.chosen, tall: true}),
-    folded(`All ${trials.length} trials`, table('All trials', trialColumns(), trials, {mark: t => t.id === fit.chosen, tall: true})));
+    table('Trials on the front', trialColumns(ordered), ordered, {mark, tall: true}),
+    folded(`All ${trials.length} trials`, table('All trials', trialColumns(trials), trials, {mark, tall: true})));
 }
 
 function stagesFrontSection() {
