@@ -197,8 +197,8 @@ th_status th_shrink(const th_model *model, const th_data *data, const th_shrink_
                     const th_context *context, th_result **result);
 
 /* Writes one HTML file, to be opened without a network, that shows what a folder of th_shrink holds: stages, layers,
- * weights and their codes, arena, flash, errors, recipe. th_shrink has done so at its end. `data`: measures confusion
- * and errors by layer again; NULL: shows what was measured before. `path` NULL: DIR/report.html. */
+ * weights and their codes, arena, flash, errors, recipe. th_shrink has done so at its end. `data`: measures confusion,
+ * errors and sensitivity by layer again; NULL: shows what was measured before. `path` NULL: DIR/report.html. */
 th_status th_report(const char *dir, const th_data *data, const char *path, const th_context *context,
                     th_result **result);
 

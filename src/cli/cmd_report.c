@@ -11,7 +11,7 @@ typedef struct report_options {
 static const opt_row rows[] = {
     {OPT_FILE, 'o', "output", offsetof(report_options, output), "FILE", "page to write [DIR/report.html]", 0, 0},
     {OPT_STRING, 'd', "data", offsetof(report_options, data), "DATA",
-     "measure confusion and errors by layer again on this data set, see 'thimble help'", 0, 0},
+     "measure confusion, errors and sensitivity by layer on this data set, see 'thimble help'", 0, 0},
     OPT_END};
 static const report_options defaults = {0};
 

@@ -172,21 +172,27 @@ static void close_job(th_report_job *j) {
   th_arena_destroy(j->arena);
 }
 
+static th_status make(th_report_job *j, const char *path, th_result *r) {
+  j->arena = th_arena_create();
+  j->page = th_json_object();
+  th_status status = j->arena && j->page ? collect(j) : TH_ERR_RESOURCE;
+  if (status == TH_OK) status = write_page(j, path, r);
+  close_job(j);
+  return status;
+}
+
 th_status th_report(const char *dir, const th_data *data, const char *path, const th_context *ctx, th_result **result) {
-  th_report_job j = {.dir = dir, .data = data, .ctx = ctx};
+  th_report_job j = {.dir = dir, .data = data, .thorough = true, .ctx = ctx};
   th_result *r;
   TH_TRY(th_result_create(&r));
-  j.arena = th_arena_create();
-  j.page = th_json_object();
-  th_status status = j.arena && j.page ? collect(&j) : TH_ERR_RESOURCE;
-  if (status == TH_OK) status = write_page(&j, path, r);
-  close_job(&j);
-  return th_result_give(status, r, result);
+  return th_result_give(make(&j, path, r), r, result);
 }
 
 th_status th_report_make(const char *dir, const th_data *data, const th_context *ctx) {
+  th_report_job j = {.dir = dir, .data = data, .ctx = ctx};
   th_result *r;
-  TH_TRY(th_report(dir, data, NULL, ctx, &r));
+  TH_TRY(th_result_create(&r));
+  const th_status status = make(&j, NULL, r);
   th_result_free(r);
-  return TH_OK;
+  return status;
 }

@@ -22,6 +22,7 @@ th_status th_report_make(const char *dir, const th_data *data, const th_context 
 typedef struct th_report_job {
   const char *dir;
   const th_data *data; /* or NULL */
+  bool thorough;       /* measure sensitivity, too, which takes a run for each layer */
   const th_context *ctx;
   th_arena *arena;
   th_json *summary;  /* report.json */
@@ -50,7 +51,9 @@ th_status th_report_memory(th_report_job *job); /* "arena", "flash" */
 /* "codes" of one layer: the words of its Huffman codes with their lengths and uses. Nothing for other coders. */
 th_status th_report_codes(th_json *layer, const th_program_step *step, thr_coder coder);
 
-/* Runs both networks on the data: confusion, and the error of each layer. Sets job->measured and writes it. */
+/* Runs both networks on the data: confusion, the error of each layer. Sets job->measured and writes it. */
 th_status th_report_measure(th_report_job *job);
+/* Adds "sensitivity" to job->measured, as fit.json has it. Nothing when the network came in as integers. */
+th_status th_report_sensitivity(th_report_job *job);
 
 #endif

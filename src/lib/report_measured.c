@@ -49,5 +49,6 @@ th_status th_report_measure(th_report_job *j) {
   TH_TRY(th_evaluate(j->after, j->data, TH_ON_TEST, 0, NULL, j->ctx, &r));
   take(measured, "evaluation", r);
   TH_TRY(compare(j, measured));
+  if (j->thorough && !j->fit) TH_TRY(th_report_sensitivity(j));
   return keep(j, measured);
 }

@@ -57,6 +57,7 @@ def make(build, folder):
     run(build, folder, "shrink", os.path.join(SOURCE, "tests/cli/tiny.txt"), "--data", "quads", "-r", "recipe.yaml", "-o", "full")
     run(build, folder, "shrink", "full/stages/04-quantize.thim", "--lossless", "-o", "lossless")
     shutil.copytree(os.path.join(folder, "full"), os.path.join(folder, "fit"))
+    run(build, folder, "report", "full", "--data", "quads")
     write(json.dumps(search(["conv1", "dw2", "pw3", "fc4", "fc5"])), folder, "fit", "fit.json")
     run(build, folder, "report", "fit", "--data", "quads")
     shutil.copytree(os.path.join(folder, "fit"), os.path.join(folder, "hostile"))

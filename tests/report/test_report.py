@@ -155,6 +155,13 @@ def test_measured(folder):
     right = sum(row[i] for i, row in enumerate(evaluation["confusion"]))
     assert abs(right / evaluation["samples"] - data["stages"][-1]["accuracy"]) < 1e-9
     assert comparison["worst_layer"] in [layer["name"] for layer in comparison["layers"]]
+    probes = data["measured"]["sensitivity"]
+    assert [(p["layer"], p["setting"]) for p in probes] == [
+        (layer, bits) for layer in ("conv1", "dw2", "pw3", "fc4", "fc5") for bits in ("int4", "int2")], probes
+    base = probes[0]["accuracy"] + probes[0]["drop"] / 100
+    assert all(abs(p["accuracy"] + p["drop"] / 100 - base) < 1e-9 and 0 <= p["accuracy"] <= 1 for p in probes), probes
+    assert max(p["drop"] for p in probes) > 0
+    assert "sensitivity" not in Page(os.path.join(folder, "fit", "report.html")).data()["measured"]
     assert "measured" not in Page(os.path.join(folder, "lossless", "report.html")).data()
 
 

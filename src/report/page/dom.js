@@ -14,6 +14,7 @@ function el(tag, attributes, ...children) {
   return node;
 }
 
+const brief = name => name.length > 28 ? name.slice(0, 27) + '\u2026' : name; // beside an axis
 const isNumber = v => typeof v === 'number' && isFinite(v);
 const whole = v => isNumber(v) ? Math.round(v).toLocaleString('en-US') : '';
 const fixed = (v, digits) => isNumber(v) ? v.toFixed(digits) : '';

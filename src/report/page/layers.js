@@ -3,7 +3,7 @@ const layers = report.layers || [];
 const comparison = (report.measured || {}).comparison || {};
 const errorOf = name => ((comparison.layers || []).find(l => l.name === name) || {}).relative_error;
 
-const sensitivity = (fit.sensitivity || []).filter(s => isNumber(s.drop)); // drop: points, or percent of an error
+const sensitivity = (fit.sensitivity || (report.measured || {}).sensitivity || []).filter(s => isNumber(s.drop)); // drop: points, or percent of an error
 
 // Of the settings that were tried on a layer, the one that hurt most.
 function sensitivityOf(name) {
@@ -25,7 +25,7 @@ function layersChart() {
   const shown = layers.filter(l => l.params > 0 || l.macs > 0);
   const c = chart('chart-layers', 'Bars: one per layer; the table below holds the numbers.', () => ({
     type: 'bar',
-    data: {labels: shown.map(l => l.name), datasets: [{label: measure[1], data: shown.map(l => isNumber(measure[2](l)) ? measure[2](l) : 0), backgroundColor: colour('c1'), maxBarThickness: 26}]},
+    data: {labels: shown.map(l => brief(l.name)), datasets: [{label: measure[1], data: shown.map(l => isNumber(measure[2](l)) ? measure[2](l) : 0), backgroundColor: colour('c1'), maxBarThickness: 26}]},
     options: options(axis(measure[1], {beginAtZero: true}), axis('', {title: {display: false}, grid: {display: false}, ticks: {autoSkip: shown.length > 40}}),
       {legend: false, horizontal: true, label: item => measure[3](item.raw)}),
   }));

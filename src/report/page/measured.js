@@ -24,7 +24,7 @@ function mistakes(rows, names) {
 function classChart(classes) {
   const words = 'Bars: how many of each class are found, in percent: ' + classes.map(c => `${c.name} ${percent(c.recall, 1)}`).join(', ');
   return chart('chart-classes', words, () => ({
-    type: 'bar', data: {labels: classes.map(c => c.name), datasets: [
+    type: 'bar', data: {labels: classes.map(c => brief(c.name)), datasets: [
       {label: 'found (recall)', data: classes.map(c => 100 * (c.recall || 0)), backgroundColor: colour('c1')},
       {label: 'right when named (precision)', data: classes.map(c => 100 * (c.precision || 0)), backgroundColor: colour('c5')}]},
     options: options(axis('class', {grid: {display: false}}), axis('%', {min: 0, max: 100}), {label: item => `${item.dataset.label}: ${item.raw.toFixed(1)} %`}),
@@ -59,7 +59,7 @@ function errorsSection() {
   const words = 'Bars: relative error of each layer\'s outputs: ' + list.map(l => `${l.name} ${fixed(l.relative_error, 3)}`).join(', ');
   return section('errors', 'Loss by layer', paragraph(errorsText(list)),
     chart('chart-errors', words, () => ({
-      type: 'bar', data: {labels: list.map(l => l.name), datasets: [{label: 'relative error', data: list.map(l => l.relative_error), maxBarThickness: 40,
+      type: 'bar', data: {labels: list.map(l => brief(l.name)), datasets: [{label: 'relative error', data: list.map(l => l.relative_error), maxBarThickness: 40,
         backgroundColor: list.map(l => colour(l.name === comparison.worst_layer ? 'c2' : 'c1'))}]},
       options: options(axis('layer', {grid: {display: false}, ticks: {maxRotation: 60}}), axis('relative error of the outputs', {beginAtZero: true}), {legend: false, label: item => fixed(item.raw, 4)}),
     }), {least: list.length > 14 ? 34 * list.length : 0}),

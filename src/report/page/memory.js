@@ -43,7 +43,7 @@ function arenaChart(buffers) {
   const words = `Map: ${n} steps from left to right, ${whole(arena.bytes)} bytes of arena from bottom to top, ${buffers.length} buffers as rectangles. The table below holds the same.`;
   return chart('chart-arena', words, () => ({
     type: 'bar', plugins: [bufferNames],
-    data: {labels: arena.steps.map((s, i) => `${i + 1} ${s.name}`), datasets: sets.map((set, i) => ({...set, borderColor: colour('card'), backgroundColor: bufferColour(buffers[i], i)}))},
+    data: {labels: arena.steps.map((s, i) => `${i + 1} ${brief(s.name)}`), datasets: sets.map((set, i) => ({...set, borderColor: colour('card'), backgroundColor: bufferColour(buffers[i], i)}))},
     options: options(axis('steps', {grid: {display: false}, ticks: {minRotation: n > 8 ? 50 : 0, maxRotation: 60, autoSkip: false}}), axis('bytes of the arena', {min: 0, max: arena.bytes, ticks: {callback: whole}}),
       {legend: false, mode: 'nearest', label: item => item.raw && `${item.dataset.label} (${item.dataset.role}): ${whole(item.raw[0])} to ${whole(item.raw[1])}, ${whole(item.raw[1] - item.raw[0])} bytes`}),
   }), {least: n > 8 ? 44 * n + 80 : 0});

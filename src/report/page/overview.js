@@ -68,7 +68,7 @@ function stagesChart() {
     stages.map(s => `${s.name} ${whole(s.bytes)}`).join(', ');
   return chart('chart-stages', words, () => ({
     type: 'bar',
-    data: {labels: stages.map(s => s.name), datasets: [{label: 'bytes', data: stages.map(s => s.bytes), backgroundColor: colour('c1'), maxBarThickness: 34}]},
+    data: {labels: stages.map(s => brief(s.name)), datasets: [{label: 'bytes', data: stages.map(s => s.bytes), backgroundColor: colour('c1'), maxBarThickness: 34}]},
     options: options(axis('bytes in flash', far ? logarithmic : {beginAtZero: true, ticks: {callback: compact}}),
       axis('', {title: {display: false}, grid: {display: false}}),
       {legend: false, horizontal: true, label: item => whole(item.raw) + ' bytes'}),
@@ -88,7 +88,7 @@ function stagesSection() {
 // --- the front: of a search, or just of the stages ---
 
 const fit = report.fit || {};
-const metric = fit.metric || 'accuracy'; // or auc, mse
+const metric = fit.metric || (report.measured || {}).metric || 'accuracy'; // or auc, mse
 const metricText = v => metric === 'accuracy' ? percent(v) : short(v);
 const metricHeight = t => metric === 'accuracy' ? 100 * t[metric] : t[metric];
 const metricName = {accuracy: 'Accuracy', auc: 'AUC', mse: 'Squared error'}[metric] || metric;
