@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../rt/decode/context.h"
+#include "base/arena.h"
 #include "encode/arithmetic.h"
 #include "encode/encode.h"
 
@@ -152,4 +153,53 @@ bool th_encode_context(const int8_t *w, uint32_t n, const th_weight_form *form, 
   run(&j, &j.m, n, &a);
   th_arithmetic_end(&a);
   return true;
+}
+
+/* --- prices --- */
+
+struct th_context_prices {
+  thr_context_model m;
+  uint32_t n;
+  float bits[THR_CONTEXT_SIGNS][2]; /* by state of the first question: zero, there */
+  uint8_t *state;                   /* by weight */
+};
+
+void th_context_prices_update(th_context_prices *p, const int8_t *w) {
+  uint8_t memory[THR_CONTEXT_MEMORY];
+  uint32_t seen[THR_CONTEXT_SIGNS][2] = {{0}};
+  for (uint32_t i = 0; i < p->n; i++) {
+    p->state[i] = (uint8_t)thr_context_find(&p->m, memory, i).zero;
+    seen[p->state[i]][w[i] != 0]++;
+    thr_context_note(&p->m, memory, i, w[i]);
+  }
+  for (int s = 0; s < THR_CONTEXT_SIGNS; s++)
+    for (int there = 0; there < 2; there++)
+      p->bits[s][there] = log2f(((float)(seen[s][0] + seen[s][1]) + 1.0f) / ((float)seen[s][there] + 0.5f));
+}
+
+th_status th_context_prices_create(const int8_t *w, uint32_t n, const th_weight_form *form,
+                                   th_context_prices **prices) {
+  th_context_prices *p = th_alloc(sizeof *p);
+  job j = {.w = w, .n = n, .form = form};
+  *prices = NULL;
+  if (p) p->state = th_alloc(n);
+  if (!p || !p->state) {
+    th_context_prices_destroy(p);
+    return TH_ERR_RESOURCE;
+  }
+  if (n) choose(&j);
+  p->m = j.m;
+  p->n = n;
+  th_context_prices_update(p, w);
+  *prices = p;
+  return TH_OK;
+}
+
+float th_context_price(const th_context_prices *p, uint32_t at, bool there) {
+  return p->bits[p->state[at]][there];
+}
+
+void th_context_prices_destroy(th_context_prices *p) {
+  if (p) th_free(p->state);
+  th_free(p);
 }

@@ -58,6 +58,14 @@ th_status th_encode_best(th_arena *arena, const th_encode_options *options, cons
 /* The weights struct that the kernels read. */
 thr_weights th_coded_weights(const th_coded *coded);
 
+/* What it takes for each weight to be zero, and to be there (its value apart), by the weights around it as coder
+ * `context` sees them; in bits, by the shares in the whole tensor. */
+typedef struct th_context_prices th_context_prices;
+th_status th_context_prices_create(const int8_t *w, uint32_t n, const th_weight_form *form, th_context_prices **prices);
+void th_context_prices_update(th_context_prices *prices, const int8_t *w); /* other values of the same tensor */
+float th_context_price(const th_context_prices *prices, uint32_t at, bool there);
+void th_context_prices_destroy(th_context_prices *prices); /* accepts NULL */
+
 /* --- one per coder: appends stream and table. Returns false when the coder cannot express the tensor. --- */
 typedef bool th_encode_fn(const int8_t *w, uint32_t n, const th_weight_form *form, th_buf *data, th_buf *table);
 th_encode_fn th_encode_raw, th_encode_bitpack, th_encode_huffman, th_encode_gap_huffman, th_encode_range,

@@ -130,6 +130,18 @@ static th_status write_levels(th_stage_job *j, th_arena *arena, const th_weight 
   return th_graph_set_data(j->g, w->tensor, TH_DTYPE_F32, &t.shape, v); /* the grid stays */
 }
 
+/* How the coder will see the tensor; unknown where the program stores it in another order. */
+static th_weight_form form_of(const th_tensor *t, const th_weight *w) {
+  const th_shape *s = &t->shape;
+  if (w->axis != 0) return (th_weight_form){0};
+  th_weight_form form = {.row = (uint32_t)(w->elems / s->dim[0])};
+  if (s->rank == 4) {
+    form.line = (uint32_t)s->dim[2];
+    form.depth = (uint32_t)s->dim[3];
+  }
+  return form;
+}
+
 static th_status change_levels(sweep *s, double part, th_sweep_outcome *outcome) {
   th_stage_job *j = s->j;
   th_arena *arena = th_arena_create();
@@ -137,7 +149,8 @@ static th_status change_levels(sweep *s, double part, th_sweep_outcome *outcome)
   th_status status = tensors ? TH_OK : TH_ERR_RESOURCE;
   for (int i = 0; i < j->n_weights && status == TH_OK; i++) {
     const th_weight *w = &j->weights[i];
-    tensors[i] = (th_sweep_tensor){.n = w->elems, .q = TH_ARRAY(arena, int8_t, w->elems)};
+    tensors[i] = (th_sweep_tensor){.n = w->elems, .form = form_of(&j->g->tensors[w->tensor], w)};
+    tensors[i].q = TH_ARRAY(arena, int8_t, w->elems);
     tensors[i].price = TH_ARRAY(arena, float, w->elems);
     if (!tensors[i].q || !tensors[i].price) status = TH_ERR_RESOURCE;
     if (status == TH_OK) read_levels(&j->g->tensors[w->tensor], w->elems, tensors[i].q);

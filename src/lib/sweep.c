@@ -1,37 +1,35 @@
-/* Entropy-constrained choice of levels, and the search for lambda. See sweep.h.
+/* Rate-constrained choice of levels, and the search for lambda. See sweep.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "lib/sweep.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "base/arena.h"
-
 enum { LEVELS = 256, OFFSET = 128, ROUNDS = 4, HALVINGS = 30, NEAR = 6 };
 
 typedef struct work {
   const th_sweep_tensor *tensors;
   int count;
-  int8_t **chosen; /* by tensor */
+  int8_t **chosen;           /* by tensor */
+  th_context_prices **there; /* by tensor: of being zero or not */
 } work;
 
 /* --- one tensor --- */
 
-typedef struct levels { /* those in use, ascending, and what each takes by its share */
+typedef struct levels { /* those in use, ascending, zero always */
   int n, value[LEVELS], place[LEVELS];
-  double bits[LEVELS], all;
+  double bits[LEVELS]; /* of what is there, by its share */
 } levels;
 
 static void find_levels(const int8_t *q, int64_t n, levels *l) {
   int64_t seen[LEVELS] = {0};
   for (int64_t i = 0; i < n; i++) seen[q[i] + OFFSET]++;
+  const double there = (double)(n - seen[OFFSET]);
   l->n = 0;
-  l->all = 0;
   for (int k = 0; k < LEVELS; k++) {
     l->place[k] = l->n;
     if (!seen[k] && k != OFFSET) continue;
-    l->bits[l->n] = log2((double)n / ((double)seen[k] + (seen[k] == 0)));
-    l->all += (double)seen[k] * l->bits[l->n];
+    l->bits[l->n] = k == OFFSET ? 0 : log2(there / (double)seen[k]);
     l->value[l->n++] = k - OFFSET;
   }
 }
@@ -41,46 +39,66 @@ typedef struct choice {
   int value;
 } choice;
 
-static void weigh(const levels *l, int k, int from, double price, double lambda, choice *best) {
-  const double d = l->value[k] - from, cost = price * d * d + lambda * l->bits[k];
+/* What a weight is moved from, and what being zero or not takes. */
+typedef struct weight {
+  int from;
+  double price, zero, there;
+} weight;
+
+static void weigh(const levels *l, int k, const weight *w, double lambda, choice *best) {
+  const double d = l->value[k] - w->from, bits = l->value[k] ? w->there + l->bits[k] : w->zero;
+  const double cost = w->price * d * d + lambda * bits;
   if (cost < best->cost) *best = (choice){cost, l->value[k]};
 }
 
 /* The neighbours of where the weight began, and zero. */
-static int choose_level(const levels *l, int from, double price, double lambda) {
-  const int place = l->place[from + OFFSET], zero = l->place[OFFSET];
+static int choose_level(const levels *l, const weight *w, double lambda) {
+  const int place = l->place[w->from + OFFSET], zero = l->place[OFFSET];
   const int lo = place > NEAR ? place - NEAR : 0, hi = place + NEAR < l->n ? place + NEAR : l->n - 1;
-  choice best = {(double)INFINITY, from};
-  weigh(l, zero, from, price, lambda, &best);
-  for (int k = lo; k <= hi; k++) weigh(l, k, from, price, lambda, &best);
+  choice best = {(double)INFINITY, w->from};
+  weigh(l, zero, w, lambda, &best);
+  for (int k = lo; k <= hi; k++) weigh(l, k, w, lambda, &best);
   return best.value;
 }
 
 /* Shares follow choices; a few rounds settle them. */
-static void choose_tensor(const th_sweep_tensor *t, double lambda, int8_t *chosen) {
+static void choose_tensor(const th_sweep_tensor *t, th_context_prices *there, double lambda, int8_t *chosen) {
   levels l;
   memcpy(chosen, t->q, (size_t)t->n);
   for (int round = 0; round < ROUNDS; round++) {
     find_levels(chosen, t->n, &l);
-    for (int64_t i = 0; i < t->n; i++)
-      if (t->q[i]) chosen[i] = (int8_t)choose_level(&l, t->q[i], (double)t->price[i], lambda);
+    th_context_prices_update(there, chosen);
+    for (int64_t i = 0; i < t->n; i++) {
+      const weight w = {.from = t->q[i],
+                        .price = (double)t->price[i],
+                        .zero = (double)th_context_price(there, (uint32_t)i, false),
+                        .there = (double)th_context_price(there, (uint32_t)i, true)};
+      if (w.from) chosen[i] = (int8_t)choose_level(&l, &w, lambda);
+    }
   }
+}
+
+static double bits_of_tensor(const int8_t *q, int64_t n, th_context_prices *there) {
+  double bits = 0;
+  levels l;
+  find_levels(q, n, &l);
+  th_context_prices_update(there, q);
+  for (int64_t i = 0; i < n; i++)
+    bits += (double)th_context_price(there, (uint32_t)i, q[i] != 0) + l.bits[l.place[q[i] + OFFSET]];
+  return bits;
 }
 
 /* --- all --- */
 
 static double bits_of(const work *w, bool chosen) {
   double bits = 0;
-  levels l;
-  for (int i = 0; i < w->count; i++) {
-    find_levels(chosen ? w->chosen[i] : w->tensors[i].q, w->tensors[i].n, &l);
-    bits += l.all;
-  }
+  for (int i = 0; i < w->count; i++)
+    bits += bits_of_tensor(chosen ? w->chosen[i] : w->tensors[i].q, w->tensors[i].n, w->there[i]);
   return bits;
 }
 
 static double choose_all(const work *w, double lambda) {
-  for (int i = 0; i < w->count; i++) choose_tensor(&w->tensors[i], lambda, w->chosen[i]);
+  for (int i = 0; i < w->count; i++) choose_tensor(&w->tensors[i], w->there[i], lambda, w->chosen[i]);
   return bits_of(w, true);
 }
 
@@ -123,18 +141,29 @@ static void take_chosen(const work *w, th_sweep_outcome *o) {
   }
 }
 
+static th_status allocate(work *w, th_arena *arena) {
+  w->chosen = TH_ARRAY(arena, int8_t *, w->count + 1);
+  w->there = TH_ARRAY(arena, th_context_prices *, w->count + 1);
+  if (!w->chosen || !w->there) return TH_ERR_RESOURCE;
+  for (int i = 0; i < w->count; i++) {
+    const th_sweep_tensor *t = &w->tensors[i];
+    if (!(w->chosen[i] = TH_ARRAY(arena, int8_t, t->n + 1))) return TH_ERR_RESOURCE;
+    TH_TRY(th_context_prices_create(t->q, (uint32_t)t->n, &t->form, &w->there[i]));
+  }
+  return TH_OK;
+}
+
 th_status th_sweep_choose(th_sweep_tensor *tensors, int count, double part, th_sweep_outcome *outcome) {
   work w = {.tensors = tensors, .count = count};
   th_arena *arena = th_arena_create();
-  w.chosen = arena ? TH_ARRAY(arena, int8_t *, count + 1) : NULL;
-  bool ok = w.chosen != NULL;
-  for (int i = 0; i < count && ok; i++) ok = (w.chosen[i] = TH_ARRAY(arena, int8_t, tensors[i].n + 1)) != NULL;
-  if (ok) {
+  const th_status status = arena ? allocate(&w, arena) : TH_ERR_RESOURCE;
+  if (status == TH_OK) {
     *outcome = (th_sweep_outcome){.bits_before = bits_of(&w, false)};
     outcome->lambda = search(&w, (1 - part) * outcome->bits_before);
     outcome->bits_after = choose_all(&w, outcome->lambda);
     take_chosen(&w, outcome);
   }
+  for (int i = 0; i < count && w.there; i++) th_context_prices_destroy(w.there[i]);
   th_arena_destroy(arena);
-  return ok ? TH_OK : TH_ERR_RESOURCE;
+  return status;
 }
