@@ -301,7 +301,8 @@ void thr_fully_connected_s8_avr(const thr_fully_connected_params *p, const int8_
 /* Scratch of the kernels that need one: a row (conv2d, depthwise) or at most THR_DECODE_CHUNK weights (fully connected)
  * of a coded tensor; 0 for raw weights. */
 #define THR_DECODE_CHUNK 256
-#define THR_DECODE_MOST 512 /* bytes of scratch for the weights of a layer: what this project writes stays within */
+#define THR_DECODE_MOST \
+  512 /* bytes of scratch for the weights of a layer; beyond it decoders go without their memory */
 uint32_t thr_conv2d_s8_scratch_bytes(const thr_conv2d_params *p);
 uint32_t thr_conv2d_s8_dsp_room(
     const thr_conv2d_params *p); /* thr_weights.room, if it shall be fast; 0: cannot use any */

@@ -6,6 +6,8 @@
 #include "../../rt/core/parse.h"
 #include "encode/channels.h"
 
+#define MOST_OF_LONG_ROWS 2048 /* bytes of scratch, where it is worth it */
+
 /* Zero bits that all biases end with; 31 when all are 0. */
 static int common_shift(const int64_t *bias, uint32_t n) {
   uint64_t bits = 0;
@@ -88,6 +90,12 @@ static th_weight_form form_of(const th_program_step *s) {
   return form;
 }
 
+/* Long rows, as of 3 x 3 weights on 64 channels, may take more of the scratch where that halves the weights. */
+static bool fits_scratch(const th_program_step *s, const th_coded *coded) {
+  const uint32_t bytes = thr_step_decode_bytes(&s->step);
+  return bytes <= THR_DECODE_MOST || (bytes <= MOST_OF_LONG_ROWS && th_coded_bytes(coded) <= s->weight_count / 2);
+}
+
 /* The smallest coder whose decoder fits into the scratch that weights may take: rows that are too long for any stay
  * raw. */
 static th_status encode_weights(th_arena *arena, const th_encode_options *o, th_program_step *s, th_coded *coded) {
@@ -99,7 +107,7 @@ static th_status encode_weights(th_arena *arena, const th_encode_options *o, th_
     *thr_step_weights(&s->step) = th_coded_weights(coded);
     thr_step_fit_memory(&s->step);
     const bool slow = thr_step_weights(&s->step)->memory < th_coded_weights(coded).memory;
-    if (thr_step_decode_bytes(&s->step) <= THR_DECODE_MOST && !(slow && o->quick)) return TH_OK;
+    if (fits_scratch(s, coded) && !(slow && o->quick)) return TH_OK;
     options.coders = (options.coders & ~(1u << coded->coder)) | 1u << THR_CODER_RAW; /* none at all would mean any */
   }
 }

@@ -266,14 +266,15 @@ static void test_names(void **state) {
 
 /* --- whole programs --- */
 
-/* A convolution of `channels` input channels, 3 x 3, whose weights code well. */
-static void long_rows(th_arena *arena, int channels, th_program *p) {
+/* A convolution of `channels` input channels, 3 x 3, whose weights code well; all but one in `one_in` are zero. */
+static void long_rows(th_arena *arena, int channels, uint32_t one_in, th_program *p) {
   static const int32_t mult[] = {1 << 30};
   static const int8_t shift[] = {-8};
   const uint32_t row = 9u * (uint32_t)channels, rows = 16;
   th_rng rng = th_rng_init(row, 9);
   int8_t *w = th_arena_alloc(arena, row * rows);
-  for (uint32_t i = 0; i < row * rows; i++) w[i] = (int8_t)(th_rng_below(&rng, 3) * th_rng_below(&rng, 30));
+  for (uint32_t i = 0; i < row * rows; i++)
+    w[i] = th_rng_below(&rng, one_in) ? 0 : (int8_t)(th_rng_below(&rng, 3) * th_rng_below(&rng, 30));
   th_program_step *s = p->steps = th_arena_alloc(arena, sizeof *p->steps);
   *s = (th_program_step){.name = "conv", .weights = w, .weight_count = row * rows, .row_elems = row};
   s->mult = mult, s->shift = shift, s->requant_count = 1;
@@ -287,7 +288,7 @@ static thr_coder coder_of_rows(int channels, bool count_decoders) {
   const th_encode_options o = {.coders = TH_CODERS_ALL, .count_decoders = count_decoders};
   th_program p = {0};
   th_step_bytes bytes;
-  long_rows(arena, channels, &p);
+  long_rows(arena, channels, 1, &p);
   assert_int_equal(th_encode_program(&p, &o, &bytes), TH_OK);
   assert_in_range(p.steps[0].scratch_bytes, 0, THR_DECODE_MOST);
   assert_in_range(thr_step_decode_bytes(&p.steps[0].step), 0, THR_DECODE_MOST);
@@ -299,6 +300,23 @@ static void test_scratch_of_rows_is_bounded(void **state) {
   for (int channels = 4; channels <= 56; channels += 4)
     assert_int_not_equal(coder_of_rows(channels, false), THR_CODER_RAW);
   for (int channels = 57; channels <= 80; channels++) assert_int_equal(coder_of_rows(channels, false), THR_CODER_RAW);
+}
+
+/* Where few weights are left, coding halves long rows, and they get their scratch, up to a limit. */
+static void test_long_rows_are_coded_where_it_counts(void **state) {
+  for (int channels = 57; channels <= 250; channels += 7) {
+    th_arena *arena = th_arena_create();
+    const th_encode_options o = {.coders = TH_CODERS_ALL};
+    th_program p = {0};
+    th_step_bytes bytes;
+    long_rows(arena, channels, 4, &p);
+    assert_int_equal(th_encode_program(&p, &o, &bytes), TH_OK);
+    const uint32_t row = p.steps[0].row_elems;
+    assert_int_equal(bytes.coder == THR_CODER_RAW, row > 2048);
+    assert_true(bytes.coder == THR_CODER_RAW || bytes.weights < p.steps[0].weight_count / 2);
+    assert_true(bytes.coder == THR_CODER_RAW || p.steps[0].scratch_bytes >= row);
+    th_arena_destroy(arena);
+  }
 }
 
 /* A decoder takes a kilobyte: it is worth it for 8,064 weights, not for 144. */
@@ -493,6 +511,7 @@ int main(void) {
       cmocka_unit_test(test_gap_coder_is_near_the_entropy),
       cmocka_unit_test(test_names),
       cmocka_unit_test(test_scratch_of_rows_is_bounded),
+      cmocka_unit_test(test_long_rows_are_coded_where_it_counts),
       cmocka_unit_test(test_decoders_are_counted),
       cmocka_unit_test(test_decoders_survive_anything),
       cmocka_unit_test(test_past_the_end_are_zeros),
