@@ -106,7 +106,7 @@ static th_round_options round_options(th_stage_job *j, const th_quantize_options
                             .type = weight_type,
                             .user = j,
                             .rounding = (th_rounding)th_settings_choice(j->s, "rounding"),
-                            .bias_correction = th_settings_flag(j->s, "bias-correction"),
+                            .bias_correction = !th_stage_trains(j->s) && th_settings_flag(j->s, "bias-correction"),
                             .seed = j->fit.options.seed};
 }
 
@@ -147,8 +147,23 @@ static th_status round_weights(th_stage_job *j, const th_quantize_options *quant
   return th_round_weights(j->g, j->n_samples, inputs, &o);
 }
 
+/* Training may begin at the integers of least output error. They lose their grid, which it finds again and moves;
+ * layers that came with one keep it. */
+static th_status begin_rounded(th_stage_job *j, const th_quantize_options *quantize) {
+  th_round_options o = round_options(j, quantize);
+  bool had_grid[TH_MAX_WEIGHTS];
+  const float *inputs[] = {j->samples};
+  if (o.rounding == TH_ROUNDING_NEAREST) return TH_OK;
+  o.bias_correction = th_settings_flag(j->s, "bias-correction");
+  for (int i = 0; i < j->n_weights; i++) had_grid[i] = j->g->tensors[j->weights[i].tensor].quant.count > 0;
+  TH_TRY(th_round_weights(j->g, j->n_samples, inputs, &o));
+  for (int i = 0; i < j->n_weights; i++)
+    if (!had_grid[i]) TH_TRY(th_graph_set_quant(j->g, j->weights[i].tensor, -1, 0, NULL, NULL));
+  return th_weights_list(j->g, j->weights, &j->n_weights);
+}
+
 th_status th_stage_quantize(th_stage_job *j) {
-  bool trains = th_settings_choice(j->s, "method") == 1;
+  const bool trains = th_stage_trains(j->s);
   if (!trains) warn_of_unused_settings(j);
   TH_TRY(th_stage_fold(j));
   TH_TRY(th_stage_check_layers(j, check_type));
@@ -163,6 +178,7 @@ th_status th_stage_quantize(th_stage_job *j) {
                                  .few_scales = th_settings_flag(j->s, "few-scales")};
   if (!(trains && wide)) TH_TRY(calibrate(j));
   TH_TRY(choose_types(j, &o));
+  if (trains) TH_TRY(begin_rounded(j, &o));
   if (trains) TH_TRY(th_stage_fit(j, add_qat));
   if (trains && wide) TH_TRY(calibrate(j)); /* its ranges are not trained, so they follow the weights */
   TH_TRY(round_weights(j, &o));

@@ -143,13 +143,13 @@ static th_status stage_distill(th_stage_job *j) {
 
 /* --- all --- */
 
-static bool trains(const th_settings *s) {
+bool th_stage_trains(const th_settings *s) {
   return th_settings_stage(s) != TH_STAGE_QUANTIZE || th_settings_choice(s, "method") == 1;
 }
 
 /* 1 where nothing is trained, or where the model or a teacher does more with its input than multiply it by weights. */
 static float unit_of(const th_stage_job *j) {
-  if (!trains(j->s) || !th_unit_can(j->g)) return 1;
+  if (!th_stage_trains(j->s) || !th_unit_can(j->g)) return 1;
   for (int i = 0; i < j->fit.options.teachers; i++)
     if (!th_unit_can(j->fit.teacher[i]->graph)) return 1;
   return th_unit_of(j->data->set);

@@ -125,7 +125,8 @@ static th_status gather(rounding *r, layer *l, network *nets) {
 
 static int64_t rows_wanted(const rounding *r, const layer *l) {
   const int64_t all = l->p.positions * r->samples;
-  const int64_t enough = l->p.elems * ROWS_PER_ELEM > FEWEST_ROWS ? l->p.elems * ROWS_PER_ELEM : FEWEST_ROWS;
+  const bool few = l->p.elems * ROWS_PER_ELEM < FEWEST_ROWS || r->o->rounding == TH_ROUNDING_NEAREST;
+  const int64_t enough = few ? FEWEST_ROWS : l->p.elems * ROWS_PER_ELEM;
   const int64_t rows = all < enough ? all : enough, each = (rows + r->samples - 1) / r->samples;
   return each * r->samples;
 }
@@ -272,6 +273,7 @@ static th_status round_with_inputs(rounding *r, const th_graph *original, layer 
 static bool wants_inputs(const rounding *r, const layer *l) {
   if (r->o->rounding == TH_ROUNDING_NEAREST && !r->o->bias_correction) return false;
   if (l->p.elems && l->p.elems <= LONGEST_ROW) return true;
+  if (r->o->rounding == TH_ROUNDING_NEAREST) return false; /* a bias as it is does little harm */
   th_log(r->o->ctx, TH_LOG_WARN, "%s: rounded to the nearest: %s", r->g->nodes[l->node].name,
          l->p.elems ? "a channel has too many weights for more" : "a transposed convolution");
   return false;
