@@ -58,7 +58,7 @@ void th_crew_child_end(th_crew *crew, int place, th_crew_answer *answer) {
 th_status th_crew_create(const th_crew_backend *backend, int places, th_crew_fn *fn, void *user, th_crew **crew) {
   th_crew *c = th_alloc(sizeof *c);
   if (!c) return TH_ERR_RESOURCE;
-  *c = (th_crew){.backend = backend, .fn = fn, .user = user, .places = places, .leads = true};
+  *c = (th_crew){.backend = backend, .fn = fn, .user = user, .places = places, .expected = places, .leads = true};
   c->job = th_alloc((size_t)places * sizeof *c->job);
   c->child = th_alloc((size_t)places * sizeof *c->child);
   *crew = c;
@@ -128,6 +128,10 @@ static th_status lead(th_crew *c, const th_crew_plan *plan) {
     TH_TRY(take_answer(c, plan, &running));
     if (!plan->go_on(plan->user)) return th_fail(TH_ERR_INTERRUPTED, "interrupted");
   }
+}
+
+void th_crew_expect(th_crew *crew, int jobs) {
+  crew->expected = jobs;
 }
 
 th_status th_crew_work(th_crew *crew, const th_crew_plan *plan) {

@@ -37,6 +37,8 @@ typedef struct th_crew_plan {
   bool (*go_on)(void *user); /* asked several times a second; false: what is running is stopped and forgotten */
 } th_crew_plan;
 
+/* How many jobs are to come: when they are fewer than places, each may have more threads. */
+void th_crew_expect(th_crew *crew, int jobs);
 /* Until no job is left. TH_ERR_INTERRUPTED when go_on() said so. */
 th_status th_crew_work(th_crew *crew, const th_crew_plan *plan);
 

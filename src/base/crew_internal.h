@@ -26,7 +26,8 @@ struct th_crew {
   const th_crew_backend *backend;
   th_crew_fn *fn;
   void *user;
-  int places; /* jobs at a time */
+  int places;   /* jobs at a time */
+  int expected; /* jobs to come, as far as known */
   bool leads;
   int *job;        /* by place: the id of what runs there, -1: nothing */
   th_child *child; /* by place, or the one of this rank */

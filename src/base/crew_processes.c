@@ -9,7 +9,8 @@
 
 /* The places share the threads that the caller may use; results do not depend on them. */
 static int threads_each(const th_crew *c) {
-  const int threads = th_parallel_threads() / c->places;
+  const int busy = c->expected < c->places ? c->expected : c->places;
+  const int threads = th_parallel_threads() / (busy > 0 ? busy : 1);
   return threads > 1 ? threads : 1;
 }
 

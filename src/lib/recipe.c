@@ -67,17 +67,31 @@ static th_status read_document(const th_yaml *root, th_recipe *r) {
   return TH_OK;
 }
 
+static th_status parse(th_arena *arena, const char *text, size_t size, const char *what, th_recipe *r) {
+  th_yaml *root;
+  th_status status = th_yaml_parse(arena, text, size, what, &root);
+  if (status == TH_OK) status = read_document(root, r);
+  if (status != TH_OK) th_recipe_free(r);
+  return status;
+}
+
+th_status th_recipe_parse(const char *text, const char *what, th_recipe *r) {
+  *r = (th_recipe){.seed = 1};
+  th_arena *arena = th_arena_create();
+  if (!arena) return TH_ERR_RESOURCE;
+  const th_status status = parse(arena, text, strlen(text), what, r);
+  th_arena_destroy(arena);
+  return status;
+}
+
 th_status th_recipe_read(const char *path, th_recipe *r) {
   *r = (th_recipe){.seed = 1};
   th_arena *arena = th_arena_create();
   if (!arena) return TH_ERR_RESOURCE;
   uint8_t *text;
   size_t size;
-  th_yaml *root;
   th_status status = th_file_read(arena, path, LARGEST_RECIPE, &text, &size);
-  if (status == TH_OK) status = th_yaml_parse(arena, (const char *)text, size, path, &root);
-  if (status == TH_OK) status = read_document(root, r);
-  if (status != TH_OK) th_recipe_free(r);
+  if (status == TH_OK) status = parse(arena, (const char *)text, size, path, r);
   th_arena_destroy(arena);
   return status;
 }

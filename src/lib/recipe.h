@@ -25,6 +25,7 @@ typedef struct th_recipe {
 
 /* Every setting is checked while reading; errors name file, line and the nearest known word. */
 th_status th_recipe_read(const char *path, th_recipe *recipe);
+th_status th_recipe_parse(const char *text, const char *what, th_recipe *recipe); /* the same from memory */
 /* The default chain for a model: prune (the less, the smaller the network), cluster, quantize, compile; an architecture
  * is trained first; a model that is integer already is only coded. */
 th_status th_recipe_default(const th_model *model, th_recipe *recipe);
