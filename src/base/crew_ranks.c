@@ -1,7 +1,7 @@
 /* A crew of MPI ranks: the first leads, hands out jobs and works itself, the others serve. See crew.h.
  *
- * Each rank runs its job in a child and looks for messages meanwhile, so nobody waits for anybody. Messages are jobs and
- * answers as bytes; that is all that ranks have in common, so they may be on one host or on many. When a rank dies,
+ * Each rank runs its job in a child and looks for messages meanwhile, so nobody waits for anybody. Messages are jobs
+ * and answers as bytes; that is all that ranks have in common, so they may be on one host or on many. When a rank dies,
  * mpirun ends the others. SPDX-License-Identifier: Apache-2.0 */
 #include <mpi.h>
 #include <poll.h>
