@@ -97,8 +97,10 @@ static th_status deploy_both(th_report_job *j) {
   static const th_encode_options all = {.coders = TH_CODERS_ALL, .code_channels = true};
   const th_settings *compile = compile_settings(j);
   j->firmware = compile ? &j->own : &j->blob;
+  j->target =
+      compile ? th_settings_text(compile, "target") : th_json_string(th_json_get(j->summary, "target"), "cortex-m4");
+  th_json_add_string(j->page, "target", j->target);
   if (!compile) return th_deploy(j->after->graph, &all, &j->blob); /* as shrink --lossless does, for both */
-  th_json_add_string(j->page, "target", th_settings_text(compile, "target"));
   TH_TRY(th_compile_deploy_blob(j->after, compile, &j->blob));
   return th_compile_deploy(j->after, compile, &j->own);
 }

@@ -32,9 +32,10 @@ typedef struct th_report_job {
   th_model *before;  /* the network as it came in, or as its first training left it; NULL when no file of it is there */
   th_model *after;   /* the network that was deployed, or is to be */
   th_recipe recipe;  /* n is 0 when there is none */
-  bool deployed;     /* `after` is integer: the rest is there */
-  th_deployed blob;  /* as model.thim holds it */
-  th_deployed own;   /* as the firmware holds it, where that differs */
+  const char *target;
+  bool deployed;    /* `after` is integer: the rest is there */
+  th_deployed blob; /* as model.thim holds it */
+  th_deployed own;  /* as the firmware holds it, where that differs */
   const th_deployed *firmware;
   th_thim_report sections; /* of the blob */
   th_json *page;
@@ -46,7 +47,7 @@ const char *th_report_id(const th_report_job *job, char text[TH_REPORT_ID]);
 
 /* Each adds its part to job->page. */
 th_status th_report_layers(th_report_job *job); /* "layers": what each is, its weights before and after */
-th_status th_report_memory(th_report_job *job); /* "arena", "flash" */
+th_status th_report_memory(th_report_job *job); /* "arena", "flash", "predicted", "firmware" */
 
 /* "codes" of one layer: the words of its Huffman codes with their lengths and uses. Nothing for other coders. */
 th_status th_report_codes(th_json *layer, const th_program_step *step, thr_coder coder);

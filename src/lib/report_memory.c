@@ -1,9 +1,11 @@
-/* A report's memory: who lies where in the arena at which step, and what the bytes of model.thim are for.
+/* A report's memory: who lies where in the arena at which step, and what the bytes are for, of model.thim and of the
+ * firmware, whose size is predicted.
  *
  * The arena is that of the firmware as it was compiled; a buffer is a rectangle, from its first step to its last and
  * from its place to its end. SPDX-License-Identifier: Apache-2.0 */
 #include "eval/chain.h"
 #include "eval/form.h"
+#include "lib/predict.h"
 #include "lib/report.h"
 
 /* --- the arena --- */
@@ -75,7 +77,7 @@ static void add_part(th_json *parts, const char *name, const char *what, int64_t
   if (!bytes) return;
   th_json *o = th_json_add_object(parts, NULL);
   th_json_add_string(o, "name", name);
-  th_json_add_string(o, "what", what);
+  if (what) th_json_add_string(o, "what", what);
   th_json_add_int(o, "bytes", bytes);
 }
 
@@ -102,8 +104,40 @@ static void write_flash(th_report_job *j) {
   add_part(parts, "header", "of the file, with inputs and outputs", r->header);
 }
 
+/* What is not code or a layer's constants: structs, initial values, alignment. */
+static void write_firmware(th_report_job *j, const th_prediction *p) {
+  th_step_bytes sum = {0};
+  for (int i = 0; i < j->firmware->program->n_steps; i++) {
+    const th_step_bytes *b = &j->firmware->bytes[i];
+    sum.weights += b->weights;
+    sum.table += b->table;
+    sum.bias += b->bias;
+    sum.requant += b->requant;
+  }
+  const int64_t rest = p->flash_bytes - p->code_bytes - sum.weights - sum.table - sum.bias - sum.requant;
+  th_json *firmware = th_json_add_object(j->page, "firmware");
+  th_json_add_int(firmware, "bytes", p->flash_bytes);
+  th_json *parts = th_json_add_array(firmware, "parts");
+  add_part(parts, "weights", NULL, sum.weights);
+  add_part(parts, "tables", NULL, sum.table);
+  add_part(parts, "biases", NULL, sum.bias);
+  add_part(parts, "scales", NULL, sum.requant);
+  add_part(parts, "code", "kernels, decoders, start-up and the example around the model", p->code_bytes);
+  add_part(parts, "other", "parameters of the kernels, constants, alignment", rest);
+}
+
+static th_status write_prediction(th_report_job *j) {
+  const th_target *target = th_target_find(j->target);
+  th_prediction p;
+  if (!target) return TH_ERR_INPUT;
+  TH_TRY(th_predict_deployed(j->firmware, target, j->arena, &p));
+  th_prediction_write(&p, target, j->page, NULL);
+  if (p.flash_bytes >= 0) write_firmware(j, &p);
+  return TH_OK;
+}
+
 th_status th_report_memory(th_report_job *j) {
   write_arena(j);
   write_flash(j);
-  return TH_OK;
+  return write_prediction(j);
 }

@@ -152,6 +152,7 @@ static th_status write_report(job *j) {
   th_json_add_int(r->json, "macs", j->run.row[j->run.n - 1].f.macs);
   th_json_add_int(r->json, "verified_samples", j->compared);
   th_json_add_int(r->json, "seed", (int64_t)j->seed);
+  th_json_add_string(r->json, "target", th_settings_text(j->compile, "target"));
   th_buf_printf(&r->text, "bytes: the .thim program, its weights raw, in the last row coded\n");
   write_summary(j);
   TH_TRY(th_compile_tell_device(j->after, j->compile, j->ctx, r));

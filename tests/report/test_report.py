@@ -87,6 +87,19 @@ def test_numbers_agree(folder):
         assert 0 < size - in_layers == next(p["bytes"] for p in data["flash"]["parts"] if p["name"] == "header")
 
 
+def test_firmware_is_predicted(folder):
+    """Parts add up to the whole, RAM to arena and stack, instructions to those of the layers."""
+    for name in ("full", "lossless"):
+        data = Page(os.path.join(folder, name, "report.html")).data()
+        soon, parts = data["predicted"], {p["name"]: p["bytes"] for p in data["firmware"]["parts"]}
+        assert data["target"] == soon["target"] == "cortex-m4"
+        assert sum(parts.values()) == soon["flash_bytes"] == data["firmware"]["bytes"], (parts, soon)
+        assert parts["code"] == soon["code_bytes"] > parts["weights"] > 0 and parts["other"] > 0
+        assert soon["arena_bytes"] == data["arena"]["bytes"] and soon["ram_bytes"] == soon["arena_bytes"] + soon["stack_bytes"]
+        assert sum(layer["instructions"] for layer in soon["layers"]) == soon["instructions"]
+        assert {layer["name"] for layer in soon["layers"]} <= {layer["name"] for layer in data["layers"]}
+
+
 def test_weights_are_counted(folder):
     data = Page(os.path.join(folder, "full", "report.html")).data()
     seen = 0

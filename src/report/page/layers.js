@@ -11,9 +11,16 @@ function sensitivityOf(name) {
   return tried.length ? tried.reduce((a, b) => b.drop > a.drop ? b : a) : null;
 }
 
+const predictedLayers = (report.predicted || {}).layers || [];
+function instructionsOf(name) {
+  const found = predictedLayers.find(l => l.name === name) || {};
+  return found.instructions || found.cycles;
+}
+
 const measures = [
   ['bytes', 'bytes in flash', l => l.bytes, whole],
   ['macs', 'multiplications (MACs)', l => l.macs, whole],
+  ['instructions', 'instructions, predicted', l => instructionsOf(l.name), whole],
   ['sparsity', 'zeros among its weights, %', l => isNumber(l.sparsity) ? 100 * l.sparsity : null, v => fixed(v, 1)],
   ['bits', 'bits per weight', l => l.bits_per_weight, v => fixed(v, 2)],
   ['sensitivity', `sensitivity: ${lossUnit} lost`, l => (s => s ? s.drop : null)(sensitivityOf(l.name)), v => fixed(v, 2)],
@@ -45,6 +52,7 @@ function layerColumns() {
     {head: 'Output', left: true, of: l => l.shape},
     {head: 'Parameters', of: l => l.params ? whole(l.params) : ''},
     {head: 'MACs', of: l => cell(withMeter(l.macs, mostMacs))},
+    has(l => instructionsOf(l.name)) && {head: 'Instructions', of: l => whole(instructionsOf(l.name))},
     has(l => l.bytes) && {head: 'Bytes', of: l => cell(withMeter(l.bytes, mostBytes))},
     {head: 'Zeros', of: l => percent(l.sparsity, 1)},
     has(l => l.bits_per_weight) && {head: 'Bits/weight', of: l => fixed(l.bits_per_weight, 2)},

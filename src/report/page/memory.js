@@ -69,18 +69,38 @@ function arenaSection() {
       {head: 'Bytes', of: b => whole(b.bytes)}, {head: 'First step', left: true, of: b => stepName(b.first)}, {head: 'Last step', left: true, of: b => stepName(b.last)}], buffers, {tall: true})));
 }
 
-// --- flash ---
+// --- flash: of model.thim, and of the firmware that holds the model as C ---
+
+const predicted = report.predicted || {};
+
+function flashRows() {
+  const rows = report.flash.parts.map(p => ({...p, thim: p.bytes}));
+  for (const part of (report.firmware || {}).parts || []) {
+    const row = rows.find(r => r.name === part.name);
+    if (row) row.firmware = part.bytes;
+    else rows.push({...part, firmware: part.bytes});
+  }
+  return [...rows, {name: 'all', thim: report.flash.bytes, firmware: (report.firmware || {}).bytes}];
+}
+
+function flashText() {
+  const f = report.firmware;
+  return `model.thim takes ${whole(report.flash.bytes)} bytes; a program that reads it brings its kernels and decoders. ` + (f
+    ? `The firmware for ${predicted.target}, the model as C with the code that it needs, takes ${whole(f.bytes)} as predicted; thimble bench builds and measures it.`
+    : 'thimble bench builds the firmware and measures it.');
+}
 
 function flashSection() {
-  const flash = report.flash;
-  if (!flash) return null;
-  const parts = flash.parts, sum = parts.reduce((n, p) => n + p.bytes, 0);
-  const words = 'Bars: bytes of each part: ' + parts.map(p => `${p.name} ${whole(p.bytes)}`).join(', ');
-  return section('flash', 'Flash', paragraph(`What the ${whole(flash.bytes)} bytes of model.thim are for. The code of kernels and decoders comes on top of them; thimble bench measures it.`),
+  if (!report.flash) return null;
+  const rows = flashRows(), parts = rows.slice(0, -1), f = report.firmware;
+  const names = [['thim', 'model.thim', 'c1'], f && ['firmware', 'firmware (predicted)', 'c2']].filter(n => n);
+  const words = 'Bars: bytes of each part: ' + names.map(([key, name]) => `${name}: ` + parts.filter(p => p[key]).map(p => `${p.name} ${whole(p[key])}`).join(', ')).join('; ');
+  return section('flash', 'Flash', paragraph(flashText()),
     chart('chart-flash', words, () => ({
-      type: 'bar', data: {labels: parts.map(p => p.name), datasets: [{label: 'bytes', data: parts.map(p => p.bytes), backgroundColor: parts.map((p, i) => palette(i)), maxBarThickness: 28}]},
-      options: options(axis('bytes', {beginAtZero: true, ticks: {callback: whole}}), axis('', {title: {display: false}, grid: {display: false}}), {legend: false, horizontal: true, label: item => whole(item.raw) + ' bytes'}),
-    }), {className: 'chart low'}),
-    table('Parts of the model', [{head: 'Part', left: true, of: p => p.name}, {head: 'Bytes', of: p => whole(p.bytes)},
-      {head: 'Share', of: p => percent(p.bytes / sum, 1)}, {head: 'What it is', left: true, of: p => p.what}], parts));
+      type: 'bar', data: {labels: parts.map(p => p.name), datasets: names.map(([key, name, c]) => ({label: name, data: parts.map(p => p[key] || 0), backgroundColor: colour(c), maxBarThickness: 16}))},
+      options: options(axis('bytes', {beginAtZero: true, ticks: {callback: compact}}), axis('', {title: {display: false}, grid: {display: false}, ticks: {autoSkip: false}}), {legend: names.length > 1, horizontal: true, label: item => `${item.dataset.label}: ${whole(item.raw)} bytes`}),
+    })),
+    table('Parts of the model', [{head: 'Part', left: true, of: p => p.name}, ...names.flatMap(([key, name]) => [
+      {head: name, of: p => whole(p[key])}, {head: 'Share', of: p => isNumber(p[key]) ? percent(p[key] / rows[rows.length - 1][key], 1) : ''}]),
+      {head: 'What it is', left: true, of: p => p.what || ''}], rows, {mark: p => p.name === 'all'}));
 }

@@ -22,16 +22,18 @@ function sentence() {
 }
 
 function headSection() {
-  const arena = report.arena || {};
+  const arena = report.arena || {}, soon = report.predicted || {};
   const changed = isNumber(lastStage.change) && stages.length > 1 ? points(lastStage.change) + ' points' : '';
   const figures = el('dl', {class: 'figures'},
     figure('Model in flash', bytes(lastStage.bytes), lastStage.ratio > 1 && fixed(lastStage.ratio, 1) + 'x smaller than float32'),
     figure('Accuracy', percent(lastStage.accuracy), changed),
     figure('Mean squared error', short(lastStage.mse)),
-    figure('Arena in RAM', bytes(arena.bytes), arena.bytes === arena.lower_bound ? 'no plan is smaller' : isNumber(arena.lower_bound) && 'no plan below ' + bytes(arena.lower_bound)),
+    figure('Firmware in flash', bytes(soon.flash_bytes), 'predicted, with its code'),
+    figure('RAM', bytes(soon.ram_bytes || arena.bytes), soon.ram_bytes ? `arena ${bytes(arena.bytes)}, the rest stack` : 'arena'),
+    figure(soon.cycles ? 'Cycles' : 'Instructions', whole(soon.cycles || soon.instructions), 'per inference, predicted'),
     figure('Weights that are zero', percent(lastStage.sparsity, 1)),
     figure('Bits per weight', fixed(lastStage.bits_per_weight, 2)),
-    figure('Multiplications', whole(lastStage.macs), 'per inference'));
+    soon.instructions || soon.cycles ? '' : figure('Multiplications', whole(lastStage.macs), 'per inference'));
   const nav = el('nav', {'aria-label': 'Sections'}, el('ul', {},
     sections.map(s => el('li', {}, el('a', {href: '#' + s.id}, s.title)))));
   const target = report.target ? `Compiled for ${report.target}. ` : '';
