@@ -32,6 +32,8 @@ KWS_DATA = (KWS + ",shape=49x10x1,dtype=int8,scale=0.584703,zero=83,labels=" + K
 RECORDS = {
     "lenet-300-100": ("LeNet-300-100, MNIST", "models/lenet-300-100.txt", "mnist", "lenet-300-100-mnist", 1.58, 8500, 5000,
                       "27 KB at 1.58 % (Han et al. 2016)"),
+    "lenet-300-100-1.9": ("LeNet-300-100, MNIST", "models/lenet-300-100.txt", "mnist", "lenet-300-100-mnist-1.9", 1.9, 6000, 3500,
+                          "8.56 KB at 1.9 % (Oktay et al. 2020)"),
     "kws": ("DS-CNN, key words, float .tflite, no training", os.path.join(SHARED, "models", "mlperf_tiny", "kws_ref_model_float32.tflite"), KWS_DATA,
             "kws-500-samples", 10.0, 12000, 8000, "22 KB of int8 weights"),
 }
