@@ -21,6 +21,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
+import sets  # noqa: E402
+
 RESULTS = os.path.join(HERE, "results.json")
 README = os.path.join(ROOT, "README.md")
 BEGIN, END = "<!-- bench/records/run.py --tables -->\n", "<!-- end -->\n"
@@ -28,6 +31,8 @@ SHARED = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", 
 KWS = os.path.join(SHARED, "sets", "kws01", "kws01_test_mfcc_int8_1000x49x10.bin")
 KWS_DATA = (KWS + ",shape=49x10x1,dtype=int8,scale=0.584703,zero=83,labels=" + KWS.replace("mfcc_int8_1000x49x10", "labels_uint8_1000") +
             ",test=0.5,val=0,seed={seed}")
+RESNET8 = os.path.join(SHARED, "models", "mlperf_tiny", "pretrainedResnet.tflite")
+CIFAR_DATA = "{cifar},std=0.00392156862745098"  # the network takes pixels of 0 to 255
 # name: title, network, data, recipe, most error %, most bytes, aim, published. Where the data name a seed, it is a split of its own.
 RECORDS = {
     "lenet-300-100": ("LeNet-300-100, MNIST", "models/lenet-300-100.txt", "mnist", "lenet-300-100-mnist", 1.58, 8500, 5000,
@@ -41,6 +46,8 @@ RECORDS = {
                 "63.6 KB at 6.8 % (Liberis et al. 2021)"),
     "kws": ("DS-CNN, key words, float .tflite, no training", os.path.join(SHARED, "models", "mlperf_tiny", "kws_ref_model_float32.tflite"), KWS_DATA,
             "kws-500-samples", 10.0, 12000, 8000, "22 KB of int8 weights"),
+    # The float network is wrong on 24.52 %; half a point more may be lost. Trained on for the same epoch and left in floats: 16.7 %.
+    "resnet8": ("ResNet8, CIFAR-10 as JPEG, float .tflite", RESNET8, CIFAR_DATA, "resnet8-cifar10", 25.02, 24000, 12000, "96 KB of int8"),
 }
 
 
@@ -61,7 +68,8 @@ def shrink(args, record, seed, folder):
     report = os.path.join(out, "report.json")
     if not os.path.exists(report):
         take_stages(folder, record, seed)
-        command = [os.path.join(args.build, "thimble"), "shrink", os.path.join(ROOT, network), "--data", data.format(seed=seed), "--recipe",
+        data = data.format(seed=seed, cifar="{cifar}" in data and sets.cifar(SHARED, folder))
+        command = [os.path.join(args.build, "thimble"), "shrink", os.path.join(ROOT, network), "--data", data, "--recipe",
                    os.path.join(ROOT, "recipes", recipe + ".yaml"), "--seed", str(seed), "-o", out, "--quiet", "--resume",
                    "--threads", str(args.threads)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
