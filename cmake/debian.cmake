@@ -5,6 +5,7 @@
 set(name_tool ${CPACK_DEBIAN_TOOL_PACKAGE_NAME})
 set(name_library ${CPACK_DEBIAN_LIBRARY_PACKAGE_NAME})
 set(name_development ${CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME})
+string(TIMESTAMP year "%Y" UTC)
 string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
 
 function(run) # COMMAND...
@@ -19,7 +20,7 @@ foreach(component tool library development)
 Upstream-Name: thimble
 
 Files: *
-Copyright: the Thimble developers
+Copyright: ${year} the Thimble developers
 License: Apache-2.0
  On Debian systems the text of this licence is in
  /usr/share/common-licenses/Apache-2.0.

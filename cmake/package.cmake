@@ -26,6 +26,8 @@ C source that runs without heap, operating system or framework.")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libthimble${SO})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+file(WRITE ${CMAKE_BINARY_DIR}/debian/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_BINARY_DIR}/debian/triggers)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "library that shrinks neural networks for microcontrollers
 What the program thimble does, as a C library.")
 

@@ -55,6 +55,7 @@ static th_status command_page(cli *c, const cli_command *command, th_buf *out) {
     th_buf_printf(out, "\n");
     for (const opt_row *r = groups[i].rows; r->name; r++) append_row(out, r);
   }
+  th_buf_printf(out, ".SH \"SEE ALSO\"\n.BR thimble (1)\n");
   return th_buf_status(out);
 }
 
@@ -72,7 +73,11 @@ static th_status main_page(th_buf *out) {
   }
   th_buf_printf(out,
                 ".SH \"EXIT STATUS\"\n0 ok, 1 a check failed, 2 usage, 3 bad or unsupported input, "
-                "4 out of resources, 70 internal error, 130 interrupted.\n");
+                "4 out of resources, 70 internal error, 130 interrupted.\n"
+                ".SH ENVIRONMENT\n.TP\n\\fBTHIMBLE_DATA\\fR\n"
+                "a folder where data sets are looked for by name, before ./data and /usr/share/datasets\n"
+                ".SH \"SEE ALSO\"\n");
+  for (int i = 0; i < n; i++) th_buf_printf(out, ".BR thimble\\-%s (1)%s\n", commands[i].name, i + 1 < n ? "," : "");
   return th_buf_status(out);
 }
 

@@ -172,7 +172,7 @@ th_status th_compile_check_device(const th_model *model, const th_settings *comp
   th_needs needs;
   if (!device) return TH_OK;
   TH_TRY(th_compile_needs(model, compile, &needs));
-  return th_needs_check(&needs, device);
+  return th_needs_check(&needs, device, th_compile_goal(compile) == TH_FOR_RAM ? "" : "; optimize ram needs the least");
 }
 
 th_status th_compile_tell_device(const th_model *model, const th_settings *compile, const th_context *ctx,

@@ -85,13 +85,13 @@ bool th_needs_met(const th_needs *n, const th_device *d) {
   return n->flash_bytes <= d->flash_bytes && n->ram_bytes <= d->ram_bytes;
 }
 
-th_status th_needs_check(const th_needs *n, const th_device *d) {
+th_status th_needs_check(const th_needs *n, const th_device *d, const char *advice) {
   const bool flash = n->flash_bytes > d->flash_bytes;
   char a[32], b[32];
   if (th_needs_met(n, d)) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "does not fit %s: needs %s%s bytes of %s, and it has %s", d->name,
+  return th_fail(TH_ERR_INPUT, "does not fit %s: needs %s%s bytes of %s, and it has %s%s", d->name,
                  n->least ? "at least " : "", th_thousands(a, flash ? n->flash_bytes : n->ram_bytes),
-                 flash ? "flash" : "RAM", th_thousands(b, flash ? d->flash_bytes : d->ram_bytes));
+                 flash ? "flash" : "RAM", th_thousands(b, flash ? d->flash_bytes : d->ram_bytes), flash ? "" : advice);
 }
 
 static void append_share(const char *what, int64_t part, int64_t all, th_buf *text) {

@@ -31,8 +31,8 @@ typedef struct th_needs {
 } th_needs;
 
 bool th_needs_met(const th_needs *needs, const th_device *device);
-/* TH_ERR_INPUT that tells what is short by how much. */
-th_status th_needs_check(const th_needs *needs, const th_device *device);
+/* TH_ERR_INPUT that tells what is short by how much; `advice` is added where that is RAM alone. */
+th_status th_needs_check(const th_needs *needs, const th_device *device, const char *advice);
 /* JSON object "device" of `json`, and a line of text. */
 void th_needs_write(const th_needs *needs, const th_device *device, th_json *json, th_buf *text);
 

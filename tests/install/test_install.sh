@@ -65,6 +65,20 @@ fi
 grep -q 'progress shown yes' "$out/example/report.txt"
 [ "$(xargs <"$out/example/answers.txt")" = "127 -128 -128 127" ] || die "the points are told apart wrongly: $(cat "$out/example/answers.txt")"
 
+# The runtime as a microcontroller's project compiles it.
+if command -v arm-none-eabi-gcc >/dev/null; then
+  mkdir -p "$out/cross"
+  printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(cross LANGUAGES C)' 'find_package(Thimble 0.1 REQUIRED)' \
+    'add_library(user OBJECT user.c)' 'target_link_libraries(user PRIVATE Thimble::rt)' >"$out/cross/CMakeLists.txt"
+  printf '%s\n' '#include "thr.h"' 'uint32_t room(const thr_model *m) { return thr_arena_bytes(m); }' >"$out/cross/user.c"
+  cmake -Werror=dev -S "$out/cross" -B "$out/cross/build" --toolchain "$root/cmake/arm-none-eabi.cmake" \
+    -DCMAKE_PREFIX_PATH="$prefix" >"$out/cross.log" 2>&1 || { cat "$out/cross.log" && exit 1; }
+  cmake --build "$out/cross/build" --target user thimble_rt >>"$out/cross.log" 2>&1 || { tail -n 20 "$out/cross.log" && exit 1; }
+  [ "$(arm-none-eabi-nm "$out/cross/build/libthimble_rt.a" | grep -c ' T thr_run$')" = 1 ] || die "no runtime for Cortex-M4"
+else
+  echo "not run: the runtime for a microcontroller: no arm-none-eabi-gcc"
+fi
+
 # --- moved, and the project hidden ---
 away=$(mktemp -d)
 trap 'rm -rf "$away"' EXIT

@@ -68,12 +68,13 @@ static void test_needs(void **state) {
   (void)state;
   const th_device *d = th_device_find("stm32f030r8");
   const th_needs exact = {64 * 1024, 8 * 1024, false}, flash = {64 * 1024 + 1, 1, true}, ram = {1, 8 * 1024 + 1, false};
-  assert_int_equal(th_needs_check(&exact, d), TH_OK);
-  assert_int_equal(th_needs_check(&flash, d), TH_ERR_INPUT);
+  assert_int_equal(th_needs_check(&exact, d, ""), TH_OK);
+  assert_int_equal(th_needs_check(&flash, d, "; less"), TH_ERR_INPUT);
   assert_non_null(strstr(th_error_message(), "needs at least 65,537 bytes of flash, and it has 65,536"));
+  assert_null(strstr(th_error_message(), "less"));
   th_error_clear();
-  assert_int_equal(th_needs_check(&ram, d), TH_ERR_INPUT);
-  assert_non_null(strstr(th_error_message(), "needs 8,193 bytes of RAM, and it has 8,192"));
+  assert_int_equal(th_needs_check(&ram, d, "; less"), TH_ERR_INPUT);
+  assert_non_null(strstr(th_error_message(), "needs 8,193 bytes of RAM, and it has 8,192; less"));
   th_error_clear();
 }
 
