@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "base/half.h"
 #include "lib/deploy.h"
 #include "lib/measure.h"
 #include "lib/training.h"
@@ -38,8 +39,9 @@ static int64_t scale_bytes(const th_quant *q) {
 
 static th_status float_weight_bits(const th_graph *g, const th_weight *w, int64_t *bits) {
   const th_tensor *t = &g->tensors[w->tensor];
-  int64_t zeros = llround(w->sparsity * (double)w->elems), dense = 32 * w->elems;
-  int64_t bitmap = w->elems + 32 * (w->elems - zeros);
+  const int64_t each = th_half_holds(t->data, w->elems) ? 16 : 32;
+  int64_t zeros = llround(w->sparsity * (double)w->elems), dense = each * w->elems;
+  int64_t bitmap = w->elems + each * (w->elems - zeros);
   *bits = dense < bitmap ? dense : bitmap;
   if (!t->quant.count) return TH_OK;
   th_arena *arena = th_arena_create();

@@ -37,9 +37,10 @@ typedef struct th_footprint {
 
 extern const th_encode_options th_packed_only; /* nothing but integers in as few bits as they need */
 
-/* Float graphs: 4 bytes per parameter; a tensor with zeros counts as the smaller of that and a bitmap with its
- * survivors; a tensor whose values lie on an int8 grid (clustered) counts as the best coder makes it, scales included.
- * Integer graphs: the .thim program, its weights coded as `coders` says (NULL: the smallest of each tensor). */
+/* Float graphs: 4 bytes per parameter, 2 where a whole weight tensor is exact in half precision; a tensor with zeros
+ * counts as the smaller of that and a bitmap with its survivors; a tensor whose values lie on an int8 grid (clustered)
+ * counts as the best coder makes it, scales included. Integer graphs: the .thim program, its weights coded as `coders`
+ * says (NULL: the smallest of each tensor). */
 th_status th_footprint_of(const th_graph *g, const th_encode_options *coders, th_footprint *footprint);
 
 /* The same of an integer graph that has been deployed already. */

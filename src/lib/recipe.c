@@ -190,7 +190,8 @@ th_status th_recipe_check(const th_recipe *r, const th_model *model) {
     if (!trained && !fits) return refuse(i, stage, "needs a trained model; train or distill comes first");
     if (!trained && th_teaches_itself(r->stage[i])) return refuse(i, stage, "its own teacher is not trained yet");
     trained = true;
-    is_float = stage != TH_STAGE_QUANTIZE;
+    const bool halves = stage == TH_STAGE_QUANTIZE && th_str_eq(th_settings_text(r->stage[i], "weights"), "float16");
+    is_float = stage != TH_STAGE_QUANTIZE || halves;
   }
   return TH_OK;
 }

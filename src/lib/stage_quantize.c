@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/str.h"
 #include "lib/stage_job.h"
 #include "pass/calibrate.h"
@@ -162,7 +163,53 @@ static th_status begin_rounded(th_stage_job *j, const th_quantize_options *quant
   return th_weights_list(j->g, j->weights, &j->n_weights);
 }
 
+/* --- float16: nothing but rounding --- */
+
+static bool wants_halves(const th_stage_job *j) {
+  return th_settings_choice(j->s, "weights") == TH_WEIGHT_TYPE_COUNT; /* the choice behind the types of integers */
+}
+
+static th_status check_halves(const th_stage_job *j) {
+  const bool is_float = th_settings_choice(j->s, "activations") == 2;
+  if (!wants_halves(j) && is_float)
+    return th_fail(TH_ERR_USAGE, "quantize: activations float go with weights float16 alone");
+  if (!wants_halves(j)) return TH_OK;
+  if (!is_float && !th_settings_is_default(j->s, "activations"))
+    return th_fail(TH_ERR_USAGE, "quantize: weights float16 go with activations float alone");
+  static const char *const of_integers[] = {"layers", "mixed", "rounding", "method", "equalize", "bias-correction"};
+  for (size_t i = 0; i < sizeof of_integers / sizeof *of_integers; i++)
+    if (!th_settings_is_default(j->s, of_integers[i]))
+      return th_fail(TH_ERR_USAGE, "quantize: %s has no meaning with weights float16", of_integers[i]);
+  return TH_OK;
+}
+
+static th_status halve(th_stage_job *j, const th_weight *w) {
+  const th_tensor t = j->g->tensors[w->tensor];
+  const float *from = t.data;
+  float *to = th_alloc((size_t)w->elems * sizeof *to);
+  th_status status = to ? TH_OK : TH_ERR_RESOURCE;
+  for (int64_t i = 0; i < w->elems && status == TH_OK; i++) {
+    to[i] = th_half_to_float(th_half_from_float(from[i]));
+    if (!(fabsf(to[i]) <= TH_HALF_MOST))
+      status = th_fail(TH_ERR_INPUT, "%s: a weight is %g, float16 goes to %g", t.name, (double)from[i],
+                       (double)TH_HALF_MOST);
+  }
+  if (status == TH_OK) status = th_graph_set_data(j->g, w->tensor, TH_DTYPE_F32, &t.shape, to);
+  j->g->tensors[w->tensor].quant = (th_quant){.axis = -1};
+  th_free(to);
+  return status;
+}
+
+static th_status halve_all(th_stage_job *j) {
+  warn_of_unused_settings(j);
+  TH_TRY(th_stage_fold(j));
+  for (int i = 0; i < j->n_weights; i++) TH_TRY(halve(j, &j->weights[i]));
+  return TH_OK;
+}
+
 th_status th_stage_quantize(th_stage_job *j) {
+  TH_TRY(check_halves(j));
+  if (wants_halves(j)) return halve_all(j);
   const bool trains = th_stage_trains(j->s);
   if (!trains) warn_of_unused_settings(j);
   TH_TRY(th_stage_fold(j));

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/half.h"
 #include "format/tflite_schema.h"
 #include "op/op.h"
 #include "read/tflite_internal.h"
@@ -54,26 +55,11 @@ th_status th_tfl_activation(tfl_reader *r, const tfl_op *o, int field, th_node *
 
 /* --- constants --- */
 
-/* IEEE 754 half precision, widened exactly. */
-static float half_to_float(uint16_t h) {
-  uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = h >> 10 & 31, mantissa = h & 1023, bits;
-  float v;
-  if (exponent == 0) {
-    v = (float)mantissa * (1.0f / 16777216.0f);
-    memcpy(&bits, &v, sizeof bits);
-  } else {
-    bits = (exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13;
-  }
-  bits |= sign;
-  memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
 static float constant_at(const th_tensor *t, int64_t i, int64_t inner) {
   if (t->dtype == TH_DTYPE_F16) {
     uint16_t h;
     memcpy(&h, (const uint8_t *)t->data + 2 * i, sizeof h);
-    return half_to_float(h);
+    return th_half_to_float(h);
   }
   int64_t channel = t->quant.count > 1 ? i / inner % t->quant.count : 0;
   int32_t q = t->dtype == TH_DTYPE_U8 ? ((const uint8_t *)t->data)[i] : ((const int8_t *)t->data)[i];

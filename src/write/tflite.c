@@ -236,6 +236,7 @@ th_status th_write_tflite_coded(const th_graph *graph, const th_tflite_coder *co
   th_fb_builder b = {0};
   th_status status = collect(&w);
   if (status == TH_OK && coder) status = th_tfl_decode_weights(&w, coder);
+  if (status == TH_OK) status = th_tfl_halve_weights(&w);
   if (status == TH_OK) status = write_model(&w, &b);
   if (status == TH_OK) {
     th_buf_append(out, b.buf.data, b.buf.size);

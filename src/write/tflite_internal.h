@@ -70,6 +70,8 @@ th_status th_tfl_add_tensor(tfl_writer *w, const tfl_tensor *t, int *index);
 th_status th_tfl_place(tfl_writer *w, int graph_tensor, int *index); /* adds it when it is not there yet */
 /* The operators of one node. */
 th_status th_tfl_write_node(tfl_writer *w, const th_node *n);
+/* Keeps float weights that are exact in half precision so, behind a DEQUANTIZE, where that is smaller. */
+th_status th_tfl_halve_weights(tfl_writer *w);
 /* Puts operators that decode weights before those that read them. */
 th_status th_tfl_decode_weights(tfl_writer *w, const th_tflite_coder *coder);
 

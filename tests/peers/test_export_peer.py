@@ -3,8 +3,8 @@
 
 An int8 .tflite (quantized, or pruned, clustered and quantized) must give in TFLite Micro the bytes of `thimble run`,
 for itself and for the .thim it was made from. LiteRT must run it: with its own kernels to the same answers, with its
-reference kernels to logits within one step (its fully connected layers round differently now and then). A float .tflite
-must give in LiteRT the values of the float .thim. Skips when data or peers cannot be had; then test_eval_golden still
+reference kernels to logits within one step (its fully connected layers round differently now and then). A float .tflite,
+also one with float16 weights, must give in LiteRT the values of the float .thim. Skips when data or peers cannot be had; then test_eval_golden still
 compares layers with recorded ones of TFLite Micro. SPDX-License-Identifier: Apache-2.0
 
     test_export_peer.py BUILD_DIR
@@ -60,10 +60,10 @@ def read_idx(path, header, size):
 class Export:
     """A network on its way: the files it becomes, and what everyone computes from them."""
 
-    def __init__(self, folder, thimble, model, prune):
-        self.model, self.prune, self.thimble = model, prune, thimble
+    def __init__(self, folder, thimble, model, prune, halves=False):
+        self.model, self.prune, self.thimble, self.halves = model, prune, thimble, halves
         self.is_float = prune is False
-        self.what = "float" if self.is_float else "int8, pruned and clustered" if prune else "int8"
+        self.what = "float16" if halves else "float" if self.is_float else "int8, pruned and clustered" if prune else "int8"
         self.stem = os.path.join(folder, f"{model}-{self.what.split()[-1]}")
         self.input = os.path.join(folder, "x.f32.bin" if self.is_float else "x.s8.bin")
         self.tflite = self.stem + ".tflite"
@@ -83,6 +83,8 @@ class Export:
             thim = self.stage("cluster", thim, "--epochs=1")
         if not self.is_float:
             thim = self.stage("quantize", thim)
+        if self.halves:
+            thim = self.stage("quantize", thim, "--weights=float16")
         command(self.thimble, "convert", thim, self.tflite)
         for path, out in ((thim, "thim.out"), (self.tflite, "out")):
             command(self.thimble, "run", path, "--input", self.input, "-o", f"{self.stem}.{out}")
@@ -165,7 +167,8 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     save_inputs(folder, pixels)
-    exports = [Export(folder, thimble, *e) for e in INT8] + [Export(folder, thimble, model, False) for model in FLOAT]
+    exports = [Export(folder, thimble, *e) for e in INT8] + [
+        Export(folder, thimble, model, False, halves) for model in FLOAT for halves in (False, True)]
     for e in exports:
         e.make()
     run_peers(python, folder, exports)

@@ -1,5 +1,6 @@
 /* base: status, arena, bytes, rng, str, file, parallel.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/half.h"
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "base/str.h"
@@ -176,8 +178,35 @@ static void parallel_reports_the_lowest_failure(void **state) {
   th_parallel_set_threads(0);
 }
 
+/* The nearest half by ldexp and rint, which rounds ties to even, against the one made of bits. */
+static double nearest_half(double v) {
+  int exponent;
+  frexp(v, &exponent); /* |v| in [2^(e-1), 2^e): steps of 2^(e-11), of 2^-24 below 2^-14 */
+  const int step = exponent - 11 < -24 ? -24 : exponent - 11;
+  const double rounded = ldexp(rint(ldexp(v, -step)), step);
+  return fabs(rounded) > 65504 ? copysign((double)INFINITY, v) : rounded;
+}
+
+static void test_half(void **state) {
+  th_rng rng = th_rng_init(2, 0);
+  for (uint32_t h = 0; h < 65536; h++) {
+    const float v = th_half_to_float((uint16_t)h);
+    if (isnan(v))
+      assert_true((h & 0x7c00) == 0x7c00 && (h & 0x3ff) && isnan(th_half_to_float(th_half_from_float(v))));
+    else
+      assert_int_equal(th_half_from_float(v), h);
+  }
+  for (int i = 0; i < 200000; i++) {
+    const float v = ldexpf(th_rng_uniform(&rng) * 2 - 1, (int)th_rng_below(&rng, 50) - 30);
+    assert_true((double)th_half_to_float(th_half_from_float(v)) == nearest_half((double)v));
+  }
+  const float held[] = {1, -0.5f, 65504, 0}, not [] = {1, 0.1f}, far[] = {65536};
+  assert_true(th_half_holds(held, 4) && !th_half_holds(not, 2) && !th_half_holds(far, 1));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_half),
       cmocka_unit_test(first_error_wins),
       cmocka_unit_test(arena_releases_and_limits),
       cmocka_unit_test(reader_never_passes_its_end),
