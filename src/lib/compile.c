@@ -79,7 +79,8 @@ static th_status deploy(const th_model *model, const th_settings *compile, bool 
   th_encode_options o = th_compile_coders(compile);
   o.quick = firmware && o.coders == 0;
   o.count_decoders = firmware && (o.coders == 0 || o.coders == TH_CODERS_ALL); /* else the user has chosen */
-  return (th_compile_goal(compile) == TH_FOR_RAM ? th_deploy_least_ram : th_deploy)(model->graph, &o, d);
+  if (th_compile_goal(compile) != TH_FOR_RAM) return th_deploy(model->graph, &o, d);
+  return th_deploy_least_ram(model->graph, &o, (uint32_t)th_settings_number(compile, "arena"), d);
 }
 
 /* Where the model lies in an arena that it shares with others. */

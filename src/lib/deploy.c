@@ -15,7 +15,7 @@ static th_status code_and_plan(th_deployed *d, const th_encode_options *options)
 }
 
 /* Places may not leave the scratch of coded weights the room that bytes alive promise it: then the weights of the
- * fullest step stay raw, until the arena is as small as without any. */
+ * fullest step stay raw, until the arena is as small as without any, or small enough. */
 static th_status spare_scratch(th_deployed *d, const th_encode_options *options, uint32_t least) {
   while (d->plan.arena_bytes > least) {
     th_program_step *fullest = NULL;
@@ -34,7 +34,8 @@ static th_status spare_scratch(th_deployed *d, const th_encode_options *options,
   return TH_OK;
 }
 
-static th_status deploy(const th_graph *graph, const th_encode_options *options, bool least_ram, th_deployed *d) {
+static th_status deploy(const th_graph *graph, const th_encode_options *options, bool least_ram, uint32_t enough,
+                        th_deployed *d) {
   uint32_t least = 0;
   *d = (th_deployed){0};
   TH_TRY(th_lower(graph, &d->program));
@@ -42,17 +43,18 @@ static th_status deploy(const th_graph *graph, const th_encode_options *options,
   if (status == TH_OK) status = th_pass_order(d->program);
   if (status == TH_OK && least_ram) status = th_pass_segments(d->program, &least);
   if (status == TH_OK) status = code_and_plan(d, options);
-  if (status == TH_OK && least_ram) status = spare_scratch(d, options, least);
+  if (status == TH_OK && least_ram) status = spare_scratch(d, options, least > enough ? least : enough);
   if (status != TH_OK) th_deployed_free(d);
   return status;
 }
 
 th_status th_deploy(const th_graph *graph, const th_encode_options *options, th_deployed *deployed) {
-  return deploy(graph, options, false, deployed);
+  return deploy(graph, options, false, 0, deployed);
 }
 
-th_status th_deploy_least_ram(const th_graph *graph, const th_encode_options *options, th_deployed *deployed) {
-  return deploy(graph, options, true, deployed);
+th_status th_deploy_least_ram(const th_graph *graph, const th_encode_options *options, uint32_t enough,
+                              th_deployed *deployed) {
+  return deploy(graph, options, true, enough, deployed);
 }
 
 void th_deployed_free(th_deployed *d) {

@@ -16,8 +16,9 @@ typedef struct th_deployed {
  * graph must outlive the result. */
 th_status th_deploy(const th_graph *graph, const th_encode_options *options, th_deployed *deployed);
 /* The same for the smallest arena: steps in the best order, run line by line where that lowers the peak, and weights
- * raw where coded ones would raise it (pass/order.h, pass/segments.h). */
-th_status th_deploy_least_ram(const th_graph *graph, const th_encode_options *options, th_deployed *deployed);
+ * raw where coded ones would raise it above `enough` bytes (pass/order.h, pass/segments.h). */
+th_status th_deploy_least_ram(const th_graph *graph, const th_encode_options *options, uint32_t enough,
+                              th_deployed *deployed);
 void th_deployed_free(th_deployed *deployed);
 
 #endif

@@ -199,18 +199,26 @@ static void put_stages(const th_fit_search *s, const th_candidate *c, int epochs
   if (!quantizes(c)) th_buf_printf(b, "  - quantize:\n");
 }
 
+enum { FOR_STACK = 768 }; /* more than any kernel needs */
+
+/* What the RAM limit leaves to the arena; a build that is to keep it codes its weights as far as that allows. */
+static int64_t arena_limit(const th_fit_search *s) {
+  return s->ram_limit > FOR_STACK ? s->ram_limit - FOR_STACK : 0;
+}
+
 const char *th_fit_recipe(const th_fit_search *s, const th_candidate *c, int epochs) {
   th_buf b = {0};
   begin(s, &b);
   if (th_graph_is_float(s->model->graph)) put_stages(s, c, epochs, &b);
-  th_buf_printf(&b, "  - compile: {target: %s}\n", s->target);
+  th_buf_printf(&b, "  - compile: {target: %s, arena: %" PRId64 "}\n", s->target, arena_limit(s));
   return finish(s, &b);
 }
 
 const char *th_fit_final_recipe(const th_fit_search *s, const th_fit_trial *t) {
   const char *compile = strstr(t->job.recipe, "  - compile:");
-  return th_arena_printf(s->arena, "%.*s  - compile: {target: %s, optimize: %s, coder: %s}\n",
-                         (int)(compile - t->job.recipe), t->job.recipe, s->target, t->best.optimize, t->best.coder);
+  return th_arena_printf(s->arena, "%.*s  - compile: {target: %s, arena: %" PRId64 ", optimize: %s, coder: %s}\n",
+                         (int)(compile - t->job.recipe), t->job.recipe, s->target, arena_limit(s), t->best.optimize,
+                         t->best.coder);
 }
 
 /* --- in words --- */
