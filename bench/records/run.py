@@ -96,6 +96,19 @@ def summary(record, runs):
 
 # --- what is kept and shown ---
 
+def figure(form, mean, deviation, runs):
+    """One run has no spread."""
+    return form.format(mean) + (" +- " + form.format(deviation) if runs > 1 else "")
+
+
+def shown_error(r):
+    return figure("{:.2f}", r["error"], r["error_spread"], len(r["runs"]))
+
+
+def shown_bytes(r):
+    return figure("{:,.0f}", r["bytes"], r["bytes_spread"], len(r["runs"]))
+
+
 def keep(results):
     """A run's seconds say more of the machine than of the record."""
     known = {}
@@ -116,8 +129,8 @@ def tables():
     for record in known:
         r = summary(record, known[record])
         missed = "" if r["holds"] else " (missed)"
-        lines.append(f"| {RECORDS[record][0]} | {r['float_error']:.2f} | {r['error']:.2f} +- {r['error_spread']:.2f} | {r['most_error']} | "
-                     f"{r['bytes']:,.0f} +- {r['bytes_spread']:.0f} | {r['most_bytes']:,}, {r['aim']:,}{missed} | {r['published']} | {len(r['runs'])} |\n")
+        lines.append(f"| {RECORDS[record][0]} | {r['float_error']:.2f} | {shown_error(r)} | {r['most_error']} | {shown_bytes(r)} | "
+                     f"{r['most_bytes']:,}, {r['aim']:,}{missed} | {r['published']} | {len(r['runs'])} |\n")
     with open(README, encoding="utf-8") as f:
         before, rest = f.read().split(BEGIN)
     with open(README, "w", encoding="utf-8") as f:
@@ -126,8 +139,7 @@ def tables():
 
 
 def print_row(r):
-    error, size = f"{r['error']:.2f} +- {r['error_spread']:.2f}", f"{r['bytes']:,.0f} +- {r['bytes_spread']:.0f}"
-    print(f"{r['record']:20}{r['float_error']:14.2f}{error:>16}{r['most_error']:9.2f}{size:>18}{r['most_bytes']:9,}{r['aim']:8,}  "
+    print(f"{r['record']:20}{r['float_error']:14.2f}{shown_error(r):>16}{r['most_error']:9.2f}{shown_bytes(r):>18}{r['most_bytes']:9,}{r['aim']:8,}  "
           f"{r['published']}{'' if r['holds'] else '   MISSED'}", flush=True)
 
 
