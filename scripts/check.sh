@@ -77,11 +77,12 @@ check_riscv() {
     scripts/check-symbols build-riscv riscv64-unknown-elf-nm riscv64-unknown-elf-size
 }
 # Without the peers: they compare numbers with other programs, which the plain build has done; without the mutants, whose limit of
-# memory the sanitizer's address space does not fit into; and without what other compilers and emulators spend their time on.
+# memory the sanitizer's address space does not fit into; and without what other compilers, emulators and a browser spend their
+# time on.
 check_asan() {
   build_quiet build-asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_FLAGS_RELWITHDEBINFO="-O1 -g" \
     -DTHIMBLE_SANITIZE=ON && ctest --test-dir build-asan -j "$JOBS" --output-on-failure \
-      -E '_peer|test_mutants|test_growth|test_target_kernels|test_digits_avr|test_examples|test_packages'
+      -E '_peer|test_mutants|test_growth|test_target_kernels|test_digits_avr|test_examples|test_packages|test_report_browser'
 }
 check_mutations() { scripts/check-mutations --part; }
 check_documents() { scripts/check-readme; }

@@ -76,11 +76,16 @@ async function checkSelects(page, name) {
   }
 }
 
+// Charts follow a change of theme a frame later, and much later on a busy machine.
+const settled = page => page.waitForFunction(() => Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color ===
+  getComputedStyle(document.documentElement).getPropertyValue('--soft').trim(), null, {timeout: 5000}).catch(() => {});
+
 async function checkTheme(page, name) {
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor + Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color);
   const light = await background();
   await page.emulateMedia({colorScheme: 'dark'});
-  await page.waitForTimeout(50);
+  await page.waitForFunction(was => getComputedStyle(document.body).backgroundColor + Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color !== was, light, {timeout: 5000}).catch(() => {});
+  await settled(page);
   const dark = await background();
   check(`${name}: follows the system to dark, charts too`, light !== dark, [light, dark]);
   await page.click('#theme');
@@ -186,7 +191,7 @@ async function checkPage(browser, file, thorough) {
   await shoot(page, file, 'light');
   if (thorough && !plain) await checkUse(page, name, file);
   await page.setViewportSize({width: 360, height: 740});
-  await page.waitForTimeout(100);
+  await page.waitForFunction(() => document.documentElement.scrollWidth <= 360, null, {timeout: 5000}).catch(() => {});
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   check(`${name}: 360 pixels are enough`, wide <= 360, wide);
   await shoot(page, file, 'narrow');

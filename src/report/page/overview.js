@@ -100,7 +100,7 @@ const trials = (fit.trials || []).filter(t => isNumber(t[metric]));
 const frontIds = new Set(fit.front || []);
 const frontTrials = trials.filter(t => frontIds.has(t.id));
 const costs = [['bytes', 'model bytes'], ['flash_bytes', 'flash bytes'], ['ram_bytes', 'RAM bytes'], ['instructions', 'instructions']]
-  .filter(([key]) => trials.some(t => isNumber(t[key])));
+  .filter(([key]) => trials.some(t => t[key] > 0));
 let frontCost = costs.length ? costs[0][0] : 'bytes';
 
 const pointOf = key => t => ({x: t[key], y: metricHeight(t), id: t.id});
@@ -150,7 +150,7 @@ function limitsText() {
   const l = fit.limits || {}, parts = [];
   if (isNumber(l.flash_bytes)) parts.push(`flash ${whole(l.flash_bytes)} bytes`);
   if (isNumber(l.ram_bytes)) parts.push(`RAM ${whole(l.ram_bytes)} bytes`);
-  if (isNumber(l.max_drop)) parts.push(`at most ${short(l.max_drop)} ${lossUnit} lost`);
+  if (isNumber(l.max_drop)) parts.push(`at most ${short(l.max_drop)} ${l.max_drop === 1 ? lossUnit.replace('points', 'point') : lossUnit} lost`);
   if (isNumber(l.min_accuracy)) parts.push(`accuracy at least ${percent(l.min_accuracy)}`);
   return (parts.length ? `Limits${fit.device ? ` of ${fit.device}` : ''}: ${parts.join(', ')}. ` : '') +
     (fit.target ? `Flash, RAM and instructions are predicted for ${fit.target}. ` : '');
@@ -158,7 +158,7 @@ function limitsText() {
 
 function outcomeText() {
   if (isNumber(fit.chosen)) return `Trial ${fit.chosen} was chosen; the rest of this page shows it.`;
-  const n = fit.nearest || {}, gives = {flash: 'flash', ram: 'RAM'}[n.limit] || (n.limit ? `the loss of ${metricName}` : '');
+  const n = fit.nearest || {}, gives = {flash: 'flash', ram: 'RAM'}[n.limit] || (n.limit ? `the loss of ${metric === 'accuracy' ? metric : metricName}` : '');
   return 'No trial keeps all limits' + (isNumber(n.id) ? `; the nearest is trial ${n.id}` + (gives ? `, for which ${gives} would have to give.` : '.') : '.');
 }
 
