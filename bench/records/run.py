@@ -6,7 +6,7 @@
 
 A record is one command, `thimble shrink NETWORK --data DATA --recipe RECIPE --seed N`. Bytes are all that the runtime needs:
 the whole model.thim, with shapes, scales, biases and code tables. Settings are to be chosen on the validation split; where they
-were not, docs/design/0015-records.md says so. Prints mean and spread over the seeds, and whether both limits
+were not, docs/design/0016-records.md says so. Prints mean and spread over the seeds, and whether both limits
 hold; with --json one object; with --record it goes into results.json. With --keep, results that are there are not made
 again, and records whose recipes begin alike share those stages. SPDX-License-Identifier: Apache-2.0
 """
