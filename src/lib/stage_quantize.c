@@ -37,6 +37,52 @@ static th_status calibrate(th_stage_job *j) {
   return th_calibrate(j->g, j->n_samples, inputs, &o);
 }
 
+/* --- values that another tool has clustered --- */
+
+enum { MOST_SHARED = 64, LEAST_USES = 4 }; /* of a layer's distinct values; of each, on the average */
+
+/* Whether few values make up the weights that are not zero; the largest magnitude. */
+static bool shares_values(const th_tensor *t, int64_t n, float *largest) {
+  float seen[MOST_SHARED];
+  int64_t nonzero = 0;
+  int distinct = 0;
+  *largest = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const float v = ((const float *)t->data)[i];
+    int k = 0;
+    if (v == 0) continue;
+    while (k < distinct && seen[k] != v) k++;
+    if (k == MOST_SHARED) return false;
+    if (k == distinct) seen[distinct++] = v;
+    *largest = fmaxf(*largest, fabsf(v));
+    nonzero++;
+  }
+  return distinct > 0 && nonzero >= (int64_t)LEAST_USES * distinct;
+}
+
+/* One grid for the layer keeps equal values equal; a step per channel would tell them apart. */
+static th_status put_on_grid(th_graph *g, int tensor, int64_t n, float largest) {
+  const th_shape shape = g->tensors[tensor].shape;
+  const float scale = largest / 127;
+  float *w = th_alloc((size_t)n * sizeof *w);
+  if (!w) return TH_ERR_RESOURCE;
+  for (int64_t i = 0; i < n; i++) w[i] = scale * roundf(((const float *)g->tensors[tensor].data)[i] / scale);
+  th_status status = th_graph_set_data(g, tensor, TH_DTYPE_F32, &shape, w);
+  th_free(w);
+  return status == TH_OK ? th_graph_set_quant(g, tensor, -1, 1, &scale, NULL) : status;
+}
+
+static th_status find_shared_values(th_stage_job *j) {
+  for (int i = 0; i < j->n_weights; i++) {
+    const th_weight *w = &j->weights[i];
+    float largest;
+    if (j->g->tensors[w->tensor].quant.count || !shares_values(&j->g->tensors[w->tensor], w->elems, &largest)) continue;
+    TH_TRY(put_on_grid(j->g, w->tensor, w->elems, largest));
+    th_log(j->ctx, TH_LOG_INFO, "quantize: %s keeps its few values", j->g->nodes[w->node].name);
+  }
+  return TH_OK;
+}
+
 /* --- types of weights --- */
 
 static th_weight_type_id weight_type(void *user, const th_graph *g, int node) {
@@ -214,6 +260,7 @@ th_status th_stage_quantize(th_stage_job *j) {
   if (!trains) warn_of_unused_settings(j);
   TH_TRY(th_stage_fold(j));
   TH_TRY(th_stage_check_layers(j, check_type));
+  TH_TRY(find_shared_values(j));
   if (th_settings_flag(j->s, "equalize")) TH_TRY(th_stage_passes(j, "equalize"));
   TH_TRY(fetch_samples(j));
   const bool wide = activation_type(j) == TH_DTYPE_S16;

@@ -77,8 +77,14 @@ static void run(th_model *m, const th_data *data, const char *stage, const char 
   th_settings_free(s);
 }
 
+/* As files of other tools have it: values without a grid. */
+static void forget_grids(th_model *m) {
+  for (int i = 0; i < m->graph->n_tensors; i++)
+    if (m->graph->tensors[i].data) FX_OK(th_graph_set_quant(m->graph, i, -1, 0, NULL, NULL));
+}
+
 /* The rows of one network that was shrunk by `first` and `second` (either may be NULL), then quantized. */
-static void check(const char *first, const char *second, const char *quantize) {
+static void check_file(bool foreign, const char *first, const char *second, const char *quantize) {
   th_dataset set = fx_dataset(256, 64, 4, 0.5f);
   const th_data data = {.set = &set};
   th_model *m = network();
@@ -87,6 +93,7 @@ static void check(const char *first, const char *second, const char *quantize) {
   if (first) run(m, &data, "prune", first);
   if (second) run(m, &data, "cluster", second);
   for (int i = 0; i < LAYERS; i++) before[i] = layer_of(m, layers[i]);
+  if (foreign) forget_grids(m);
   run(m, &data, "quantize", quantize);
   for (int i = 0; i < LAYERS; i++) {
     const layer after = layer_of(m, layers[i]);
@@ -99,6 +106,10 @@ static void check(const char *first, const char *second, const char *quantize) {
   }
   th_model_close(m);
   fx_dataset_free(&set);
+}
+
+static void check(const char *first, const char *second, const char *quantize) {
+  check_file(false, first, second, quantize);
 }
 
 #define PRUNE "sparsity=0.6 scope=layer depthwise=true epochs=2"
@@ -129,11 +140,18 @@ static void pruned_and_clustered_layers_keep_both(void **state) {
   check(PRUNE, CLUSTER, "bias-correction=true");
 }
 
+static void files_of_other_tools_keep_their_values(void **state) {
+  check_file(true, NULL, CLUSTER_LAYER, QAT);
+  check_file(true, PRUNE, CLUSTER_LAYER, QAT " weights=int4");
+  check_file(true, PRUNE, CLUSTER_LAYER, "dense-channels=true");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pruned_layers_stay_pruned),
       cmocka_unit_test(clustered_layers_keep_their_values),
       cmocka_unit_test(pruned_and_clustered_layers_keep_both),
+      cmocka_unit_test(files_of_other_tools_keep_their_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
