@@ -4,7 +4,6 @@ or decoder at a time with an otherwise empty firmware, and takes from the linker
 together always are one row of src/lib/code.def, which this writes; what src/lib/predict.c adds up are these rows.
 Stack is the deepest path of the compiler's call graph. Usage: run.py [--dump FILE]   SPDX-License-Identifier: Apache-2.0"""
 import argparse
-import ast
 import collections
 import concurrent.futures
 import glob
@@ -12,11 +11,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+from firmware import COMMON, run, targets  # noqa: E402
+
 DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
 THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 TABLE = os.path.join(ROOT, "src", "lib", "code.def")
@@ -24,6 +25,7 @@ MODELS = ["tflm/hello_world_int8", "tflm/micro_speech_quantized", "tflm/trained_
           "mlperf_tiny/pretrainedResnet_quant", "mlperf_tiny/vww_96_int8"]
 FLAGS = ("-O2", "-Os")  # th_goal_flag: for speed, for size and RAM
 BASE = "base"           # start-up, the example, and what they need of the C library
+PADDING = 16            # of the stack, which stands at multiples of eight bytes where functions are called
 LIBRARY_STACK = 32      # of a function that no call graph knows: the C library's copies, the compiler's own arithmetic
 
 
@@ -33,16 +35,6 @@ def read(*path):
 
 
 # --- what is measured ---
-
-def targets():
-    """{name: (compiler, flags, link flags, folders of kernels)}"""
-    path = os.path.join(ROOT, "src", "write", "targets.def")
-    text = run(["cc", "-E", "-P", "-x", "c", path], ROOT)  # what is left of the macros are tuples of strings, in Python too
-    rows = [(kind, ast.literal_eval(values)) for kind, values in re.findall(r"TH_(FAMILY|TARGET)(\(.*?\))(?=\s*(?:TH_|$))", text, re.S)]
-    families = {row[0]: row for kind, row in rows if kind == "FAMILY"}
-    return {t[0]: (families[t[2]][1], t[3].split(), families[t[2]][2].split(), t[4].split())
-            for kind, t in rows if kind == "TARGET" and families[t[2]][4]}
-
 
 def roots():
     """{name of a row: expression in C that needs it}"""
@@ -68,13 +60,6 @@ def model_path(name):
 
 
 # --- compiling and linking ---
-
-def run(command, folder):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr[:2000]}")
-    return done.stdout
-
 
 STUB = """#include "model.h"
 #include "kernel/rows.h"
@@ -162,6 +147,24 @@ def read_graph(folder):
     return graph
 
 
+def graph_of_objects(compiler, folder, objects):
+    """The same for a compiler that writes no call graph: frames from -fstack-usage, calls from the object files."""
+    graph = {}
+    for object in objects:
+        frames = {}
+        with open(os.path.join(folder, object[:-2] + ".su"), encoding="utf-8") as f:
+            for line in f:
+                words = line.split("\t")
+                frames[words[0].split(":")[-1]] = int(words[1])
+        public = {w[2] for w in map(str.split, run([compiler.replace("gcc", "nm"), object], folder).splitlines()) if len(w) == 3 and w[1] == "T"}
+        key = lambda name: name if name not in frames or name in public else f"{object}:{name}"
+        text = run([compiler.replace("gcc", "objdump"), "-dr", object], folder)
+        for name, body in re.findall(r"^[0-9a-f]+ <(\w+)>:\n(.*?)(?:\n\n|\Z)", text, re.M | re.S):
+            callees = {key(c) for c in re.findall(r"R_AVR_CALL\s+(?:\.text\.)?(\w+)", body)}
+            graph[key(name)] = [frames.get(name, 0), callees | ({"__indirect_call"} if "icall" in body else set())]
+    return graph
+
+
 def add_assembly(graph, compiler, folder, objects):
     """Functions without a frame of the compiler's, whose assembly makes one: what it pushes and takes."""
     for object in objects:
@@ -174,6 +177,14 @@ def add_assembly(graph, compiler, folder, objects):
             pushed += sum(int(n) for n in re.findall(r"\bsub(?:\.w|w)?\s+sp, (?:sp, )?#(\d+)", body))
             for node in nodes:
                 node[0] = pushed
+
+
+def all_graph(compiler, folder, objects):
+    if compiler.startswith("avr"):
+        return graph_of_objects(compiler, folder, objects)
+    graph = read_graph(folder)
+    add_assembly(graph, compiler, folder, objects)
+    return graph
 
 
 def registers(text):
@@ -236,7 +247,7 @@ def measure_models(name, flag, folder, build):
             found[f"{model} {goal}"] = {
                 "calls": calls.count("AFTER("), "places": len(re.findall(r"\(a \+ \d+\)", calls)), "run": symbols["model_run"],
                 "model": {s: n for (f, s), n in flash.items() if f == "model.o"}, "flash": sum(flash.values()), "ram": sum(ram.values()),
-                "stack": read_graph(folder).get("model_run", [0])[0]}
+                "stack": all_graph(build.common[0], folder, ["model.o"])["model_run"][0]}
     return found
 
 
@@ -245,26 +256,25 @@ def measure_models(name, flag, folder, build):
 Build = collections.namedtuple("Build", "common graph sources objects link")
 
 def measure(name, target, flag, work):
-    compiler, flags, link, kernels = target
+    compiler, link, kernels = target.compiler, target.link, target.kernels
     folder = os.path.join(work, f"{name}{flag}")
     run([THIMBLE, "compile", model_path(MODELS[0]), "--target", name, "-o", folder, "--quiet"], ROOT)
     shutil.rmtree(os.path.join(folder, "rt"))
     shutil.copytree(os.path.join(ROOT, "rt"), os.path.join(folder, "rt"))
     wanted = roots()
     write_stub(folder, wanted)
-    common = [compiler, flag] + flags + ["-std=c99", "-I.", "-Irt", "-Irt/include", "-ffunction-sections", "-fdata-sections"]
+    common = [compiler, flag] + target.flags + COMMON
     common += [word for word in link if word.startswith("--specs")]
     link = [word for word in link if not word.startswith("--specs")]
-    graph_option = [] if compiler.startswith("avr") else ["-fcallgraph-info=su"]  # a compiler that is too old for it
+    graph_option = ["-fcallgraph-info=su"] if not compiler.startswith("avr") else ["-fstack-usage"]  # Debian's is too old for the other
     named = [(s, f"{os.path.basename(s)[:-2]}.o" if "/" not in s else f"{i}_{os.path.basename(s)[:-2]}.o")
              for i, s in enumerate(sources(folder, kernels))]
     objects = [object for _, object in named]
     for source, object in named:
         run(common + graph_option + ["-c", source, "-o", object], folder)
     sizes = symbol_sizes(compiler, folder)
-    graph = read_graph(folder)
-    add_assembly(graph, compiler, folder, objects)
-    example = [n for title, (n, _) in graph.items() if title.endswith(":measure_stack")]
+    graph = all_graph(compiler, folder, objects)
+    example = [n for title, (n, _) in graph.items() if title.split(":")[-1] == "measure_stack"]
     found = {"params": sizes, "roots": {}, "example_stack": example[0] if example else LIBRARY_STACK}
     for i, root in enumerate([BASE] + list(wanted)):
         ask = [] if root == BASE else [f"-Wl,-u,root_{i - 1}"]
@@ -334,7 +344,7 @@ def pieces(found):
         own = [r for r in sorted(who) if frozenset([r]) == who or
                (frozenset([r]) not in atoms and found["roots"][r]["function"] in functions)]
         named[who] = own[0] if own else "of " + function_of(max(sorted(sections), key=lambda s: (".text" in s, sizes[s])))
-    out = {BASE: (sum(base.values()), found.get("example_stack", LIBRARY_STACK), -1, [])}
+    out = {BASE: (sum(base.values()), found.get("example_stack", LIBRARY_STACK) + PADDING, -1, [])}
     for root, r in found["roots"].items():
         if root != BASE:
             needs = sorted(named[w] for w in atoms if root in w and named[w] != root)

@@ -29,11 +29,11 @@ SOFTMAX = [(1, 4), (1, 10), (1, 12), (1, 35), (1, 100), (6, 8), (20, 3), (1, 2)]
 
 
 class Net:
-    """Grows as text. coded: weights of few values and many zeros, as pruning and clustering leave them."""
+    """Grows as text. coded: "few" values and many zeros, as pruning and clustering leave them, or "many", as training does; else any."""
 
-    def __init__(self, seed, coded=False):
+    def __init__(self, seed, coded=""):
         self.lines, self.outputs, self.n, self.random, self.coded = ["graph net"], [], 0, random.Random(seed), coded
-        self.zeros, self.levels = 0.0, 255
+        self.zeros, self.levels, self.quant = 0.0, 255, {}
 
     def name(self):
         self.n += 1
@@ -45,6 +45,9 @@ class Net:
         return name
 
     def weight(self):
+        if self.coded == "many":
+            tail = self.random.expovariate(1 / self.levels) * self.random.choice([-1, 1])
+            return max(-127, min(127, round(self.random.gauss(0, self.levels) if self.zeros else tail)))
         if self.coded:
             if self.random.random() < self.zeros:
                 return 0
@@ -56,7 +59,9 @@ class Net:
         name, n = self.name(), 1
         for d in shape:
             n *= d
-        if self.coded:
+        if self.coded == "many":
+            self.levels, self.zeros = self.random.choice([4, 8, 12, 25]), self.random.choice([0, 0, 1])
+        elif self.coded:
             self.zeros, self.levels = self.random.choice([0.0, 0.3, 0.6, 0.8, 0.9, 0.95]), self.random.choice([3, 5, 8, 15, 31, 63])
         scales = " ".join(f"{0.001 + 0.002 * self.random.random():.9g},0" for _ in range(shape[axis])) if axis is not None else "0.002,0"
         self.lines.append(f"const %{name} s8 {dims(shape)} q{'' if axis is None else f'[{axis}]'}({scales}) = "
@@ -74,6 +79,7 @@ class Net:
         name = self.name()
         self.lines.append(f"node {operator}_{name} = {operator}({' '.join('%' + i for i in inputs)}) -> %{name} s8 {dims(shape)} {quant}"
                           + (f" {{{attributes}}}" if attributes else ""))
+        self.quant[name] = quant
         if ends:
             self.outputs.append(name)
         return name
@@ -84,7 +90,7 @@ class Net:
         if not weights:
             attributes = f"kernel_y={kernel[0]} kernel_x={kernel[1]} " + attributes
         out = (1, y, x_, out_c)
-        quant = "q(0.1,-10)" if weights else "q(0.05,-3)"
+        quant = "q(0.1,-10)" if weights else self.quant.get(x, "q(0.05,-3)")
         return self.node(operator, [x] + weights, out, attributes, quant, ends), out
 
     def conv2d(self, y, x, ic, oc, ky, kx, stride, pad, source=None, ends=True):
@@ -137,10 +143,45 @@ PLAIN = ([("pool", (kind,) + p) for kind in ("max_pool2d", "avg_pool2d") for p i
          [("binary", (o, m)) for o in BINARY for m in MAPS] + [("unary", (o, m)) for o in UNARY for m in MAPS] +
          [("softmax", s) for s in SOFTMAX])
 CODED = [(kind, c) for kind, c in WEIGHTED[::3]]
+RICH = [(kind, c) for kind, c in WEIGHTED[1::9]] + [("dense", d) for d in DENSE[::2]]
 MOST = 42
 
 
-def nets(layers, coded=False):
+# Layers that run line by line in builds for RAM: the input's shape, then kind, channels out (0: as many as in), kernel, stride, padding.
+CHAINS = [((24, 24, 3), ("conv2d", 16, 3, 1, 1), ("max_pool2d", 0, 2, 2, 0)),
+          ((24, 24, 1), ("conv2d", 8, 5, 1, 2), ("max_pool2d", 0, 2, 2, 0), ("conv2d", 12, 3, 1, 1), ("max_pool2d", 0, 2, 2, 0)),
+          ((20, 20, 4), ("conv2d", 24, 1, 1, 0), ("depthwise", 0, 3, 2, 1), ("conv2d", 8, 1, 1, 0)),
+          ((16, 16, 8), ("conv2d", 48, 1, 1, 0), ("depthwise", 0, 3, 1, 1), ("conv2d", 8, 1, 1, 0)),
+          ((32, 32, 3), ("conv2d", 8, 3, 2, 1), ("depthwise", 0, 3, 1, 1), ("conv2d", 16, 1, 1, 0), ("depthwise", 0, 3, 2, 1)),
+          ((28, 28, 1), ("conv2d", 6, 5, 1, 0), ("avg_pool2d", 0, 2, 2, 0), ("conv2d", 16, 5, 1, 0), ("avg_pool2d", 0, 2, 2, 0)),
+          ((14, 14, 16), ("conv2d", 64, 3, 1, 1), ("avg_pool2d", 0, 7, 7, 0)),
+          ((18, 18, 6), ("conv2d", 20, 3, 1, 1), ("conv2d", 20, 3, 1, 1), ("max_pool2d", 0, 3, 3, 0)),
+          ((40, 10, 1), ("conv2d", 32, 4, 2, 1), ("depthwise", 0, 3, 1, 1), ("conv2d", 16, 1, 1, 0), ("avg_pool2d", 0, 5, 5, 0)),
+          ((12, 12, 32), ("conv2d", 96, 1, 1, 0), ("depthwise", 0, 5, 1, 2), ("conv2d", 16, 1, 1, 0)),
+          ((36, 36, 2), ("depthwise", 0, 3, 1, 1), ("conv2d", 12, 1, 1, 0), ("max_pool2d", 0, 2, 2, 0)),
+          ((22, 22, 8), ("conv2d", 40, 3, 2, 1), ("conv2d", 40, 1, 1, 0), ("max_pool2d", 0, 2, 2, 0))]
+
+
+def chains():
+    """Texts of nets of one chain each."""
+    found = []
+    for k, ((y, x, c), *layers) in enumerate(CHAINS):
+        net = Net(k + 1)
+        source = net.input((1, y, x, c))
+        for i, (kind, out, kernel, stride, pad) in enumerate(layers):
+            ends = i + 1 == len(layers)
+            if kind == "conv2d":
+                source, shape = net.conv2d(y, x, c, out, kernel, kernel, stride, pad, source, ends)
+            elif kind == "depthwise":
+                source, shape = net.depthwise(y, x, c, kernel, kernel, stride, pad, source, ends)
+            else:
+                source, shape = net.pool(kind, y, x, c, kernel, kernel, stride, pad, source, ends)
+            y, x, c = shape[1:]
+        found.append(net.text())
+    return found
+
+
+def nets(layers, coded=""):
     """Texts of nets of so many layers, each kind in all of them."""
     parts = -(-len(layers) // MOST)
     found = []

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,13 +20,19 @@ import tempfile
 import nets
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import firmware  # noqa: E402
+
 THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 NET = os.environ.get("THIMBLE_NET", os.path.join(ROOT, "build", "bench", "costs", "bench_costs_net"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
 GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
-CODERS = ("bitpack", "huffman", "gap", "range")
-DECODING = ("call", "rows", "weights", "bits", "survivors")  # what it can depend on
+NARROW = " narrow"         # the way of convolutions without room to arrange weights in
+LINE = " line"             # the way of layers that run line by line; only the sum of a chain of them can be counted
+LINES = ("outputs", "taps", "lines", "inside", "strips", "row_strips")  # what they depend on
+CODERS = ("bitpack", "huffman", "gap", "range", "context")
+DECODING = ("call", "rows", "weights", "bits", "survivors", "long_words")  # what it can depend on
 SMALL = 300  # instructions: errors of layers below count as if they had so many
 
 
@@ -49,25 +56,30 @@ def form_rounds(target):
     return ["none"] + [",".join(name for name in names if name) for names in rounds]
 
 
-def bench(model, target, goal, forms, coder, folder):
-    command = [THIMBLE, "bench", model, "--target", target, "--optimize", goal, "--forms", forms, "--coder", coder,
-               "-n", "1", "-o", os.path.join(folder, "firmware"), "--json", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stderr}")
+def count(model, target, goal, forms, coder, folder):
+    """[instructions] of the layers, in order."""
+    project = os.path.join(folder, "firmware")
+    shutil.rmtree(project, ignore_errors=True)
+    firmware.run([THIMBLE, "compile", model, "--target", target, "--optimize", goal, "--forms", forms, "--coder", coder, "-o", project, "-q"], ROOT)
+    return firmware.count_layers(project, firmware.targets()[target], goal)
+
+
+def work_of(model, target, goal, forms, coder):
+    """[{name, cost, decode_cost, work}] of the layers, by the tool's own functions."""
+    done = subprocess.run([NET, "work", model, target, goal, forms, coder], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)["layers"]
 
 
 def make_nets(folder):
     """{kind: [paths of models]}"""
     made = {}
-    for kind, texts in (("weighted", nets.nets(nets.WEIGHTED)), ("plain", nets.nets(nets.PLAIN)), ("coded", nets.nets(nets.CODED, True))):
+    for kind, texts in (("weighted", nets.nets(nets.WEIGHTED)), ("plain", nets.nets(nets.PLAIN)), ("coded", nets.nets(nets.CODED, "few")), ("rich", nets.nets(nets.RICH, "many")), ("chain", nets.chains())):
         made[kind] = []
         for i, text in enumerate(texts):
             path = os.path.join(folder, f"{kind}{i}")
             with open(path + ".txt", "w", encoding="utf-8") as f:
                 f.write(text)
-            subprocess.run([NET, path + ".txt", path + ".thim"], check=True)
+            subprocess.run([NET, "make", path + ".txt", path + ".thim"], check=True)
             made[kind].append(path + ".thim")
     return made
 
@@ -75,8 +87,9 @@ def make_nets(folder):
 def rounds_of(target):
     """(goal, kind of net, forms, coder)"""
     every = [("plain", "none", "raw")] + [("weighted", forms, "raw") for forms in form_rounds(target)]
-    coded = [("coded", "none", coder) for coder in ("raw",) + CODERS]
-    return [(goal,) + r for goal in GOALS for r in every + (coded if goal == "size" else [])]  # for speed nothing is coded
+    coded = [("coded", "none", coder) for coder in ("raw",) + CODERS] + [("rich", "none", coder) for coder in ("raw", "huffman", "gap")]
+    found = [(goal,) + r for goal in GOALS for r in every + (coded if goal == "size" else [])]  # for speed nothing is coded
+    return found + [("ram", "chain", "none", "raw"), ("ram", "weighted", "none", "raw")]
 
 
 def measure(target, keep):
@@ -88,10 +101,12 @@ def measure(target, keep):
                 path = os.path.join(keep or folder, f"{target} {goal} {kind} {forms[:80]} {coder} {i}.json")
                 if not os.path.exists(path):
                     with open(path, "w", encoding="utf-8") as f:
-                        json.dump(bench(model, target, goal, forms, coder, folder), f)
+                        json.dump(count(model, target, goal, forms, coder, folder), f)
                     print(os.path.basename(path), flush=True)
                 with open(path, encoding="utf-8") as f:
-                    found.append((goal, kind, forms, coder, i, json.load(f)))
+                    counts = json.load(f)
+                layers = work_of(model, target, goal, forms, coder)
+                found.append((goal, kind, forms, coder, i, [dict(layer, instructions=n) for layer, n in zip(layers, counts)]))
         return found
 
 
@@ -155,13 +170,16 @@ def samples_of(measured):
     """{(goal, row): [(work, instructions)]}; decoding is what a layer with coded weights takes more."""
     samples, raw = collections.defaultdict(list), {}
     for goal, kind, _, coder, i, layers in measured:
+        goal = "size" if goal == "ram" else goal
         for layer in layers:
             count = layer["instructions"]
-            if kind == "coded" and coder == "raw":
-                raw[goal, i, layer["name"]] = count
+            if kind in ("coded", "rich") and coder == "raw":
+                raw[goal, kind, i, layer["name"]] = count
+            if layer["cost"].endswith(LINE):
+                continue
             if "decode_cost" in layer:
-                samples[goal, layer["decode_cost"]].append((layer["work"], count - raw[goal, i, layer["name"]]))
-            elif layer["cost"].startswith("dot") or kind != "coded":
+                samples[goal, layer["decode_cost"]].append((layer["work"], count - raw[goal, kind, i, layer["name"]]))
+            elif layer["cost"].startswith("dot") or kind not in ("coded", "rich"):
                 samples[goal, layer["cost"]].append((layer["work"], count))
     return samples
 
@@ -171,24 +189,63 @@ def order():
         return re.findall(r"^TH_WORK\((\w+),", f.read(), re.M)
 
 
+def fit_lines(measured):
+    """{row: numbers} of what runs line by line: all rows at once, as a chain's layers are counted as one."""
+    samples = []
+    for _, _, _, _, _, layers in measured:
+        lines = [layer for layer in layers if layer["cost"].endswith(LINE)]
+        work = collections.Counter()
+        for layer in lines:
+            work.update({(layer["cost"], k): v for k, v in layer["work"].items() if k in LINES})
+        if lines:
+            samples.append((work, sum(layer["instructions"] for layer in lines)))
+    if not samples:
+        return {}, []
+    numbers, errors = fit(samples)
+    rows = collections.defaultdict(dict)
+    for (row, name), v in numbers.items():
+        rows[row][name] = v
+    return rows, errors
+
+
 def with_forms(samples):
     """A form that no build for size chose costs there what it costs in one for speed: they are compiled alike (thr_fast.h)."""
     for goal, name in list(samples):
         if goal == "speed" and name.split(" ")[0] in FORMS:
             samples.setdefault(("size", name), samples[goal, name])
+        if goal == "size" and name.endswith(NARROW):  # what only builds for RAM do whole layers by, others do single channels by
+            samples.setdefault(("speed", name), samples[goal, name])
     return samples
 
 
 def rows_of(target, keep):
-    rows = []
-    for (goal, name), found in sorted(with_forms(samples_of(measure(target, keep))).items()):
-        numbers, errors = fit(found, DECODING if name.startswith("decode") else None)
-        amounts = ", ".join(f".{k} = {numbers[k]:.4g}" for k in order() if k in numbers)
-        rows.append(f'TH_COST("{target}", {goal.upper()}, "{name}", {amounts or ".call = 0"})')
-        size = sorted(abs(e) for e in errors)
-        print(f"{target:14} {goal:6} {name:36} {len(found):3} layers, errors: half below {100 * size[len(size) // 2]:4.1f} %, "
-              f"largest {100 * size[-1]:4.1f} %", flush=True)
+    measured, rows = measure(target, keep), []
+    for (goal, name), found in sorted(with_forms(samples_of(measured)).items()):
+        numbers, errors = fit(found, amounts_for(name))
+        rows.append(row_text(target, goal, name, numbers))
+        tell(target, goal, name, errors)
+    lines, errors = fit_lines(measured)
+    rows += [row_text(target, "size", name, numbers) for name, numbers in sorted(lines.items())]
+    tell(target, "size", "chains of lines", errors)
     return rows
+
+
+def amounts_for(name):
+    """What a row may depend on. Kernels do not see how weights were coded, nor whether they are zero."""
+    if name.startswith("decode"):
+        return DECODING
+    return [k for k in order() if name.startswith("dot") or k not in ("bits", "survivors", "long_words")]
+
+
+def row_text(target, goal, name, numbers):
+    amounts = ", ".join(f".{k} = {numbers[k]:.4g}" for k in order() if k in numbers)
+    return f'TH_COST("{target}", {goal.upper()}, "{name}", {amounts or ".call = 0"})'
+
+
+def tell(target, goal, name, errors):
+    size = sorted(abs(e) for e in errors) or [0]
+    print(f"{target:14} {goal:6} {name:36} {len(errors):3} layers, errors: half below {100 * size[len(size) // 2]:4.1f} %, "
+          f"largest {100 * size[-1]:4.1f} %", flush=True)
 
 
 def main():

@@ -11,7 +11,6 @@
 
 typedef struct layer {
   const char *name, *kernel, *form, *coder; /* form NULL: the kernel itself; coder NULL: no weights */
-  th_work work;
   int64_t macs, instructions, flash, scratch;
 } layer;
 
@@ -24,7 +23,6 @@ static layer layer_of(const th_bench_run *b, int i) {
   return (layer){.name = s->name,
                  .kernel = th_kernel_name(s->step.kernel),
                  .form = form ? form->name : NULL,
-                 .work = th_work_of(p, s),
                  .coder = s->weight_count ? th_coder_name(bytes->coder) : NULL,
                  .macs = th_op_get(n->op)->cost(p->graph, n).macs,
                  .instructions = b->layer_instructions ? (int64_t)b->layer_instructions[i] : 0,
@@ -35,14 +33,6 @@ static layer layer_of(const th_bench_run *b, int i) {
 static void cell_count(th_table *t, int64_t value) {
   char a[32];
   th_table_cell(t, "%s", value ? th_thousands(a, value) : "");
-}
-
-/* What bench/costs fits. */
-static void write_cost(const th_bench_run *b, int i, const th_work *work, th_json *o) {
-  const th_cost_rows rows = th_cost_rows_of(th_target_find(b->target), b->deployed.program, i);
-  th_json_add_string(o, "cost", rows.run);
-  if (*rows.decode) th_json_add_string(o, "decode_cost", rows.decode);
-  th_work_write(work, o);
 }
 
 static void write_layers(const th_bench_run *b, th_json *json, th_result *r) {
@@ -59,7 +49,6 @@ static void write_layers(const th_bench_run *b, th_json *json, th_result *r) {
     if (l.form) th_json_add_string(o, "form", l.form);
     if (l.coder) th_json_add_string(o, "coder", l.coder);
     th_json_add_int(o, "macs", l.macs);
-    write_cost(b, i, &l.work, o);
     th_json_add_int(o, b->unit, l.instructions);
     th_json_add_int(o, "flash_bytes", l.flash);
     th_json_add_int(o, "scratch_bytes", l.scratch);

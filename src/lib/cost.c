@@ -10,6 +10,7 @@
 #include "../../rt/core/parse.h"
 #include "base/str.h"
 #include "eval/form.h"
+#include "lib/long_words.h"
 #include "write/csource_tables.h"
 
 typedef struct cost {
@@ -24,7 +25,7 @@ static const cost costs[] = {
 #include "lib/costs.def"
 #undef TH_COST
 };
-enum { COSTS = sizeof costs / sizeof *costs };
+enum { COSTS = sizeof costs / sizeof *costs, MOST_RIGHT = 22 };
 
 /* --- rows --- */
 
@@ -113,6 +114,16 @@ static axis axis_of(int32_t in, int32_t out, int32_t kernel, int32_t stride, int
   return a;
 }
 
+/* The same where four output channels are computed at a time. */
+static void add_quads(th_work *w, double edges, double lines, double words) {
+  w->quads = in_groups(w->rows, 4);
+  w->quad_places = w->places * w->quads;
+  w->quad_lines = w->quad_places * lines;
+  w->quad_words = w->quad_lines * words;
+  w->quad_edges = edges * w->quads;
+  w->quad_edge_words = w->quad_edges * lines * words;
+}
+
 /* What windows of y lines and x points that see `depth` elements of each point come to. */
 static void add_windows(th_work *w, axis y, axis x, double out_y, double out_x, double lines, double points,
                         double depth) {
@@ -120,12 +131,17 @@ static void add_windows(th_work *w, axis y, axis x, double out_y, double out_x, 
   w->taps = w->outputs * lines * points;
   w->lines = w->outputs * lines;
   w->columns = w->places * lines * points * depth;
+  w->window_lines = w->places * lines;
+  w->window_quads = w->window_lines * in_groups(points * depth, 4);
+  w->line_quads = w->lines * in_groups(points * depth, 4);
   w->macs = w->taps * depth;
   w->inside = y.inside * x.inside * per_place * depth;
   w->edges = edges * per_place;
   w->edge_columns = w->edges * lines * points * depth;
+  add_quads(w, edges, lines, in_groups(points * depth, 4));
   w->strips = out_y;
   w->row_strips = out_y * w->rows;
+  w->strokes = (out_y < out_x ? out_y : out_x) * w->rows;
 }
 
 static void add_conv2d(th_work *w, const thr_conv2d_params *c, double depth) {
@@ -152,7 +168,10 @@ static void add_weights(th_work *w, const th_program_step *s) {
   thr_step step = s->step;
   const thr_weights *coded = thr_step_weights(&step);
   w->weights = s->weight_count;
-  w->bits = coded && coded->decode ? 8.0 * coded->bytes : 0;
+  if (coded && coded->decode && s->form == THR_FORM_NONE) {
+    w->bits = 8.0 * coded->bytes;
+    w->long_words = th_long_words(coded, s->weight_count);
+  }
   for (uint32_t i = 0; i < s->weight_count; i++) w->survivors += s->weights[i] != 0;
   if (w->rows > 0) return;
   w->rows = s->row_elems ? (double)s->weight_count / s->row_elems : 0;
@@ -217,10 +236,25 @@ static bool in_segment(const th_program *p, int step) {
   return false;
 }
 
+/* How channels are run that the kernel cannot run as it usually does. */
+static const char *way_apart(const th_program_step *s) {
+  return s->step.kernel == THR_KERNEL_CONV2D_S8 ? "conv2d_s8 narrow" : "depthwise_conv2d_s8";
+}
+
 /* Its kernel may run without room to arrange rows in, where it usually has some. */
 static bool lacks_room(const th_target *target, const th_program_step *s) {
   return s->step.kernel == THR_KERNEL_CONV2D_S8 && s->form == THR_FORM_NONE && s->step.p.conv2d.weights.room == 0 &&
          th_target_runs(target, "dsp") && !th_target_runs(target, "mve");
+}
+
+/* bitpack takes indices of four bits two to a byte. */
+static bool is_nibbles(const thr_weights *w) {
+  return w->decode == thr_decode_bitpack && w->table_bytes > 0 && (w->table[0] & 15) == 4;
+}
+
+/* No memory for a table of words. */
+static bool is_bare(const thr_weights *w) {
+  return w->memory == 0 && (w->decode == thr_decode_huffman || w->decode == thr_decode_gap_huffman);
 }
 
 th_cost_rows th_cost_rows_of(const th_target *target, const th_program *p, int step) {
@@ -235,24 +269,44 @@ th_cost_rows th_cost_rows_of(const th_target *target, const th_program *p, int s
   }
   snprintf(rows.run, sizeof rows.run, "%s%s", th_runner_name(s), way);
   if (weights && weights->decode)
-    snprintf(rows.decode, sizeof rows.decode, "decode %s", th_decoder_name(weights->decode) + strlen("thr_decode_"));
+    snprintf(rows.decode, sizeof rows.decode, "decode %s%s", th_decoder_name(weights->decode) + strlen("thr_decode_"),
+             is_nibbles(weights) ? " 4"
+             : is_bare(weights)  ? " bare"
+                                 : "");
   return rows;
 }
 
 /* Without a row for the way, that of the runner as such. */
 static double cost_of(const th_target *measured, th_goal goal, const char *name, const th_work *w) {
   char plain[TH_COST_NAME];
-  snprintf(plain, sizeof plain, "%.*s", (int)strcspn(name, " "), name);
+  snprintf(plain, sizeof plain, "%.*s", (int)(strrchr(name, ' ') ? strrchr(name, ' ') - name : 0), name);
   const cost *c = find(measured, goal, name);
   if (!c) c = find(measured, goal, plain);
   return c ? sum_of(c, w) : -1;
+}
+
+/* The part of a layer's channels whose multipliers the DSP kernels' short requantization does not hold (requantize.h):
+ * these kernels take another way for them, one by one. */
+static double share_apart(const th_target *target, const th_program_step *s) {
+  const bool dsp = th_target_runs(target, "dsp") && !th_target_runs(target, "mve");
+  const bool asks = s->step.kernel == THR_KERNEL_CONV2D_S8 || s->step.kernel == THR_KERNEL_DEPTHWISE_CONV2D_S8;
+  const uint32_t rows = s->row_elems ? s->weight_count / s->row_elems : 0;
+  uint32_t apart = 0;
+  if (!dsp || !asks || s->form != THR_FORM_NONE || !s->shift) return 0;
+  for (uint32_t i = 0; i < rows; i++) {
+    const int shift = s->shift[s->index ? s->index[i] : s->requant_count > 1 ? i : 0];
+    apart += shift >= 0 || shift < -MOST_RIGHT;
+  }
+  return rows ? (double)apart / rows : 0;
 }
 
 double th_cost_of_step(const th_target *target, th_goal goal, const th_program *p, int step) {
   const th_target *measured = th_cost_target(target);
   const th_work w = th_work_of(p, &p->steps[step]);
   const th_cost_rows rows = th_cost_rows_of(target, p, step);
-  const double run = cost_of(measured, goal, rows.run, &w);
+  const double apart = in_segment(p, step) ? 0 : share_apart(target, &p->steps[step]);
+  double run = cost_of(measured, goal, rows.run, &w);
+  if (apart > 0) run += apart * (cost_of(measured, goal, way_apart(&p->steps[step]), &w) - run);
   const double decode = *rows.decode ? cost_of(measured, goal, rows.decode, &w) : 0;
   return run < 0 || decode < 0 ? -1 : run + decode;
 }

@@ -1,5 +1,5 @@
 /* Predictions against what is built and run: flash of the linked file within 1 %, arena exact, stack not above,
- * instructions of an inference within a quarter, on each target whose tools are there. And without tools: what nobody
+ * instructions of an inference within 10 %, on each target whose tools are there. And without tools: what nobody
  * has measured is said to be unknown. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <setjmp.h>
@@ -75,8 +75,7 @@ static void check(const char *target, const char *optimize) {
   must(th_bench(m, NULL, s, &options, THIMBLE_BINARY_DIR "/test_predict", NULL, &r));
   check_close("flash", optimize, (double)p->flash_bytes, th_result_number(r, "flash_bytes", 0), 0.01);
   check_close("arena", optimize, (double)p->arena_bytes, th_result_number(r, "arena_bytes", 0), 0);
-  if (strcmp(optimize, "speed") == 0)
-    check_close(p->unit, optimize, (double)p->instructions, th_result_number(r, p->unit, 0), 0.25);
+  check_close(p->unit, optimize, (double)p->instructions, th_result_number(r, p->unit, 0), 0.1);
   if ((double)p->stack_bytes < th_result_number(r, "stack_bytes", 0))
     fail_msg("stack for %s: at most %d, measured %.0f", optimize, (int)p->stack_bytes,
              th_result_number(r, "stack_bytes", 0));
@@ -109,6 +108,10 @@ static void holds_on_cortex_m0plus(void **state) {
 
 static void holds_on_cortex_m55(void **state) {
   check_target("cortex-m55");
+}
+
+static void holds_on_rv32imc(void **state) {
+  check_target("rv32imc");
 }
 
 static void this_machine_has_no_flash(void **state) {
@@ -145,8 +148,9 @@ static void bytes_of_layers_are_in_the_whole(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(holds_on_cortex_m4), cmocka_unit_test(holds_on_cortex_m0plus),
-                                     cmocka_unit_test(holds_on_cortex_m55), cmocka_unit_test(this_machine_has_no_flash),
-                                     cmocka_unit_test(bytes_of_layers_are_in_the_whole)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(holds_on_cortex_m4),        cmocka_unit_test(holds_on_cortex_m0plus),
+      cmocka_unit_test(holds_on_cortex_m55),       cmocka_unit_test(holds_on_rv32imc),
+      cmocka_unit_test(this_machine_has_no_flash), cmocka_unit_test(bytes_of_layers_are_in_the_whole)};
   return cmocka_run_group_tests_name("predict", tests, NULL, NULL);
 }
