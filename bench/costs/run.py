@@ -209,10 +209,11 @@ def fit_lines(measured):
 
 
 def with_forms(samples):
-    """A form that no build for size chose costs there what it costs in one for speed: they are compiled alike (thr_fast.h)."""
+    """A form costs in a build for size what it costs in one for speed: they are compiled alike (thr_fast.h). Builds for size
+    choose few of them, and a fit to one or two shapes would say that the shape does not matter."""
     for goal, name in list(samples):
         if goal == "speed" and name.split(" ")[0] in FORMS:
-            samples.setdefault(("size", name), samples[goal, name])
+            samples["size", name] = samples.get(("size", name), []) + samples[goal, name]
         if goal == "size" and name.endswith(NARROW):  # what only builds for RAM do whole layers by, others do single channels by
             samples.setdefault(("speed", name), samples[goal, name])
     return samples

@@ -79,10 +79,6 @@ void th_crew_close(th_crew *c) {
   th_free(c);
 }
 
-int th_crew_size(const th_crew *crew) {
-  return crew->places;
-}
-
 bool th_crew_leads(const th_crew *crew) {
   return crew->leads;
 }

@@ -22,7 +22,6 @@ th_status th_crew_of_ranks(th_crew_fn *fn, void *user, th_crew **crew);
 bool th_crew_has_ranks(void); /* was it built with MPI? */
 void th_crew_close(th_crew *crew);
 
-int th_crew_size(const th_crew *crew); /* jobs at a time */
 /* False in the ranks that only work: they call th_crew_serve(), which returns when the leader closes the crew. */
 bool th_crew_leads(const th_crew *crew);
 th_status th_crew_serve(th_crew *crew);

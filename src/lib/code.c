@@ -53,12 +53,6 @@ static uint32_t mark(const th_code *c, const char *name, bool *used) {
   return sum;
 }
 
-uint32_t th_code_would_add(const th_code *c, const char *piece) {
-  bool used[ROWS];
-  memcpy(used, c->used, sizeof used);
-  return mark(c, piece, used);
-}
-
 void th_code_add(th_code *c, const char *piece) {
   if (!find(c->target, c->goal, piece) && !c->unknown) c->unknown = piece;
   c->bytes += mark(c, piece, c->used);

@@ -28,8 +28,6 @@ typedef struct th_code {
 } th_code;
 
 th_status th_code_begin(const th_target *target, th_goal goal, th_arena *arena, th_code *code);
-/* Bytes that the piece would add now. */
-uint32_t th_code_would_add(const th_code *code, const char *piece);
 void th_code_add(th_code *code, const char *piece);
 /* False when nobody has measured it. */
 bool th_code_find(const th_target *target, th_goal goal, const char *piece, th_code_piece *found);

@@ -17,6 +17,7 @@
 #include "lib/shrink.h"
 #include "op/op.h"
 #include "report/result.h"
+#include "write/targets.h"
 
 /* --- what is asked for --- */
 
@@ -25,7 +26,10 @@ static th_status read_limits(th_fit_search *s) {
   const th_device *device = o->device ? th_device_find(o->device) : NULL;
   if (o->device && !device) return TH_ERR_USAGE;
   if (device) TH_TRY(th_device_need_target(device));
+  if (device && o->target && !th_str_eq(device->target, o->target))
+    return th_fail(TH_ERR_USAGE, "fit: the target of %s is %s, not %s", device->name, device->target, o->target);
   s->target = o->target ? o->target : device ? device->target : "cortex-m4";
+  if (!th_target_find(s->target)) return TH_ERR_USAGE;
   s->flash_limit = o->flash_bytes ? o->flash_bytes : device ? device->flash_bytes : 0;
   s->ram_limit = o->ram_bytes ? o->ram_bytes : device ? device->ram_bytes : 0;
   if (!s->flash_limit && !s->ram_limit)
@@ -174,11 +178,23 @@ static th_status write_nearest(const th_fit_search *s) {
   return write_recipe(s, "nearest.yaml", th_fit_final_recipe(s, &with_build), &path);
 }
 
+/* A search in the same folder may have ended the other way before: its recipe of a miss goes, its build is told of. */
+static th_status drop_other_end(const th_fit_search *s, bool chosen) {
+  const char *nearest = th_path_join(s->arena, s->dir, "nearest.yaml");
+  const char *build = th_path_join(s->arena, s->dir, "report.json");
+  if (!nearest || !build) return TH_ERR_RESOURCE;
+  remove(nearest);
+  if (!chosen && th_file_exists(build))
+    th_log(s->ctx, TH_LOG_WARN, "the build in %s is that of an earlier search, for other limits", s->dir);
+  return TH_OK;
+}
+
 static th_status finish(th_fit_search *s, th_result *r) {
   const th_fit_trial *chosen = th_fit_chosen(s);
   th_fit_find_front(s);
   th_fit_write_text(s, r->arena, &r->text);
   TH_TRY(th_fit_save_json(s)); /* for the page that building makes */
+  TH_TRY(drop_other_end(s, chosen != NULL));
   TH_TRY(chosen ? build_chosen(s, chosen, r) : write_nearest(s));
   TH_TRY(th_fit_save_json(s));
   th_fit_write_json(s, r->json);

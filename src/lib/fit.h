@@ -146,7 +146,7 @@ typedef struct th_fit_search {
   th_weight *weights; /* layers */
   int layers;
   th_fit_probe *probe;
-  int probes;
+  int probes, probed; /* in all, ended */
   th_candidate *candidate;
   int candidates;
   double factor[TH_TECHNIQUE_COUNT]; /* of the predicted drop */

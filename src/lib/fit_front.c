@@ -55,20 +55,25 @@ static bool counts(const th_fit_trial *t) {
   return t->job.done && !t->job.outcome.error && t->job.outcome.builds && !isnan(t->drop);
 }
 
+/* What is not known counts as slowest. */
+static uint64_t time_of(const th_fit_build *b) {
+  return b->instructions > 0 ? (uint64_t)b->instructions : UINT64_MAX;
+}
+
 /* Nearer to the limits; within them more accurate, then smaller, then faster. */
 bool th_fit_better(const th_fit_trial *a, const th_fit_trial *b) {
   if (a->excess != b->excess) return a->excess < b->excess;
   if (a->drop != b->drop) return a->drop < b->drop;
   if (a->best.flash_bytes != b->best.flash_bytes) return a->best.flash_bytes < b->best.flash_bytes;
-  return a->best.instructions < b->best.instructions;
+  return time_of(&a->best) < time_of(&b->best);
 }
 
 /* b is at least as good in everything, and better in something or earlier. */
 static bool beats(const th_fit_trial *b, const th_fit_trial *a) {
   const th_fit_build *x = &b->best, *y = &a->best;
-  if (x->flash_bytes > y->flash_bytes || x->ram_bytes > y->ram_bytes || x->instructions > y->instructions) return false;
+  if (x->flash_bytes > y->flash_bytes || x->ram_bytes > y->ram_bytes || time_of(x) > time_of(y)) return false;
   if (b->drop > a->drop) return false;
-  return x->flash_bytes < y->flash_bytes || x->ram_bytes < y->ram_bytes || x->instructions < y->instructions ||
+  return x->flash_bytes < y->flash_bytes || x->ram_bytes < y->ram_bytes || time_of(x) < time_of(y) ||
          b->drop < a->drop || b < a;
 }
 

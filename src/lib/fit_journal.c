@@ -70,6 +70,9 @@ static th_status read_all(th_fit_journal *j, size_t *whole) {
 
 static th_status open_at(th_fit_journal *j, size_t whole) {
   j->fd = open(j->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* this process's own: children do not hold it */
+  if (j->fd >= 0 && fcntl(j->fd, F_SETLK, &all) != 0 && (errno == EACCES || errno == EAGAIN))
+    return th_fail(TH_ERR_RESOURCE, "%s: another search is writing it", j->path);
   if (j->fd >= 0 && ftruncate(j->fd, (off_t)whole) == 0 && lseek(j->fd, 0, SEEK_END) >= 0) return TH_OK;
   return th_fail(TH_ERR_RESOURCE, "%s: %s", j->path, strerror(errno));
 }

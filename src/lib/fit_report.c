@@ -124,11 +124,17 @@ static const char *value_text(const th_fit_search *s, double value, char text[32
   return text;
 }
 
+/* What nobody has measured on the target is not known, which is not 0. */
+static const char *instructions_text(const th_fit_build *b, char text[32]) {
+  if (b->instructions <= 0) return "not known";
+  return th_thousands(text, b->instructions);
+}
+
 void th_fit_tell(const th_fit_search *s, const th_fit_trial *t) {
   char a[32], b[32], c[32], d[32], v[32];
   th_log(s->ctx, TH_LOG_INFO, "%3d  %8s bytes  flash %8s  RAM %7s  instructions %11s  %s %s (%+.2f)  %s%s", id_of(s, t),
          th_thousands(a, t->best.bytes), th_thousands(b, t->best.flash_bytes), th_thousands(c, t->best.ram_bytes),
-         th_thousands(d, t->best.instructions), metric_name(s), value_text(s, t->job.outcome.value, v), gain(t),
+         instructions_text(&t->best, d), metric_name(s), value_text(s, t->job.outcome.value, v), gain(t),
          th_fit_describe(s, &s->candidate[t->candidate]), t->excess == 0 ? "  keeps the limits" : "");
 }
 
@@ -142,7 +148,7 @@ static void write_front(const th_fit_search *s, th_arena *arena, th_buf *text) {
     th_table_cell(t, "%s", th_thousands(number, r->best.bytes));
     th_table_cell(t, "%s", th_thousands(number, r->best.flash_bytes));
     th_table_cell(t, "%s", th_thousands(number, r->best.ram_bytes));
-    th_table_cell(t, "%s", th_thousands(number, r->best.instructions));
+    th_table_cell(t, "%s", instructions_text(&r->best, number));
     th_table_cell(t, "%s", value_text(s, r->job.outcome.value, number));
     th_table_cell(t, "%+.2f", gain(r));
     th_table_cell(t, "%d", r->epochs);
@@ -172,7 +178,10 @@ static void write_nearest(const th_fit_search *s, th_buf *text) {
   const th_fit_miss miss = th_fit_nearest(s);
   char a[32], b[32];
   th_buf_printf(text, "\nnothing that was tried keeps all limits\n");
-  if (!miss.trial) return;
+  if (!miss.trial) {
+    if (s->out_of_time) th_buf_printf(text, "time was up before a trial ended: give more by --budget\n");
+    return;
+  }
   th_buf_printf(text, "nearest: trial %d (%s): ", id_of(s, miss.trial),
                 th_fit_describe(s, &s->candidate[miss.trial->candidate]));
   write_numbers(s, miss.trial, &miss.build, text);

@@ -33,13 +33,20 @@ static th_status list_probes(th_fit_search *s) {
   return ok ? TH_OK : TH_ERR_RESOURCE;
 }
 
+/* A line for each tenth: where no bar is shown this would be a long silence. */
+static void on_probe(th_fit_search *s, int i) {
+  const int tenth = s->probes / 10 + 1;
+  (void)i;
+  if (++s->probed % tenth == 0) th_log(s->ctx, TH_LOG_INFO, "sensitivity: %d of %d", s->probed, s->probes);
+}
+
 th_status th_fit_sensitivity(th_fit_search *s) {
   int done;
   TH_TRY(list_probes(s));
   th_fit_job **jobs = TH_ARRAY(s->arena, th_fit_job *, s->probes + 1);
   if (!jobs) return TH_ERR_RESOURCE;
   for (int i = 0; i < s->probes; i++) jobs[i] = &s->probe[i].job;
-  TH_TRY(th_fit_run_jobs(s, jobs, s->probes, NULL, &done));
+  TH_TRY(th_fit_run_jobs(s, jobs, s->probes, on_probe, &done));
   for (int i = 0; i < s->probes; i++) {
     th_fit_probe *p = &s->probe[i];
     p->drop = p->job.done && !p->job.outcome.error ? th_fit_drop(s, p->job.outcome.value) : (double)NAN;

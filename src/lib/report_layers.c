@@ -60,11 +60,12 @@ static void write_bins(const reals *w, range r, th_json *o) {
   int64_t bin[BINS] = {0}, zeros = 0;
   for (int64_t i = 0; i < w->n; i++) {
     const double v = (double)w->v[i];
-    const int at = (int)((v - r.lo) / (r.hi - r.lo) * BINS);
-    if (v == 0)
+    if (v == 0) {
       zeros++;
-    else if (isfinite(v))
+    } else if (isfinite(v)) {
+      const int at = (int)((v - r.lo) / (r.hi - r.lo) * BINS);
       bin[at < BINS ? at : BINS - 1]++;
+    }
   }
   th_json_add_int(o, "weights", w->n);
   th_json_add_int(o, "zeros", zeros);

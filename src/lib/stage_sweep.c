@@ -217,7 +217,7 @@ static th_status run_rounds(sweep *s) {
   const int rounds = (int)th_settings_number(s->j->s, "rounds");
   double part = th_settings_number(s->j->s, "step");
   TH_TRY(measure(s, &s->best));
-  s->least = s->best.score - th_settings_number(s->j->s, "max-drop");
+  s->least = s->best.score - th_settings_number(s->j->s, "max-drop") / 100;
   for (int i = 0; i < rounds && part >= LEAST_PART; i++) TH_TRY(next_round(s, i + 1, &part));
   return TH_OK;
 }
