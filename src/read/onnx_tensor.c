@@ -4,6 +4,7 @@
 #include <onnx.pb-c.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/str.h"
 #include "read/onnx_internal.h"
 
@@ -66,24 +67,8 @@ static size_t raw_bytes(int type) {
   }
 }
 
-/* IEEE 754 half precision, widened exactly. */
-static float half_to_float(uint16_t h) {
-  const uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = h >> 10 & 31, mantissa = h & 1023;
-  uint32_t bits;
-  float v;
-  if (exponent == 0) {
-    v = (float)mantissa * (1.0f / 16777216.0f);
-    memcpy(&bits, &v, sizeof bits);
-  } else {
-    bits = (exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13;
-  }
-  bits |= sign;
-  memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
 static float small_float(int type, uint16_t bits) {
-  if (type == DATA_TYPE(FLOAT16)) return half_to_float(bits);
+  if (type == DATA_TYPE(FLOAT16)) return th_half_to_float(bits);
   const uint32_t wide = (uint32_t)bits << 16;
   float v;
   memcpy(&v, &wide, sizeof v);
