@@ -9,56 +9,28 @@
  * count, which makes a level move as much as one weight does; Adam normalizes by itself. With grid_bits the scales are
  * such that levels are integers: forward rounds them, so training sees what is deployed. SPDX-License-Identifier:
  * Apache-2.0 */
-#include "train/points.h"
+#include "train/codebook.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "train/loss.h"
+#include "train/points.h"
 #include "train/vec.h"
 
 #define MAX_CLUSTERS 65535
 #define DEFAULT_LLOYD 30
 #define REASSIGN_UNTIL 0.75 /* of the fit */
-#define REASSIGN_STEPS                                                                                             \
-  32                   /* shadows drift by straight-through gradients: left alone for long they lose their cluster \
-                        */
+/* Shadows drift by straight-through gradients: left alone for long they lose their cluster. */
+#define REASSIGN_STEPS 32
 #define HEADROOM 0.95f /* the largest level starts here of the grid's end, so that it can grow */
 
-typedef struct codebook {
-  th_constraint base;
-  th_codebook_options o;
-  int64_t n, inner;
-  int channels, k, first; /* first: clusters below are pinned (0 or 1) */
-  float *scale;           /* by channel */
-  float *level, *value;   /* by cluster: trained; as used (rounded when grid_bits) */
-  float *mean;            /* by cluster: of the members' shadows / scale */
-  double *sum;            /* by cluster: gradient */
-  int64_t *count;
-  th_own *own;
-  uint16_t *index;
-  float rms_scale; /* over the weights */
-} codebook;
-
-static int64_t span_count(const codebook *b) {
-  return b->channels > 1 ? b->n / b->inner : 1;
-}
-
-static int64_t span_elems(const codebook *b) {
-  return b->channels > 1 ? b->inner : b->n;
-}
-
-static float span_scale(const codebook *b, int64_t span) {
-  return b->scale[b->channels > 1 ? span % b->channels : 0];
-}
-
-static float grid_limit(const codebook *b) {
+static float grid_limit(const th_codebook *b) {
   return b->o.grid_bits > 0 ? (float)((1 << (b->o.grid_bits - 1)) - 1) : INFINITY;
 }
 
 /* What forward uses: rounded levels on a grid. The pinned level is exactly zero. */
-static void refresh(codebook *b) {
+static void refresh(th_codebook *b) {
   float limit = grid_limit(b);
   for (int i = b->first; i < b->k; i++) {
     float l = b->level[i] > limit ? limit : b->level[i] < -limit ? -limit : b->level[i];
@@ -67,155 +39,93 @@ static void refresh(codebook *b) {
   }
 }
 
-/* --- assignment --- */
+/* --- members --- */
 
-/* Nearest of the means that are not pinned; `cost` (may be NULL) is added, by cluster. */
-static int nearest(const codebook *b, float x, const float *cost) {
-  int best = b->first;
-  float least = INFINITY;
-  for (int i = b->first; i < b->k; i++) {
-    float d = (x - b->mean[i]) * (x - b->mean[i]) + (cost ? cost[i] : 0.0f);
-    if (d >= least) continue;
-    least = d;
-    best = i;
+static th_codebook *with_members(th_codebook *b) {
+  if (b->members >= 0) return b;
+  b->members = 0;
+  for (int64_t i = 0; i < b->n; i++) { /* without a branch: zeros are too irregular to be predicted */
+    b->member[b->members] = (int32_t)i;
+    b->members += b->index[i] >= b->first;
   }
-  return best;
+  return b;
 }
 
-static bool is_pinned(const codebook *b, float w) {
-  return b->first && w == 0.0f;
+/* Whether to go over the members alone. */
+static bool is_sparse(th_codebook *b) {
+  return with_members(b)->members < b->n / 2;
 }
 
-/* Means ascend: then a binary search finds the nearest. */
-static bool ascending(const codebook *b) {
-  for (int i = b->first + 1; i < b->k; i++)
-    if (b->mean[i] < b->mean[i - 1]) return false;
-  return true;
+static float scale_of(const th_codebook *b, int64_t i) {
+  return b->scale[b->channels > 1 ? i / b->inner % b->channels : 0];
 }
 
-static int nearest_sorted(const codebook *b, float x) {
-  int lo = b->first, hi = b->k - 1; /* the last cluster whose lower border is <= x */
-  while (lo < hi) {
-    int mid = (lo + hi + 1) / 2;
-    if (x >= 0.5f * (b->mean[mid - 1] + b->mean[mid]))
-      lo = mid;
-    else
-      hi = mid - 1;
-  }
-  return lo;
-}
-
-static void assign(codebook *b, const float *in, const float *cost_by_cluster) {
-  bool sorted = ascending(b);
-  float cost[cost_by_cluster ? b->k : 1];
-  for (int64_t s = 0; s < span_count(b); s++) {
-    float scale = span_scale(b, s);
-    for (int i = 0; i < b->k && cost_by_cluster; i++) cost[i] = cost_by_cluster[i] / (scale * scale);
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
-      float x = in[i] / scale;
-      b->index[i] = (uint16_t)(is_pinned(b, in[i]) ? 0
-                               : cost_by_cluster   ? nearest(b, x, cost)
-                               : sorted            ? nearest_sorted(b, x)
-                                                   : nearest(b, x, NULL));
-    }
-  }
-}
-
-/* Means of the shadows in each cluster, weighted by scale^2: the error that counts is that of the weight. An empty
- * cluster keeps its mean. */
-static void follow(codebook *b, const float *in) {
-  double *weight = th_alloc((size_t)b->k * 2 * sizeof *weight);
-  if (!weight) { /* the means stay where they are, which is a valid assignment too */
-    th_error_clear();
-    return;
-  }
-  double *total = weight + b->k;
-  memset(b->count, 0, (size_t)b->k * sizeof *b->count);
-  for (int64_t s = 0; s < span_count(b); s++) {
-    double scale = (double)span_scale(b, s);
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
-      weight[b->index[i]] += scale * scale;
-      total[b->index[i]] += scale * (double)in[i];
-      b->count[b->index[i]]++;
-    }
-  }
-  for (int i = b->first; i < b->k; i++)
-    if (b->count[i]) b->mean[i] = (float)(total[i] / weight[i]);
-  th_free(weight);
-}
-
-static double mean_square(const codebook *b, const float *in) {
-  double sum = 0.0;
-  int64_t count = 0;
-  for (int64_t i = 0; i < b->n; i++) {
-    sum += (double)in[i] * (double)in[i];
-    count += in[i] != 0.0f;
-  }
-  return count ? sum / (double)count : 0.0;
-}
-
-/* One round of assignment and, with a rate term, -lambda log2 P(cluster) added to the error. */
-static void reassign(codebook *b, const float *in) {
-  float cost[b->k];
-  if (b->o.rate_lambda > 0.0f) {
-    double unit = (double)b->o.rate_lambda * mean_square(b, in) / 0.69314718055994530942;
-    for (int i = 0; i < b->k; i++) {
-      double p = ((double)b->count[i] + 0.5) / ((double)b->n + 0.5 * b->k); /* an empty one stays reachable */
-      cost[i] = (float)(-unit * th_real_log(p));
-    }
-  }
-  assign(b, in, b->o.rate_lambda > 0.0f ? cost : NULL);
-  follow(b, in);
+/* Whether the zeros of a mask below are other ones than the pinned weights. */
+static bool zeros_moved(th_codebook *b, const float *in) {
+  int64_t there = 0;
+  int moved = 0;
+  for (int64_t i = 0; i < b->n; i++) there += in[i] != 0.0f;
+  if (there != with_members(b)->members) return true;
+  for (int64_t i = 0; i < b->members; i++) moved |= in[b->member[i]] == 0.0f;
+  return moved;
 }
 
 /* --- the class --- */
 
-/* A mask below may have pruned weights, or brought them back, since the last assignment. */
-static void follow_zeros(codebook *b, const float *in) {
-  for (int64_t s = 0; s < span_count(b); s++) {
-    float scale = span_scale(b, s);
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
-      if (in[i] == 0.0f)
-        b->index[i] = 0;
-      else if (b->index[i] == 0)
-        b->index[i] = (uint16_t)nearest(b, in[i] / scale, NULL);
+static void codebook_project(th_constraint *c, const float *in, float *out, int64_t n) {
+  th_codebook *b = (th_codebook *)c;
+  if (b->first && zeros_moved(b, in)) th_codebook_follow_zeros(b, in);
+  if (is_sparse(b)) {
+    memset(out, 0, (size_t)n * sizeof *out);
+    for (int64_t m = 0; m < b->members; m++) {
+      const int32_t i = b->member[m];
+      out[i] = scale_of(b, i) * b->value[b->index[i]];
     }
+    return;
+  }
+  for (int64_t s = 0, m = th_codebook_span_elems(b); s < th_codebook_span_count(b); s++) {
+    const float scale = th_codebook_span_scale(b, s);
+    for (int64_t i = s * m; i < (s + 1) * m; i++) out[i] = scale * b->value[b->index[i]];
   }
 }
 
-static void codebook_project(th_constraint *c, const float *in, float *out, int64_t n) {
-  codebook *b = (codebook *)c;
-  int moved = 0; /* looked for without a branch: zeros are too irregular to be predicted */
-  for (int64_t i = 0; i < n && b->first; i++) moved |= (in[i] == 0.0f) ^ (b->index[i] == 0);
-  if (moved) follow_zeros(b, in);
-  for (int64_t s = 0; s < span_count(b); s++) {
-    float scale = span_scale(b, s);
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) out[i] = scale * b->value[b->index[i]];
+static void add_gradient(th_codebook *b, int64_t i, float scale, float d) {
+  b->sum[b->index[i]] += (double)scale * (double)d;
+  b->count[b->index[i]]++;
+}
+
+static void backward_members(th_codebook *b, const float *d_out, float *d_in) {
+  for (int64_t m = 0; m < b->members; m++) {
+    const int32_t i = b->member[m];
+    b->kept[m] = d_out[i];
+    add_gradient(b, i, scale_of(b, i), d_out[i]);
   }
+  memset(d_in, 0, (size_t)b->n * sizeof *d_in); /* which may be d_out */
+  for (int64_t m = 0; m < b->members; m++) d_in[b->member[m]] = b->kept[m];
 }
 
 static void codebook_backward(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n) {
-  codebook *b = (codebook *)c;
+  th_codebook *b = (th_codebook *)c;
   (void)in;
   (void)n;
-  const int first = b->first;
   memset(b->sum, 0, (size_t)b->k * sizeof *b->sum);
   memset(b->count, 0, (size_t)b->k * sizeof *b->count);
-  for (int64_t s = 0, spans = span_count(b), m = span_elems(b); s < spans; s++) {
-    double scale = (double)span_scale(b, s);
+  if (is_sparse(b)) {
+    backward_members(b, d_out, d_in);
+    return;
+  }
+  for (int64_t s = 0, m = th_codebook_span_elems(b); s < th_codebook_span_count(b); s++) {
+    const float scale = th_codebook_span_scale(b, s);
     for (int64_t i = s * m; i < (s + 1) * m; i++) {
-      int k = b->index[i];
-      float d = d_out[i];
-      d_in[i] = k < first ? 0.0f : d;
-      if (k < first) continue;
-      b->sum[k] += scale * (double)d;
-      b->count[k]++;
+      const bool pinned = b->index[i] < b->first;
+      if (!pinned) add_gradient(b, i, scale, d_out[i]);
+      d_in[i] = pinned ? 0.0f : d_out[i];
     }
   }
 }
 
 static void codebook_update(th_constraint *c, const th_optimizer *o) {
-  codebook *b = (codebook *)c;
+  th_codebook *b = (th_codebook *)c;
   double square = (double)b->rms_scale * (double)b->rms_scale;
   for (int i = b->first; i < b->k; i++) {
     if (!b->count[i]) continue;
@@ -227,14 +137,14 @@ static void codebook_update(th_constraint *c, const th_optimizer *o) {
 
 static th_status codebook_tick(th_constraint *c, const float *in, int64_t n, const th_tick *t) {
   (void)n;
-  codebook *b = (codebook *)c;
+  th_codebook *b = (th_codebook *)c;
   bool due = b->o.rate_lambda > 0 && t->step > 0 && t->step % REASSIGN_STEPS == 0;
-  if (due && t->progress < REASSIGN_UNTIL) reassign(b, in);
+  if (due && t->progress < REASSIGN_UNTIL) th_codebook_reassign(b, in);
   return TH_OK;
 }
 
 static int codebook_scales(const th_constraint *c, const float **scale, int *axis) {
-  const codebook *b = (const codebook *)c;
+  const th_codebook *b = (const th_codebook *)c;
   if (b->o.grid_bits <= 0) return 0;
   *scale = b->scale;
   *axis = b->channels > 1 ? b->o.channel_axis : -1;
@@ -242,14 +152,14 @@ static int codebook_scales(const th_constraint *c, const float **scale, int *axi
 }
 
 int th_codebook_values(const th_constraint *c, const float **centroids, const uint16_t **index) {
-  const codebook *b = (const codebook *)c;
+  const th_codebook *b = (const th_codebook *)c;
   *centroids = b->value;
   if (index) *index = b->index;
   return b->k;
 }
 
 static void codebook_save(const th_constraint *c, th_buf *buf) {
-  const codebook *b = (const codebook *)c;
+  const th_codebook *b = (const th_codebook *)c;
   th_buf_append(buf, b->level, (size_t)b->k * sizeof *b->level);
   th_buf_append(buf, b->mean, (size_t)b->k * sizeof *b->mean);
   th_buf_append(buf, b->own, (size_t)b->k * sizeof *b->own);
@@ -263,12 +173,13 @@ static void take(th_reader *r, void *to, size_t bytes) {
 }
 
 static th_status codebook_load(th_constraint *c, th_reader *r) {
-  codebook *b = (codebook *)c;
+  th_codebook *b = (th_codebook *)c;
   take(r, b->level, (size_t)b->k * sizeof *b->level);
   take(r, b->mean, (size_t)b->k * sizeof *b->mean);
   take(r, b->own, (size_t)b->k * sizeof *b->own);
   take(r, b->count, (size_t)b->k * sizeof *b->count);
   take(r, b->index, (size_t)b->n * sizeof *b->index);
+  b->members = -1;
   for (int64_t i = 0; i < b->n; i++)
     if (b->index[i] >= b->k) {
       r->failed = true;
@@ -279,7 +190,7 @@ static th_status codebook_load(th_constraint *c, th_reader *r) {
 }
 
 static void codebook_destroy(th_constraint *c) {
-  codebook *b = (codebook *)c;
+  th_codebook *b = (th_codebook *)c;
   th_free(b->scale);
   th_free(b->level);
   th_free(b->value);
@@ -288,6 +199,8 @@ static void codebook_destroy(th_constraint *c) {
   th_free(b->count);
   th_free(b->own);
   th_free(b->index);
+  th_free(b->member);
+  th_free(b->kept);
   th_free(b);
 }
 
@@ -315,14 +228,14 @@ static float power_above(float x) {
 }
 
 /* The largest magnitude of each channel, so that what is clustered lies in [-1, 1]. */
-static void find_scales(codebook *b, const float *w) {
+static void find_scales(th_codebook *b, const float *w) {
   if (b->o.channel_axis < 0) {
     b->scale[0] = 1.0f;
     return;
   }
-  for (int64_t s = 0; s < span_count(b); s++) {
+  for (int64_t s = 0; s < th_codebook_span_count(b); s++) {
     float *most = &b->scale[b->channels > 1 ? s % b->channels : 0];
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++)
+    for (int64_t i = s * th_codebook_span_elems(b); i < (s + 1) * th_codebook_span_elems(b); i++)
       *most = fabsf(w[i]) > *most ? fabsf(w[i]) : *most;
   }
   for (int ch = 0; ch < b->channels; ch++) {
@@ -332,12 +245,12 @@ static void find_scales(codebook *b, const float *w) {
 }
 
 /* Values to cluster (all but pinned zeros) divided by their scale, and their weights scale^2. */
-static int64_t collect(const codebook *b, const float *w, float *x, float *weight) {
+static int64_t collect(const th_codebook *b, const float *w, float *x, float *weight) {
   int64_t m = 0;
-  for (int64_t s = 0; s < span_count(b); s++) {
-    float scale = span_scale(b, s);
-    for (int64_t i = s * span_elems(b); i < (s + 1) * span_elems(b); i++) {
-      if (is_pinned(b, w[i])) continue;
+  for (int64_t s = 0; s < th_codebook_span_count(b); s++) {
+    float scale = th_codebook_span_scale(b, s);
+    for (int64_t i = s * th_codebook_span_elems(b); i < (s + 1) * th_codebook_span_elems(b); i++) {
+      if (th_codebook_is_pinned(b, w[i])) continue;
       x[m] = w[i] / scale;
       weight[m++] = scale * scale;
     }
@@ -345,7 +258,7 @@ static int64_t collect(const codebook *b, const float *w, float *x, float *weigh
   return m;
 }
 
-static th_status cluster(codebook *b, const th_points *p) {
+static th_status cluster(th_codebook *b, const th_points *p) {
   float *first = b->mean + b->first;
   int k = b->k - b->first, iterations = b->o.lloyd_iterations > 0 ? b->o.lloyd_iterations : DEFAULT_LLOYD;
   TH_TRY(th_points_init(p, b->o.init, b->o.seed, first, k));
@@ -354,7 +267,7 @@ static th_status cluster(codebook *b, const th_points *p) {
 }
 
 /* The values that are there, on the grid of keep_scales. */
-static th_status keep_values(codebook *b, const th_points *p) {
+static th_status keep_values(th_codebook *b, const th_points *p) {
   int used = b->first;
   for (int64_t i = 0; i < p->n; i++) {
     float x = b->o.keep_scales ? th_round(p->x[i]) : p->x[i];
@@ -369,7 +282,7 @@ static th_status keep_values(codebook *b, const th_points *p) {
 }
 
 /* From levels in [-1, 1] to the grid: scales shrink and levels grow by the same factor. */
-static void spread_on_grid(codebook *b) {
+static void spread_on_grid(th_codebook *b) {
   float most = 0.0f;
   for (int i = b->first; i < b->k; i++) most = fabsf(b->mean[i]) > most ? fabsf(b->mean[i]) : most;
   if (most == 0.0f) return;
@@ -378,7 +291,7 @@ static void spread_on_grid(codebook *b) {
   for (int ch = 0; ch < b->channels; ch++) b->scale[ch] /= factor;
 }
 
-static th_status start(codebook *b, const float *w) {
+static th_status start(th_codebook *b, const float *w) {
   bool keep = b->o.init == TH_CENTROID_KEEP;
   if (keep)
     for (int ch = 0; ch < b->channels; ch++) b->scale[ch] = b->o.keep_scales ? b->o.keep_scales[ch] : 1.0f;
@@ -397,18 +310,19 @@ static th_status start(codebook *b, const float *w) {
   if (b->o.grid_bits > 0 && !(keep && b->o.keep_scales)) spread_on_grid(b);
   memcpy(b->level, b->mean, (size_t)b->k * sizeof *b->level);
   refresh(b);
-  assign(b, w, NULL);
-  follow(b, w);
+  th_codebook_assign(b, w);
+  th_codebook_follow(b, w);
   return TH_OK;
 }
 
-static void measure_scale(codebook *b) {
+static void measure_scale(th_codebook *b) {
   double sum = 0.0;
-  for (int64_t s = 0; s < span_count(b); s++) sum += (double)span_scale(b, s) * (double)span_scale(b, s);
-  b->rms_scale = (float)sqrt(sum / (double)span_count(b));
+  for (int64_t s = 0; s < th_codebook_span_count(b); s++)
+    sum += (double)th_codebook_span_scale(b, s) * (double)th_codebook_span_scale(b, s);
+  b->rms_scale = (float)sqrt(sum / (double)th_codebook_span_count(b));
 }
 
-static th_status allocate(codebook *b) {
+static th_status allocate(th_codebook *b) {
   size_t k = (size_t)b->k, n = (size_t)b->n;
   b->scale = th_alloc((size_t)b->channels * sizeof *b->scale);
   b->level = th_alloc(k * sizeof *b->level);
@@ -418,13 +332,16 @@ static th_status allocate(codebook *b) {
   b->count = th_alloc(k * sizeof *b->count);
   b->own = th_alloc(k * sizeof *b->own);
   b->index = th_alloc(n * sizeof *b->index);
-  bool all = b->scale && b->level && b->value && b->mean && b->sum && b->count && b->own && b->index;
+  b->member = th_alloc((n + 1) * sizeof *b->member);
+  b->kept = th_alloc(n * sizeof *b->kept);
+  bool all =
+      b->scale && b->level && b->value && b->mean && b->sum && b->count && b->own && b->index && b->member && b->kept;
   return all ? TH_OK : TH_ERR_RESOURCE;
 }
 
 static th_status check(const th_codebook_options *o, int64_t n, const th_shape *shape) {
   int least = o->zero_pinned ? 2 : 1;
-  if (o->clusters < least || o->clusters > MAX_CLUSTERS || n < 1)
+  if (o->clusters < least || o->clusters > MAX_CLUSTERS || n < 1 || n > INT32_MAX)
     return th_fail(TH_ERR_USAGE, "codebook: %d clusters, expected %d to %d", o->clusters, least, MAX_CLUSTERS);
   if (o->channel_axis >= shape->rank)
     return th_fail(TH_ERR_USAGE, "codebook: channel axis is %d, the tensor has %d dimensions", o->channel_axis,
@@ -438,15 +355,15 @@ th_status th_codebook_create(const th_codebook_options *o, const float *w, int64
                              th_constraint **c) {
   *c = NULL;
   TH_TRY(check(o, n, shape));
-  codebook *b = th_alloc(sizeof *b);
+  th_codebook *b = th_alloc(sizeof *b);
   if (!b) return TH_ERR_RESOURCE;
-  *b = (codebook){.base = {&th_constraint_codebook},
-                  .o = *o,
-                  .n = n,
-                  .inner = 1,
-                  .channels = 1,
-                  .k = o->clusters,
-                  .first = o->zero_pinned ? 1 : 0};
+  *b = (th_codebook){.base = {&th_constraint_codebook},
+                     .o = *o,
+                     .n = n,
+                     .inner = 1,
+                     .channels = 1,
+                     .k = o->clusters,
+                     .first = o->zero_pinned ? 1 : 0};
   if (o->channel_axis >= 0) {
     b->channels = shape->dim[o->channel_axis];
     for (int i = o->channel_axis + 1; i < shape->rank; i++) b->inner *= shape->dim[i];

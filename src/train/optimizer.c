@@ -1,4 +1,5 @@
-/* The update rules of optimizer.h, on short vectors so that compilers vectorize them without reordering anything.
+/* The update rules of optimizer.h: each element on its own, so vectors of any length give the same bits. SGD is written
+ * with short ones; Adam's square roots become vectors by the compiler's options for this file (CMakeLists.txt).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "train/optimizer.h"
 
@@ -46,7 +47,8 @@ static void sgd(const th_optimizer *o, float decay, float *w, const float *g, fl
   }
 }
 
-static void adam(const th_optimizer *o, float decay, float *w, const float *g, float *m, float *v, int64_t n) {
+static void adam(const th_optimizer *o, float decay, float *restrict w, const float *restrict g, float *restrict m,
+                 float *restrict v, int64_t n) {
   const float l2 = o->id == TH_OPTIMIZER_ADAM ? decay : 0.0f;
   const float keep = o->id == TH_OPTIMIZER_ADAMW ? 1.0f - o->lr * decay : 1.0f;
   const float rate = (float)(o->lr / (1.0 - o->beta1_power));
