@@ -204,13 +204,17 @@ bool th_graph_is_float(const th_graph *g) {
   return true;
 }
 
+/* shrink writes what it deploys twice: model.thim for the interpreter, and the network as model.tflite beside it. */
 th_status th_model_need_graph(const th_model *m, const char *who) {
+  char beside[FILENAME_MAX] = "";
   if (m->graph) return TH_OK;
-  return th_fail(
-      TH_ERR_INPUT,
-      "%s: a deployed program; %s needs the model it was made from (.tflite, or .thim of kind graph); beside "
-      "the model.thim of a shrink lies model.tflite, which serves",
-      m->path, who);
+  const size_t stem = strlen(m->path) - strlen(th_path_extension(m->path));
+  if (stem + sizeof ".tflite" <= sizeof beside) snprintf(beside, sizeof beside, "%.*s.tflite", (int)stem, m->path);
+  if (!th_file_exists(beside)) beside[0] = '\0';
+  return th_fail(TH_ERR_INPUT,
+                 "%s: a deployed program, which info, run and eval take; %s needs the network it was made from: %s%s",
+                 m->path, who, beside[0] ? beside : "a .tflite, or the .thim that was compiled",
+                 beside[0] ? ", which lies beside it" : "");
 }
 
 th_status th_model_need_trained(const th_model *m, const char *who) {
