@@ -108,6 +108,20 @@ th_status th_dir_create(const char *path) {
   return ok ? TH_OK : th_fail(TH_ERR_RESOURCE, "%s: cannot create the folder: %s", path, strerror(error));
 }
 
+th_status th_dir_check_writable(const char *path) {
+  static const char name[] = "/.thimble.XXXXXX";
+  const size_t length = strlen(path);
+  char *probe = th_alloc(length + sizeof name);
+  if (!probe) return TH_ERR_RESOURCE;
+  memcpy(probe, path, length);
+  memcpy(probe + length, name, sizeof name);
+  int fd = mkstemp(probe);
+  const int error = errno;
+  if (fd >= 0) close(fd), unlink(probe);
+  th_free(probe);
+  return fd >= 0 ? TH_OK : th_fail(TH_ERR_RESOURCE, "%s: nothing can be written there: %s", path, strerror(error));
+}
+
 static int compare_names(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -20,7 +20,8 @@ th_status th_file_read(th_arena *arena, const char *path, size_t limit, uint8_t 
 th_status th_file_write(const char *path, const void *data, size_t size);
 bool th_file_exists(const char *path);
 bool th_dir_exists(const char *path);
-th_status th_dir_create(const char *path); /* with parents; an existing folder is fine */
+th_status th_dir_create(const char *path);         /* with parents; an existing folder is fine */
+th_status th_dir_check_writable(const char *path); /* makes a file there and removes it */
 /* Sorted names (not paths) of the entries of a folder, without "." and "..". */
 th_status th_dir_list(th_arena *arena, const char *path, char ***names, int *count);
 const char *th_path_join(th_arena *arena, const char *dir, const char *name);

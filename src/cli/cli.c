@@ -176,32 +176,54 @@ th_status cli_need(const char *value, const char *option) {
   return value ? TH_OK : th_fail(TH_ERR_USAGE, "expected %s", option);
 }
 
-/* The folder that will hold `path` exists and may be written to. */
-static th_status check_parent(const char *path) {
-  char dir[4096];
-  size_t n = (size_t)(th_path_base(path) - path);
-  if (n >= sizeof dir) return th_fail(TH_ERR_USAGE, "%.60s...: path is too long", path);
-  memcpy(dir, path, n);
-  dir[n] = 0;
-  const char *folder = n ? dir : ".";
-  if (!th_dir_exists(folder)) return th_fail(TH_ERR_USAGE, "%s: there is no folder %s", path, folder);
-  if (access(folder, W_OK) != 0)
-    return th_fail(TH_ERR_RESOURCE, "%s: the folder %s cannot be written to", path, folder);
+#define LONGEST_PATH 4096
+
+static th_status copy_path(const char *path, size_t n, char copy[LONGEST_PATH]) {
+  if (n >= LONGEST_PATH) return th_fail(TH_ERR_USAGE, "%.60s...: path is too long", path);
+  memcpy(copy, path, n);
+  copy[n] = 0;
   return TH_OK;
+}
+
+/* What writes a file does so in a folder that is there; pipes and devices, say /dev/stdout, are written directly. */
+th_status cli_check_file_output(const char *path) {
+  char dir[LONGEST_PATH];
+  if (!*path) return th_fail(TH_ERR_USAGE, "the file to write has no name");
+  if (th_dir_exists(path)) return th_fail(TH_ERR_USAGE, "%s: is a folder", path);
+  if (access(path, F_OK) == 0 && !th_file_exists(path)) return TH_OK;
+  TH_TRY(copy_path(path, (size_t)(th_path_base(path) - path), dir));
+  const char *folder = dir[0] ? dir : ".";
+  if (!th_dir_exists(folder)) return th_fail(TH_ERR_USAGE, "%s: there is no folder %s", path, folder);
+  const th_status status = th_dir_check_writable(folder);
+  return status == TH_OK ? status : th_fail_in(status, "%s", path);
 }
 
 th_status cli_check_model_output(const char *path) {
   const char *extension = th_path_extension(path);
   if (strcmp(extension, ".thim") != 0 && strcmp(extension, ".tflite") != 0)
     return th_fail(TH_ERR_USAGE, "%s: a model is written as .thim or .tflite, not as '%s'", path, extension);
-  if (th_dir_exists(path)) return th_fail(TH_ERR_USAGE, "%s: is a folder", path);
-  return check_parent(path);
+  return cli_check_file_output(path);
 }
 
+/* Cuts the last part off; what has none lies in the folder we are in. */
+static void cut_last(char path[LONGEST_PATH]) {
+  size_t n = strlen(path);
+  while (n > 1 && path[n - 1] == '/') n--;
+  while (n > 0 && path[n - 1] != '/') n--;
+  while (n > 1 && path[n - 1] == '/') n--;
+  path[n] = 0;
+  if (n == 0) strcpy(path, ".");
+}
+
+/* Folders are made, with those above them: the nearest one that is there decides. */
 th_status cli_check_folder_output(const char *path) {
+  char dir[LONGEST_PATH];
   if (!*path) return th_fail(TH_ERR_USAGE, "the folder to write has no name");
-  if (th_dir_exists(path) && access(path, W_OK) != 0)
-    return th_fail(TH_ERR_RESOURCE, "%s: the folder cannot be written to", path);
-  if (th_file_exists(path) && !th_dir_exists(path)) return th_fail(TH_ERR_USAGE, "%s: is a file, not a folder", path);
-  return TH_OK;
+  TH_TRY(copy_path(path, strlen(path), dir));
+  while (!th_dir_exists(dir)) {
+    if (access(dir, F_OK) == 0) return th_fail(TH_ERR_USAGE, "%s: %s is a file, not a folder", path, dir);
+    cut_last(dir);
+  }
+  const th_status status = th_dir_check_writable(dir);
+  return status == TH_OK || strcmp(dir, path) == 0 ? status : th_fail_in(status, "%s", path);
 }

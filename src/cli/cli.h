@@ -67,8 +67,10 @@ void cli_say(const cli *c, const char *fmt, ...) TH_PRINTF(2, 3); /* one line on
  * one stage would validate on what another has trained on; the key seed= of DATA changes it. */
 th_status cli_data_open(const char *spec, th_data **data);
 th_status cli_need(const char *value, const char *option); /* TH_ERR_USAGE when value is NULL */
-/* Refuses, before any work is done, an output that could not be written: extension, folder, permission. */
-th_status cli_check_model_output(const char *path);
+/* Refuse, before any work is done, an output that could not be written: a wrong name or a missing folder is
+ * TH_ERR_USAGE, a folder that takes no file TH_ERR_RESOURCE. */
+th_status cli_check_file_output(const char *path);
+th_status cli_check_model_output(const char *path); /* its extension, too */
 th_status cli_check_folder_output(const char *path);
 
 /* --- texts made from the tables --- */

@@ -141,6 +141,7 @@ static th_status get_mnist(cli *c, const char *output) {
     cli_say(c, "%s is there and complete", target);
     return TH_OK;
   }
+  TH_TRY(cli_check_folder_output(output));
   if (!mkdtemp(temporary)) return th_fail(TH_ERR_RESOURCE, "%s: %s", temporary, strerror(errno));
   th_status status = get_into(c, temporary, target);
   char *cleanup[] = {"rm", "-rf", temporary, NULL};

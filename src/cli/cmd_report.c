@@ -20,6 +20,7 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   const report_options *o = options;
   th_data *data = NULL;
   th_result *result;
+  if (o->output) TH_TRY(cli_check_file_output(o->output));
   th_status status = o->data ? cli_data_open(o->data, &data) : TH_OK;
   if (status == TH_OK) status = th_report(words[0], data, o->output, &c->context, &result);
   cli_progress_end(&c->progress);

@@ -235,6 +235,8 @@ static th_status run(cli *c, const void *options, int n_words, char **words) {
   const run_options *o = options;
   job j = {.c = c};
   if (o->input.count == 0) return th_fail(TH_ERR_USAGE, "expected --input FILE");
+  for (int i = 0; i < o->output.count; i++) TH_TRY(cli_check_file_output(o->output.item[i]));
+  if (o->layers) TH_TRY(cli_check_folder_output(o->layers));
   TH_TRY(th_model_open(words[0], &j.model));
   th_status status = run_job(&j, o);
   th_model_close(j.model);

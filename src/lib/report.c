@@ -34,6 +34,14 @@ static th_status read_json(th_report_job *j, const char *name, bool needed, th_j
   return th_json_is_object(*json) ? TH_OK : th_fail(TH_ERR_INPUT, "%s: no JSON object", path);
 }
 
+static th_status check_folder(const th_report_job *j) {
+  const char *path = th_path_join(j->arena, j->dir, "report.json");
+  if (!path) return TH_ERR_RESOURCE;
+  if (!th_dir_exists(j->dir)) return th_fail(TH_ERR_INPUT, "%s: there is no such folder", j->dir);
+  if (th_file_exists(path)) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "%s: holds no report.json: no folder that shrink or fit wrote to its end", j->dir);
+}
+
 static th_status read_measured(th_report_job *j) {
   char id[TH_REPORT_ID];
   if (j->data) return TH_OK; /* is measured now */
@@ -128,6 +136,7 @@ static void write_head(th_report_job *j) {
 }
 
 static th_status collect(th_report_job *j) {
+  TH_TRY(check_folder(j));
   TH_TRY(read_json(j, "report.json", true, &j->summary, &j->id));
   TH_TRY(read_json(j, "fit.json", false, &j->fit, NULL));
   TH_TRY(read_measured(j));
