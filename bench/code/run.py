@@ -43,6 +43,7 @@ def roots():
     rows = re.findall(r"^THR_ROW\(\w+, (\w+), \w+, (\w+)\)", read("rt", "kernel", "rows.def"), re.M)
     found.update({f"{name}_row": f"thr_{name}_row" for name, _ in rows})
     found["rows"] = "thr_rows_run, (void *)thr_stage_of_table"
+    found["unpack"] = "thr_unpack"
     coders = re.findall(r"^THR_CODER\(\w+, (\w+), (thr_\w+)\)", read("rt", "decode", "coders.def"), re.M)
     found.update({f"decode {name}": function for name, function in coders})
     found["dot gap_huffman"] = "thr_dot_gap_huffman"

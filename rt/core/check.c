@@ -402,15 +402,17 @@ static int check_stage_input(const thr_model *model, const thr_parsed_step *pars
   return in->lines.kept <= in->lines.rows && in_arena(model, lines, 1);
 }
 
-/* Lines may lie over each other: which are still needed only the planner knows, and nothing leaves the arena. */
+/* Lines and decoded weights may lie over each other: what is still needed only the planner knows, and nothing leaves
+ * the arena. */
 static int check_stage(const thr_model *model, const thr_parsed_step *parsed, const use *u) {
   thr_stage stage;
   if (!thr_stage_of_parsed(parsed, &stage) || stage.out.rows != parsed->rows) return 0;
   const span out = {stage.out.at, (uint64_t)stage.out.kept * stage.out.bytes};
+  const span weights = {stage.weights, thr_step_unpack_bytes(&parsed->step)};
   if (stage.out.kept > stage.out.rows || (parsed->left == 0 && stage.out.kept != stage.out.rows)) return 0;
   for (uint32_t i = 0; i < stage.inputs; i++)
     if (!check_stage_input(model, parsed, &stage, i, u)) return 0;
-  return in_arena(model, out, 1);
+  return in_arena(model, out, 1) && in_arena(model, weights, 1);
 }
 
 thr_status thr_step_check(const thr_model *model, const thr_parsed_step *parsed) {

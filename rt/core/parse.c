@@ -72,6 +72,15 @@ uint32_t thr_step_decode_bytes(const thr_step *step) {
   return row + w->memory;
 }
 
+uint64_t thr_step_unpack_bytes(const thr_step *step) {
+  thr_step copy = *step;
+  const thr_weights *w = thr_step_weights(&copy);
+  uint32_t rows, row;
+  if (!w || !w->decode) return 0;
+  thr_step_weight_rows(step, &rows, &row);
+  return (uint64_t)rows * row + w->memory;
+}
+
 void thr_step_fit_memory(thr_step *step) {
   thr_weights *w = thr_step_weights(step);
   const int optional = w->decode == thr_decode_huffman || w->decode == thr_decode_gap_huffman;

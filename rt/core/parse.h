@@ -50,6 +50,8 @@ int thr_step_has_acc64(const thr_step *step);
 thr_weights *thr_step_weights(thr_step *step); /* NULL when it has none; likewise the next two */
 /* Bytes of scratch that the step's coded weights take: what is decoded at once and the stream's memory. */
 uint32_t thr_step_decode_bytes(const thr_step *step);
+/* The same of a stage of a chain, whose weights are decoded all at once. */
+uint64_t thr_step_unpack_bytes(const thr_step *step);
 /* Gives up the memory that a coder can do without where it would take decode_bytes above THR_DECODE_MOST. */
 void thr_step_fit_memory(thr_step *step);
 thr_bias *thr_step_bias(thr_step *step);

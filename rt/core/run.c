@@ -36,6 +36,14 @@ static void stage_of_chain(const void *from, uint32_t i, thr_stage *stage) {
   thr_stage_of_parsed(x->parsed, stage);
 }
 
+static void unpack(thr_parsed_step *parsed, uint8_t *arena) {
+  const thr_weights *w = thr_step_weights(&parsed->step);
+  uint32_t rows, row;
+  if (!w || !w->decode) return;
+  thr_step_weight_rows(&parsed->step, &rows, &row);
+  thr_unpack(w, rows * row, (int8_t *)arena + parsed->scratch);
+}
+
 /* Runs the chain whose first stage *parsed is, read from `record`; the cursor moves from behind it to behind the last.
  */
 static void run_chain(const thr_model *model, thr_cursor *c, uint32_t record, thr_parsed_step *parsed, uint8_t *arena) {
@@ -44,9 +52,11 @@ static void run_chain(const thr_model *model, thr_cursor *c, uint32_t record, th
   x.model = model;
   x.parsed = parsed;
   x.record[0] = record;
+  unpack(parsed, arena);
   for (uint32_t i = 1; i < stages && i < THR_STAGES_MOST; i++) {
     x.record[i] = (uint32_t)(c->at - model->blob);
     thr_step_parse(model, c, parsed);
+    unpack(parsed, arena);
   }
   thr_rows_run(stage_of_chain, &x, stages, arena);
 }

@@ -56,8 +56,9 @@ static int counts_fit(const thr_stage *s) {
 
 static int shape_conv2d(const thr_step *step, thr_stage *s) {
   const thr_conv2d_params *p = &step->p.conv2d;
-  if (p->weights.decode || p->kernel_y < 1 || p->kernel_y > THR_STAGE_LINES) return 0;
+  if (p->kernel_y < 1 || p->kernel_y > THR_STAGE_LINES) return 0;
   set_window(&s->in[0], p->kernel_y, p->stride_y, p->dilation_y, p->pad_y);
+  s->coded = p->weights.decode != NULL;
   return set_lines(&s->in[0].lines, p->in_y, (int64_t)p->in_x * p->in_c) &&
          set_lines(&s->out, p->out_y, (int64_t)p->out_x * p->out_c);
 }
@@ -113,6 +114,7 @@ int thr_stage_of_parsed(const thr_parsed_step *parsed, thr_stage *stage) {
   if (!thr_stage_shape(&parsed->step, parsed->rows, stage)) return 0;
   stage->out.at = parsed->out;
   stage->out.kept = parsed->kept;
+  stage->weights = parsed->scratch;
   for (uint32_t i = 0; i < stage->inputs; i++) {
     thr_stage_input *in = &stage->in[i];
     in->data = (const int8_t *)parsed->in[i].data;

@@ -10,8 +10,8 @@
 int thr_row_is_elementwise(thr_kernel_id kernel);
 
 /* Fills all of *stage but the places: `rows` and `bytes` of lines, windows, number of inputs, all maps complete. `rows`
- * counts only for element-wise kernels. Returns 0 when the step cannot make lines: a kernel that has no such form,
- * coded weights, a window of too many lines. */
+ * counts only for element-wise kernels. Returns 0 when the step cannot make lines: a kernel that has no such form, a
+ * window of too many lines. */
 int thr_stage_shape(const thr_step *step, uint32_t rows, thr_stage *stage);
 
 /* The same of a step read from a blob, with the places. It refers to *parsed. */

@@ -1,4 +1,4 @@
-/* Streams of coded weights: the start position, and the decoder of each coder number. See thr_weights.h.
+/* Streams of coded weights: the start position, all at once, and the decoder of each coder number. See thr_weights.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "thr_weights.h"
 
@@ -10,4 +10,10 @@ void thr_stream_begin(thr_stream *stream, const thr_weights *weights, void *memo
   stream->range = 0;
   stream->mean = 0;
   stream->memory = weights->memory ? memory : NULL;
+}
+
+void thr_unpack(const thr_weights *weights, uint32_t count, int8_t *to) {
+  thr_stream stream;
+  thr_stream_begin(&stream, weights, to + count);
+  weights->decode(&stream, to, count);
 }

@@ -16,9 +16,14 @@
 #define THR_STAGE_LINES 16 /* of all windows of a stage */
 enum { THR_STAGE_INPUTS = 2 };
 
-/* Makes one line of the output. `params`: those of the kernel, whose vertical members are not looked at. `line`: the
- * lines of the window, NULL for those outside the map; then those of the second operand. */
-typedef void thr_row_fn(const void *params, const int8_t *const *line, int8_t *out);
+/* Makes one line of the output. `params`: those of the kernel, whose vertical members are not looked at. `weights`: in
+ * storage order, those that were coded; NULL: raw ones lie where the parameters say. `line`: the lines of the window,
+ * NULL for those outside the map; then those of the second operand. */
+typedef void thr_row_fn(const void *params, const int8_t *weights, const int8_t *const *line, int8_t *out);
+
+static inline const int8_t *thr_row_weights(const thr_conv2d_params *p, const int8_t *decoded) {
+  return decoded ? decoded : (const int8_t *)p->weights.data;
+}
 
 typedef struct thr_lines { /* line y lies in the arena at `at` + (y % kept) * bytes */
   uint32_t at, bytes;
@@ -37,14 +42,16 @@ typedef struct thr_stage {
   const void *params;
   thr_lines out;
   thr_stage_input in[THR_STAGE_INPUTS];
-  uint8_t inputs;
+  uint32_t weights; /* where coded ones lie decoded in the arena */
+  uint8_t inputs, coded;
 } thr_stage;
 
 /* How the stages of a chain are found: copies number `i` to *stage. They may lie in a table or be read from a blob. */
 typedef void thr_stage_get(const void *from, uint32_t i, thr_stage *stage);
 thr_stage_get thr_stage_of_table; /* `from`: const thr_stage[] */
 
-/* Runs a chain of `stages` (at most THR_STAGES_MOST) to the last line of its last stage. */
+/* Runs a chain of `stages` (at most THR_STAGES_MOST) to the last line of its last stage. Weights that are coded have
+ * been decoded before, by thr_unpack(): once, not once per line. */
 void thr_rows_run(thr_stage_get *get, const void *from, uint32_t stages, void *arena);
 
 /* The stage whose turn it is, copied to *stage, when stage i has made made[i] lines and the last is not done. */

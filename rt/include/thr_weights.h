@@ -2,7 +2,8 @@
  *
  * Storage order is one row per output channel: conv2d (oc, ky, kx, ic / groups), depthwise (oc, ky, kx), fully
  * connected (o, i). A raw tensor is read in place. A coded one is decoded by its `decode` function, forwards only, a
- * row or a part of a row at a time, into scratch of bounded size; the whole tensor never exists in RAM. The function
+ * row or a part of a row at a time, into scratch of bounded size; the whole tensor never exists in RAM (but for layers
+ * that run line by line, thr_rows.h, where there is room). The function
  * pointer is set by whoever builds the struct, so a firmware links only the decoders that its own tables name.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef THR_WEIGHTS_H
@@ -54,6 +55,9 @@ typedef struct thr_weights {
 
 /* `memory`: weights->memory bytes that the stream may use as long as it lives. */
 void thr_stream_begin(thr_stream *stream, const thr_weights *weights, void *memory);
+
+/* Decodes all `count` of them to `to`, behind which the stream has its memory. */
+void thr_unpack(const thr_weights *weights, uint32_t count, int8_t *to);
 
 /* Bit formats: docs/format.md, "Weight coders". */
 thr_decode_fn thr_decode_bitpack;     /* fixed-width indices into a codebook */

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "encode/program.h"
 
+#include <inttypes.h>
+
 #include "../../rt/core/fields.h"
 #include "../../rt/core/parse.h"
 #include "encode/channels.h"
@@ -121,7 +123,10 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
   *thr_step_requant(&s->step) = (thr_requant){
       .mult = s->mult, .shift = s->shift, .index = s->index, .per_channel = s->requant_count > 1 && !s->index};
   if (o->code_channels && thr_kernel_decodes_channels(s->step.kernel)) TH_TRY(code_channels(arena, s));
-  s->scratch_bytes = thr_step_scratch_bytes(&s->step);
+  const uint64_t scratch = s->rows ? thr_step_unpack_bytes(&s->step) : thr_step_scratch_bytes(&s->step);
+  if (scratch > INT32_MAX)
+    return th_fail(TH_ERR_INPUT, "its weights would take %" PRIu64 " bytes of the arena", scratch);
+  s->scratch_bytes = (uint32_t)scratch;
   bytes->coder = coded.coder;
   bytes->weights = coded.data_bytes;
   bytes->table = coded.table_bytes;

@@ -119,6 +119,7 @@ static bool link_stage(const th_program *p, th_chain *c, int i) {
   if ((uint64_t)stage->out.rows * stage->out.bytes != out->bytes) return false;
   if (c->first + i < c->last && !stays_inside(p, c->first + i, c->last)) return false;
   place(out, &stage->out);
+  stage->weights = s->scratch_offset;
   uint32_t lines = 0;
   for (int k = 0; k < s->n_in; k++) {
     if (!link_input(p, c, i, k)) return false;

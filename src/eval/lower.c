@@ -414,6 +414,12 @@ uint32_t th_step_scratch_align(const th_program_step *step) {
   return align > 1 ? align : 1;
 }
 
+th_segment th_segment_of(const th_program *program, int step) {
+  for (int i = 0; i < program->n_segments; i++)
+    if (step >= program->segments[i].first && step <= program->segments[i].last) return program->segments[i];
+  return (th_segment){step, step};
+}
+
 int th_program_value(const th_program *program, int tensor) {
   return program->value_of[tensor];
 }

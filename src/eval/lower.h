@@ -40,7 +40,7 @@ typedef struct th_program_step {
   uint32_t requant_count;
   uint16_t rows;           /* in a segment: lines of its output; element-wise parameters then are those of a line */
   bool raw;                /* its weights must not be coded */
-  uint32_t scratch_bytes;  /* as the step stands; recomputed by whoever codes the weights */
+  uint32_t scratch_bytes;  /* as the step stands, in a segment with its weights decoded; by whoever codes them */
   uint32_t scratch_offset; /* in the arena; set by th_pass_plan; 0 when scratch_bytes is 0 */
   thr_form_id form;        /* that runs the step in compiled C (eval/form.h), from `packed`; NONE: the kernel does */
   const void *packed;
@@ -83,6 +83,8 @@ th_status th_lower_mixed(const th_graph *graph, th_program **program);
 uint32_t th_value_align(const th_program *program, const th_value *value);
 /* The same of a step's scratch. */
 uint32_t th_step_scratch_align(const th_program_step *step);
+/* The segment that the step is in; where it is in none, the step alone. */
+th_segment th_segment_of(const th_program *program, int step);
 /* Bytes that it takes in the arena. */
 static inline uint32_t th_value_room(const th_value *value) {
   return value->kept ? value->kept * value->line_bytes : value->bytes;

@@ -20,6 +20,12 @@ static th_status run_segment(const th_program *p, const th_segment *segment, uin
   th_chain chain;
   if (!th_chain_of(p, segment->first, segment->last, &chain))
     return th_fail(TH_ERR_INTERNAL, "%s begins no chain", p->steps[segment->first].name);
+  for (int i = segment->first; i <= segment->last; i++) {
+    const th_program_step *s = &p->steps[i];
+    thr_step step = s->step;
+    if (chain.stage[i - segment->first].coded)
+      thr_unpack(thr_step_weights(&step), s->weight_count, (int8_t *)arena + s->scratch_offset);
+  }
   thr_rows_run(thr_stage_of_table, chain.stage, (uint32_t)(segment->last - segment->first + 1), arena);
   return TH_OK;
 }

@@ -22,7 +22,7 @@ static th_status spare_scratch(th_deployed *d, const th_encode_options *options,
     uint64_t most = 0;
     for (int i = 0; i < d->program->n_steps; i++) {
       th_program_step *s = &d->program->steps[i];
-      const uint64_t bytes = th_step_bytes_alive(d->program, i);
+      const uint64_t bytes = th_bytes_alive(d->program, i);
       if (!s->weights || s->raw || s->scratch_bytes == 0 || bytes <= most) continue;
       most = bytes;
       fullest = s;
@@ -41,7 +41,7 @@ static th_status deploy(const th_graph *graph, const th_encode_options *options,
   TH_TRY(th_lower(graph, &d->program));
   th_status status = options && options->code_channels ? th_pass_narrow(d->program) : TH_OK;
   if (status == TH_OK) status = th_pass_order(d->program);
-  if (status == TH_OK && least_ram) status = th_pass_segments(d->program, &least);
+  if (status == TH_OK && least_ram) status = th_pass_segments(d->program, enough, &least);
   if (status == TH_OK) status = code_and_plan(d, options);
   if (status == TH_OK && least_ram) status = spare_scratch(d, options, least > enough ? least : enough);
   if (status != TH_OK) th_deployed_free(d);

@@ -63,7 +63,7 @@ static void add_runner(predictor *x, const th_program_step *s, const char *runne
   thr_step step = s->step;
   const thr_weights *w = s->form == THR_FORM_NONE ? thr_step_weights(&step) : NULL;
   const thr_requant *q = w ? thr_step_requant(&step) : NULL;
-  const char *pointed[3] = {w && w->decode ? coder_piece(x, w->decode) : NULL,
+  const char *pointed[3] = {w && w->decode && !s->rows ? coder_piece(x, w->decode) : NULL,
                             th_csource_uses_dot(s) ? "dot gap_huffman" : NULL,
                             q && q->decode ? "decode channels" : NULL};
   const th_code_piece piece = find(x, runner);
@@ -94,6 +94,18 @@ static bool has_row_kernel(thr_kernel_id kernel) {
 #undef TWO
 }
 
+/* The weights of a chain are decoded before it runs. */
+static void add_unpack(predictor *x, const th_program_step *s) {
+  thr_step step = s->step;
+  const thr_weights *w = thr_step_weights(&step);
+  if (!w || !w->decode) return;
+  const char *coder = coder_piece(x, w->decode);
+  th_code_add(&x->code, "unpack");
+  th_code_add(&x->code, coder);
+  reach(x, find(x, "unpack").call + find(x, coder).stack);
+  x->calls++;
+}
+
 static void add_segment(predictor *x, const th_segment *g) {
   const th_code_piece rows = find(x, "rows");
   th_code_add(&x->code, "rows");
@@ -104,6 +116,7 @@ static void add_segment(predictor *x, const th_segment *g) {
     const char *format = has_row_kernel(s->step.kernel) ? "%s_row" : "%s";
     const char *runner = th_arena_printf(x->arena, format, th_kernel_name(s->step.kernel));
     if (runner) add_runner(x, s, runner, rows.call);
+    add_unpack(x, s);
   }
   x->structs += (g->last - g->first + 1) * (int64_t)bytes_of(x, "sizeof stage");
 }

@@ -58,6 +58,7 @@ uint64_t th_chain_bytes_alive(const th_program *p, const th_chain *chain) {
   uint64_t sum = 0, saved = 0;
   for (int i = 0; i < p->n_values; i++)
     if (alive(&p->values[i], chain->first, chain->last)) sum += room_in_chain(p, chain, i);
+  for (int i = chain->first; i <= chain->last; i++) sum += p->steps[i].scratch_bytes; /* decoded weights */
   for (int i = 0; i < chain->n_sources; i++) {
     const uint64_t s = saving(p, chain, &chain->source[i]);
     if (s > saved) saved = s;
@@ -65,19 +66,18 @@ uint64_t th_chain_bytes_alive(const th_program *p, const th_chain *chain) {
   return sum - saved;
 }
 
+uint64_t th_bytes_alive(const th_program *p, int step) {
+  const th_segment segment = th_segment_of(p, step);
+  th_chain chain;
+  const bool chained = step >= 0 && step < p->n_steps && p->steps[step].rows;
+  if (!chained || !th_chain_of(p, segment.first, segment.last, &chain)) return th_step_bytes_alive(p, step);
+  return th_chain_bytes_alive(p, &chain);
+}
+
 uint64_t th_peak_bytes(const th_program *p) {
   uint64_t peak = 0;
-  int segment = 0;
-  for (int i = -1; i <= p->n_steps; i++) {
-    uint64_t bytes;
-    th_chain chain;
-    if (segment < p->n_segments && p->segments[segment].first == i &&
-        th_chain_of(p, i, p->segments[segment].last, &chain)) {
-      bytes = th_chain_bytes_alive(p, &chain);
-      i = p->segments[segment++].last;
-    } else {
-      bytes = th_step_bytes_alive(p, i);
-    }
+  for (int i = -1; i <= p->n_steps; i = th_segment_of(p, i).last + 1) {
+    const uint64_t bytes = th_bytes_alive(p, i);
     if (bytes > peak) peak = bytes;
   }
   return peak;

@@ -19,6 +19,8 @@ bool th_chain_uses_up(const th_program *program, const th_chain *chain, int valu
 uint64_t th_step_bytes_alive(const th_program *program, int step);
 /* While a chain runs: a segment of the program, or steps that might become one. */
 uint64_t th_chain_bytes_alive(const th_program *program, const th_chain *chain);
+/* While a step runs, or the segment that it is in. */
+uint64_t th_bytes_alive(const th_program *program, int step);
 /* The most of all steps and segments: no plan can be smaller. */
 uint64_t th_peak_bytes(const th_program *program);
 

@@ -103,7 +103,9 @@ static th_status make_layout(const th_program *p, th_arena *arena, layout *l) {
       join_buffers(p, l, l->buffer_of[in], p->steps[i].out);
     l->scratch_of[i] = -1;
     if (p->steps[i].scratch_bytes == 0) continue;
-    l->b[l->n] = (buffer){i, i, p->steps[i].scratch_bytes, th_step_scratch_align(&p->steps[i]), 0, l->n, false};
+    const th_segment lives = th_segment_of(p, i);
+    l->b[l->n] = (buffer){lives.first, lives.last, p->steps[i].scratch_bytes, th_step_scratch_align(&p->steps[i]), 0,
+                          l->n,        false};
     l->scratch_of[i] = l->n++;
   }
   const uint64_t peak = th_peak_bytes(p);

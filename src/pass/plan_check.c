@@ -38,6 +38,17 @@ static th_status check_pair(const th_program *p, int a, int b) {
   return th_fail(TH_ERR_INTERNAL, "arena plan: %s and %s are alive together and overlap", v->name, w->name);
 }
 
+/* The decoded weights of a segment are there together. */
+static th_status check_others(const th_program *p, int step) {
+  const th_program_step *s = &p->steps[step];
+  for (int i = step + 1; i <= th_segment_of(p, step).last; i++) {
+    const th_program_step *o = &p->steps[i];
+    if (overlap(o->scratch_offset, o->scratch_bytes, s->scratch_offset, s->scratch_bytes))
+      return th_fail(TH_ERR_INTERNAL, "arena plan: the weights of %s overlap those of %s", s->name, o->name);
+  }
+  return TH_OK;
+}
+
 static th_status check_scratch(const th_program *p, int step) {
   const th_program_step *s = &p->steps[step];
   if ((uint64_t)s->scratch_offset + s->scratch_bytes > p->arena_bytes)
@@ -147,6 +158,7 @@ th_status th_plan_check(const th_program *program) {
     for (int b = a + 1; b < program->n_values; b++) TH_TRY(check_pair(program, a, b));
   }
   for (int i = 0; i < program->n_steps; i++) TH_TRY(check_scratch(program, i));
+  for (int i = 0; i < program->n_steps; i++) TH_TRY(check_others(program, i));
   for (int i = 0; i < program->n_segments; i++) TH_TRY(check_segment(program, &program->segments[i]));
   return TH_OK;
 }

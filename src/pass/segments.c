@@ -19,10 +19,12 @@ typedef enum goal { AIM_PEAK, AIM_WEIGHTS, AIM_PLACES, AIMS } goal;
 typedef struct cost {
   uint64_t bytes;  /* alive in the piece */
   uint64_t before; /* bytes by which its result must begin before a source */
+  uint64_t raw;    /* weights that would have to stay so */
 } cost;
 
 typedef struct cutter {
   th_program *p;
+  uint64_t enough;        /* bytes of the arena; 0: as few as possible */
   cost *costs;            /* [step][piece]: of the piece that begins there; piece 0 is the step as it is */
   uint64_t *best;         /* of the first k steps */
   int *piece;             /* the last one of them */
@@ -51,28 +53,42 @@ static uint64_t bytes_before(const th_program *p, const th_chain *chain) {
   return most;
 }
 
+/* Scratch of the step's weights in their largest coded form, but for what it has now. */
+static uint64_t coded_bytes(const th_program_step *s, bool chained) {
+  thr_step coded = s->step;
+  thr_weights *w = thr_step_weights(&coded);
+  if (!w) return 0;
+  w->decode = thr_decode_range;
+  w->memory = THR_STREAM_MEMORY;
+  return chained ? thr_step_unpack_bytes(&coded) : thr_step_scratch_bytes(&coded) - s->scratch_bytes;
+}
+
+static cost cost_of_chain(const cutter *c, const th_chain *chain) {
+  cost x = {th_chain_bytes_alive(c->p, chain), bytes_before(c->p, chain), 0};
+  uint64_t room = 0;
+  for (int i = chain->first; i <= chain->last; i++) {
+    x.raw += c->p->steps[i].weight_count;
+    room += coded_bytes(&c->p->steps[i], true);
+  }
+  if (x.bytes + room > c->enough) return x;
+  return (cost){x.bytes + room, x.before, 0};
+}
+
 static void measure_pieces(cutter *c) {
   th_chain chain;
   for (int i = 0; i < c->p->n_steps; i++) {
-    *cost_at(c, i, 0) = (cost){th_step_bytes_alive(c->p, i), 0};
+    *cost_at(c, i, 0) = (cost){th_step_bytes_alive(c->p, i), 0, 0};
     for (int piece = 1; piece < PIECES; piece++) {
       const bool fits = i + piece <= c->p->n_steps && th_chain_of(c->p, i, i + piece - 1, &chain);
-      *cost_at(c, i, piece) = (cost){IMPOSSIBLE, 0};
-      if (fits) *cost_at(c, i, piece) = (cost){th_chain_bytes_alive(c->p, &chain), bytes_before(c->p, &chain)};
+      *cost_at(c, i, piece) = fits ? cost_of_chain(c, &chain) : (cost){IMPOSSIBLE, 0, 0};
     }
   }
 }
 
-static uint64_t weights_in(const th_program *p, int step, int piece) {
-  uint64_t sum = 0;
-  for (int i = 0; i < piece; i++) sum += p->steps[step + i].weight_count;
-  return sum;
-}
-
 /* What a piece adds to what the cut aims at; other things being equal, few steps in chains. */
 static uint64_t burden(const cutter *c, goal aim, int step, int piece) {
-  const uint64_t what = aim == AIM_WEIGHTS ? weights_in(c->p, step, piece) : cost_at(c, step, piece)->before;
-  return what * 1024 + (uint64_t)piece;
+  const cost *x = cost_at(c, step, piece);
+  return (aim == AIM_WEIGHTS ? x->raw : x->before) * 1024 + (uint64_t)piece;
 }
 
 /* The best cut of all beginnings that needs no more than `peak` bytes. */
@@ -107,7 +123,6 @@ static th_status make_segment(th_program *p, int first, int last) {
     th_program_step *s = &p->steps[i];
     const thr_stage *stage = &chain.stage[i - first];
     th_value *out = &p->values[s->out];
-    s->raw = true;
     s->rows = stage->out.rows;
     if (thr_row_is_elementwise(s->step.kernel)) th_step_make_line(&s->step, s->rows);
     out->first_step = first;
@@ -150,6 +165,8 @@ static th_status try_cut(cutter *c, goal aim, uint64_t peak, trial *best) {
 
 static th_status try_cuts(cutter *c, uint64_t least, trial *best) {
   *best = (trial){AIM_WEIGHTS, least, UINT32_MAX};
+  if (c->enough > least) TH_TRY(try_cut(c, AIM_WEIGHTS, c->enough, best));
+  if (best->arena_bytes <= c->enough) return TH_OK;
   for (int aim = AIM_WEIGHTS; aim < AIMS; aim++) TH_TRY(try_cut(c, (goal)aim, least, best));
   const uint64_t room = best->arena_bytes - least;
   for (uint64_t i = 1; i < PEAKS; i++)
@@ -158,22 +175,19 @@ static th_status try_cuts(cutter *c, uint64_t least, trial *best) {
   return TH_OK;
 }
 
-/* Scratch of the largest coded form would lift the peak: the weights of such a step stay raw. */
-static void keep_raw(th_program *p, uint64_t peak) {
+/* Coded weights would lift the peak: they stay raw. So do those of all chains where there is no room to spare: decoding
+ * would make these slower. */
+static void keep_raw(th_program *p, uint64_t peak, bool spare) {
   for (int i = 0; i < p->n_steps; i++) {
-    thr_step coded = p->steps[i].step;
-    thr_weights *w = thr_step_weights(&coded);
-    if (!w || p->steps[i].raw) continue;
-    w->decode = thr_decode_range;
-    w->memory = 256;
-    const uint32_t scratch = thr_step_scratch_bytes(&coded) - p->steps[i].scratch_bytes;
-    p->steps[i].raw = th_step_bytes_alive(p, i) + scratch > peak;
+    th_program_step *s = &p->steps[i];
+    s->raw = s->rows && (!spare || coded_bytes(s, true) > peak);
+    if (s->weights && !s->rows) s->raw = th_step_bytes_alive(p, i) + coded_bytes(s, false) > peak;
   }
 }
 
-static th_status segments(th_program *p, th_arena *arena, uint32_t *arena_bytes) {
+static th_status segments(th_program *p, uint32_t enough, th_arena *arena, uint32_t *arena_bytes) {
   const size_t n = (size_t)p->n_steps + 1;
-  cutter c = {.p = p};
+  cutter c = {.p = p, .enough = enough};
   trial best;
   c.costs = TH_ARRAY(arena, cost, n * PIECES);
   c.best = TH_ARRAY(arena, uint64_t, n);
@@ -189,15 +203,15 @@ static th_status segments(th_program *p, th_arena *arena, uint32_t *arena_bytes)
   TH_TRY(try_cuts(&c, larger(c.best[p->n_steps], borders), &best));
   cut(&c, best.aim, best.peak);
   TH_TRY(make_segments(&c));
-  keep_raw(p, best.arena_bytes);
+  keep_raw(p, larger(best.arena_bytes, enough), enough > best.arena_bytes);
   if (arena_bytes) *arena_bytes = best.arena_bytes;
   return TH_OK;
 }
 
-th_status th_pass_segments(th_program *program, uint32_t *arena_bytes) {
+th_status th_pass_segments(th_program *program, uint32_t enough, uint32_t *arena_bytes) {
   th_arena *arena = th_arena_create();
   if (!arena) return TH_ERR_RESOURCE;
-  const th_status status = segments(program, arena, arena_bytes);
+  const th_status status = segments(program, enough, arena, arena_bytes);
   th_arena_destroy(arena);
   return status;
 }

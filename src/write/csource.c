@@ -288,7 +288,7 @@ static void print_calls(printer *x) {
     if (segment < 0) {
       print_call(x, i);
     } else {
-      th_csource_call_segment(x->p, segment, x->c);
+      th_csource_call_segment(x->p, segment, x->step_name, x->c);
       i = x->p->segments[segment].last;
     }
   }

@@ -37,7 +37,7 @@ static void print_stage(th_buf *c, const th_program_step *s, const char *name, c
     print_input(c, &stage->in[k], stage->in[k].data ? th_tables_of_value(tables, s->in[k]) : NULL);
   }
   if (stage->inputs < THR_STAGE_INPUTS) th_buf_printf(c, ",\n    {{0, 0, 0, 0}, 0, 0, 0, 0, 0, 0}");
-  th_buf_printf(c, "}, %u},\n", stage->inputs);
+  th_buf_printf(c, "}, %luu, %u, %u},\n", (unsigned long)stage->weights, stage->inputs, stage->coded);
 }
 
 th_status th_csource_stages(const th_program *p, int i, const char *const *step_name, const th_tables *tables,
@@ -46,7 +46,8 @@ th_status th_csource_stages(const th_program *p, int i, const char *const *step_
   const th_segment *segment = &p->segments[i];
   if (!th_chain_of(p, segment->first, segment->last, &chain))
     return th_fail(TH_ERR_INTERNAL, "%s begins no chain", p->steps[segment->first].name);
-  th_buf_printf(c, "/* place in the arena, bytes, number and kept number of lines of each map; windows */\n");
+  th_buf_printf(
+      c, "/* place in the arena, bytes, number and kept number of lines of each map; windows; of decoded weights */\n");
   th_buf_printf(c, "static const thr_stage chain%d[] THR_FLASH = {\n", i);
   for (int k = segment->first; k <= segment->last; k++)
     print_stage(c, &p->steps[k], step_name[k], &chain.stage[k - segment->first], tables);
@@ -54,8 +55,15 @@ th_status th_csource_stages(const th_program *p, int i, const char *const *step_
   return th_buf_status(c);
 }
 
-void th_csource_call_segment(const th_program *p, int i, th_buf *c) {
+void th_csource_call_segment(const th_program *p, int i, const char *const *step_name, th_buf *c) {
   const th_segment *s = &p->segments[i];
+  for (int k = s->first; k <= s->last; k++) {
+    thr_step step = p->steps[k].step;
+    const thr_weights *w = thr_step_weights(&step);
+    if (w && w->decode)
+      th_buf_printf(c, "  thr_unpack(&%s.weights, %lu, (int8_t *)a + %lu);\n", step_name[k],
+                    (unsigned long)p->steps[k].weight_count, (unsigned long)p->steps[k].scratch_offset);
+  }
   th_buf_printf(c, "  thr_rows_run(thr_stage_of_table, chain%d, %d, a); AFTER(%d);\n", i, s->last - s->first + 1,
                 s->last);
 }

@@ -160,7 +160,7 @@ static void run_in_ring(kase *k, const thr_stage *stage) {
       if (at < 0 || at >= in->lines.rows) continue;
       line[ky] = memcpy(ring + (size_t)(at % span) * bytes, (const uint8_t *)k->in[0] + (size_t)at * bytes, bytes);
     }
-    stage->row(stage->params, line, (int8_t *)out);
+    stage->row(stage->params, NULL, line, (int8_t *)out);
     assert_memory_equal(out, k->expected + (size_t)y * stage->out.bytes, stage->out.bytes);
     check_guards(out, stage->out.bytes);
   }

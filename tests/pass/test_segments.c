@@ -99,7 +99,10 @@ static void add_channels(net *n, th_program_step *s, thr_conv2d_params *p, int r
   int32_t *mult = TH_ARRAY(n->arena, int32_t, 1);
   s->weight_count = (uint32_t)(row * p->out_c);
   s->row_elems = (uint32_t)row;
-  s->weights = noise(n, s->weight_count);
+  int8_t *weights = noise(n, s->weight_count);
+  for (uint32_t i = 0; i < s->weight_count && n->p.n_steps % 2; i++)
+    weights[i] /= 32; /* few values: coders take them */
+  s->weights = weights;
   p->weights = (thr_weights){.data = (const uint8_t *)s->weights, .bytes = s->weight_count};
   int64_t *bias = TH_ARRAY(n->arena, int64_t, p->out_c);
   int8_t *shift = noise(n, 1), *narrow = noise(n, (size_t)p->out_c);
@@ -278,7 +281,7 @@ static void equal_to_the_steps_apart(void **state) {
     assert_int_equal(th_pass_plan(&n.p, &before), TH_OK);
     check_planned(&n, input, expected);
     assert_int_equal(th_pass_order(&n.p), TH_OK);
-    assert_int_equal(th_pass_segments(&n.p, NULL), TH_OK);
+    assert_int_equal(th_pass_segments(&n.p, 0, NULL), TH_OK);
     assert_int_equal(th_encode_program(&n.p, NULL, NULL), TH_OK);
     assert_int_equal(th_pass_plan(&n.p, &after), TH_OK);
     check_planned(&n, input, expected);
@@ -294,6 +297,82 @@ static void equal_to_the_steps_apart(void **state) {
   print_message("of %d networks %d run in lines, %d need less, %d meet the bound; %d chains of 3 or more\n", NETS,
                 with_segments, smaller, tight, long_chains);
   assert_true(smaller > NETS / 2 && long_chains > NETS / 4);
+}
+
+static int coded_in_segments(const net *n) {
+  int coded = 0;
+  for (int i = 0; i < n->p.n_steps; i++) {
+    const th_program_step *s = &n->steps[i];
+    coded += s->rows && s->weights && s->scratch_bytes > 0;
+    if (s->rows && s->weights) assert_true(!s->raw || s->scratch_bytes == 0);
+  }
+  return coded;
+}
+
+/* More than the network needs in lines and with raw weights, less than without lines. */
+static uint32_t arena_between(int seed) {
+  net n;
+  th_plan_info whole;
+  uint32_t least;
+  random_net(&n, (uint64_t)seed);
+  assert_int_equal(th_pass_plan(&n.p, &whole), TH_OK);
+  assert_int_equal(th_pass_segments(&n.p, 0, &least), TH_OK);
+  assert_int_equal(th_encode_program(&n.p, NULL, NULL), TH_OK);
+  assert_int_equal(coded_in_segments(&n), 0);
+  th_arena_destroy(n.arena);
+  return least + (whole.arena_bytes > least ? (whole.arena_bytes - least) * 3 / 4 : 0);
+}
+
+/* Where the arena may have more, weights of chains are coded, and decoded before the chain runs. */
+static void coded_weights_run_in_lines(void **state) {
+  const th_encode_options coders = {.coders = ~0u};
+  int coded = 0, chains = 0;
+  for (int seed = 0; seed < NETS; seed++) {
+    net n;
+    th_plan_info info;
+    const uint32_t enough = arena_between(seed);
+    random_net(&n, (uint64_t)seed);
+    const int8_t *input = noise(&n, n.values[0].bytes);
+    uint8_t *expected = th_arena_alloc(n.arena, n.values[n.outputs[0]].bytes);
+    run_apart(&n, input, expected);
+    assert_int_equal(th_pass_order(&n.p), TH_OK);
+    assert_int_equal(th_pass_segments(&n.p, enough, NULL), TH_OK);
+    assert_int_equal(th_encode_program(&n.p, &coders, NULL), TH_OK);
+    assert_int_equal(th_pass_plan(&n.p, &info), TH_OK);
+    assert_int_equal(th_plan_check(&n.p), TH_OK);
+    check_planned(&n, input, expected);
+    check_interpreted(&n, input, expected);
+    coded += coded_in_segments(&n);
+    chains += n.p.n_segments;
+    th_arena_destroy(n.arena);
+  }
+  print_message("%d chains in %d networks; %d layers in them have coded weights\n", chains, NETS, coded);
+  assert_true(coded > NETS / 8);
+}
+
+/* Moving decoded weights onto a value, or onto those of another layer of the chain, must be seen. */
+static void the_check_sees_lost_weights(void **state) {
+  int moved = 0;
+  for (int seed = 0; seed < NETS; seed++) {
+    net n;
+    const uint32_t enough = arena_between(seed);
+    random_net(&n, (uint64_t)seed);
+    assert_int_equal(th_pass_segments(&n.p, enough, NULL), TH_OK);
+    assert_int_equal(th_encode_program(&n.p, NULL, NULL), TH_OK);
+    assert_int_equal(th_pass_plan(&n.p, NULL), TH_OK);
+    for (int i = 0; i < n.p.n_steps; i++) {
+      th_program_step *s = &n.steps[i];
+      if (!s->rows || s->scratch_bytes == 0) continue;
+      const uint32_t good = s->scratch_offset;
+      s->scratch_offset = n.values[s->out].offset;
+      assert_int_equal(th_plan_check(&n.p), TH_ERR_INTERNAL);
+      th_error_clear();
+      s->scratch_offset = good;
+      moved++;
+    }
+    th_arena_destroy(n.arena);
+  }
+  assert_true(moved > NETS / 8);
 }
 
 /* A residual block of a picture: the sum's lines take the place of the block's input, the rings hold 3 lines and 1. */
@@ -313,7 +392,7 @@ static void residual_block_takes_one_map_and_its_rings(void **state) {
     } while (n.steps[i].step.p.conv2d.kernel_y != 3 || n.steps[i].step.p.conv2d.dilation_y != 1);
   }
   finish(&n, sum_of(&n, in, a));
-  assert_int_equal(th_pass_segments(&n.p, NULL), TH_OK);
+  assert_int_equal(th_pass_segments(&n.p, 0, NULL), TH_OK);
   assert_int_equal(th_pass_plan(&n.p, &info), TH_OK);
   assert_int_equal(n.p.n_segments, 1);
   assert_int_equal(info.arena_bytes, 16 * 64 + 3 * 64 + 1 * 64);
@@ -326,7 +405,7 @@ static void the_check_sees_lost_lines(void **state) {
   for (int seed = 0; seed < 60; seed++) {
     net n;
     random_net(&n, (uint64_t)seed + 1000);
-    assert_int_equal(th_pass_segments(&n.p, NULL), TH_OK);
+    assert_int_equal(th_pass_segments(&n.p, 0, NULL), TH_OK);
     assert_int_equal(th_pass_plan(&n.p, NULL), TH_OK);
     for (int i = 0; i < n.p.n_segments; i++) {
       th_value *out = &n.values[n.steps[n.p.segments[i].last].out];
@@ -433,10 +512,9 @@ static void the_order_is_the_best_of_all(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(equal_to_the_steps_apart),
-      cmocka_unit_test(residual_block_takes_one_map_and_its_rings),
-      cmocka_unit_test(the_check_sees_lost_lines),
-      cmocka_unit_test(the_order_is_the_best_of_all),
+      cmocka_unit_test(equal_to_the_steps_apart),    cmocka_unit_test(coded_weights_run_in_lines),
+      cmocka_unit_test(the_check_sees_lost_weights), cmocka_unit_test(residual_block_takes_one_map_and_its_rings),
+      cmocka_unit_test(the_check_sees_lost_lines),   cmocka_unit_test(the_order_is_the_best_of_all),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

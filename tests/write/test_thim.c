@@ -56,7 +56,7 @@ static void write_lines(fixture *f, th_buf *blob) {
   th_program *p;
   assert_int_equal(th_lower(f->graph, &p), TH_OK);
   assert_int_equal(th_pass_order(p), TH_OK);
-  assert_int_equal(th_pass_segments(p, NULL), TH_OK);
+  assert_int_equal(th_pass_segments(p, 0, NULL), TH_OK);
   assert_int_equal(th_encode_program(p, NULL, NULL), TH_OK);
   assert_int_equal(th_pass_plan(p, NULL), TH_OK);
   assert_true(p->n_segments > 0);

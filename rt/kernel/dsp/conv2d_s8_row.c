@@ -53,11 +53,11 @@ static int8_t finish(const thr_conv2d_params *p, const thr_channel *channel, int
 }
 
 /* Two channels of one group; an odd one left over at its end is computed as both. */
-void thr_conv2d_s8_row_dsp(const void *params, const int8_t *const *line, int8_t *out) {
+void thr_conv2d_s8_row_dsp(const void *params, const int8_t *weights, const int8_t *const *line, int8_t *out) {
   const thr_conv2d_params *p = (const thr_conv2d_params *)params;
   const int32_t depth = p->in_c / p->groups, group_out = p->out_c / p->groups;
   const int32_t row = (int32_t)p->kernel_y * p->kernel_x * depth;
-  const int8_t *w = (const int8_t *)p->weights.data;
+  const int8_t *w = thr_row_weights(p, weights);
   thr_channel_state channels = {0, 0, 0, 0};
   thr_channel channel[2];
   for (int32_t oc = 0, both; oc < p->out_c; oc += both, w += both * row) {

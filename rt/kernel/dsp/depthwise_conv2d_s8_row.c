@@ -60,14 +60,15 @@ static void make_channel(const row *r, const thr_channel *channel, int8_t *out) 
   }
 }
 
-void thr_depthwise_conv2d_s8_row_dsp(const void *params, const int8_t *const *line, int8_t *out) {
+void thr_depthwise_conv2d_s8_row_dsp(const void *params, const int8_t *weights, const int8_t *const *line,
+                                     int8_t *out) {
   const thr_conv2d_params *p = (const thr_conv2d_params *)params;
   const int32_t multiplier = p->out_c / p->in_c;
   int32_t first = 0, lines = 0;
   thr_channel_state channels = {0, 0, 0, 0};
   while (first < p->kernel_y && !line[first]) first++;
   while (first + lines < p->kernel_y && line[first + lines]) lines++;
-  const int8_t *w = (const int8_t *)p->weights.data + first * p->kernel_x;
+  const int8_t *w = thr_row_weights(p, weights) + first * p->kernel_x;
   for (int32_t oc = 0; oc < p->out_c; oc++, w += (int32_t)p->kernel_y * p->kernel_x) {
     const thr_channel channel = thr_channel_next(&p->bias, &p->requant, &channels, oc);
     const row r = {p, line + first, w, lines, oc / multiplier};

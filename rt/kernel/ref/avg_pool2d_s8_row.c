@@ -11,6 +11,7 @@ static int32_t mean(const thr_pool_columns *w) {
   return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n;
 }
 
-void thr_avg_pool2d_s8_row_ref(const void *params, const int8_t *const *line, int8_t *out) {
+void thr_avg_pool2d_s8_row_ref(const void *params, const int8_t *weights, const int8_t *const *line, int8_t *out) {
+  (void)weights;
   thr_pool2d_row((const thr_pool2d_params *)params, line, out, mean);
 }

@@ -1,6 +1,5 @@
 /* One output line of conv2d_s8, from the lines of its window. Lines outside the image are NULL and, as in the kernel,
- * add nothing. Weights are raw: coded ones would have to be decoded again for every line.
- * SPDX-License-Identifier: Apache-2.0 */
+ * add nothing. SPDX-License-Identifier: Apache-2.0 */
 #include "arith.h"
 #include "thr_rows.h"
 
@@ -21,10 +20,10 @@ static int32_t convolve(const thr_conv2d_params *p, const int8_t *const *line, c
   return acc;
 }
 
-void thr_conv2d_s8_row_ref(const void *params, const int8_t *const *line, int8_t *out) {
+void thr_conv2d_s8_row_ref(const void *params, const int8_t *weights, const int8_t *const *line, int8_t *out) {
   const thr_conv2d_params *p = (const thr_conv2d_params *)params;
   const int32_t depth = p->in_c / p->groups, group_out = p->out_c / p->groups;
-  const int8_t *w = (const int8_t *)p->weights.data;
+  const int8_t *w = thr_row_weights(p, weights);
   thr_channel_state channels = {0, 0, 0, 0};
   for (int32_t oc = 0; oc < p->out_c; oc++, w += (int32_t)p->kernel_y * p->kernel_x * depth) {
     const thr_channel channel = thr_channel_next(&p->bias, &p->requant, &channels, oc);

@@ -1,4 +1,4 @@
-/* One output line of depthwise_conv2d_s8, from the lines of its window (NULL: outside the image). Weights are raw.
+/* One output line of depthwise_conv2d_s8, from the lines of its window (NULL: outside the image).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "arith.h"
 #include "thr_rows.h"
@@ -18,10 +18,11 @@ static int32_t convolve(const thr_conv2d_params *p, const int8_t *const *line, c
   return (int32_t)acc;
 }
 
-void thr_depthwise_conv2d_s8_row_ref(const void *params, const int8_t *const *line, int8_t *out) {
+void thr_depthwise_conv2d_s8_row_ref(const void *params, const int8_t *weights, const int8_t *const *line,
+                                     int8_t *out) {
   const thr_conv2d_params *p = (const thr_conv2d_params *)params;
   const int32_t multiplier = p->out_c / p->in_c;
-  const int8_t *w = (const int8_t *)p->weights.data;
+  const int8_t *w = thr_row_weights(p, weights);
   thr_channel_state channels = {0, 0, 0, 0};
   for (int32_t oc = 0; oc < p->out_c; oc++, w += (int32_t)p->kernel_y * p->kernel_x) {
     const thr_channel channel = thr_channel_next(&p->bias, &p->requant, &channels, oc);

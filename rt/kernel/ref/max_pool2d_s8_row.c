@@ -13,6 +13,7 @@ static int32_t largest(const thr_pool_columns *w) {
   return best;
 }
 
-void thr_max_pool2d_s8_row_ref(const void *params, const int8_t *const *line, int8_t *out) {
+void thr_max_pool2d_s8_row_ref(const void *params, const int8_t *weights, const int8_t *const *line, int8_t *out) {
+  (void)weights;
   thr_pool2d_row((const thr_pool2d_params *)params, line, out, largest);
 }

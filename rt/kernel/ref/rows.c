@@ -43,7 +43,8 @@ static void make_line(const thr_stage *stage, int32_t y, uint8_t *arena) {
       line[n++] = in->data ? in->data : inside ? (const int8_t *)line_at(&in->lines, arena, from) : NULL;
     }
   }
-  stage->row(stage->params, line, (int8_t *)line_at(&stage->out, arena, y));
+  const int8_t *weights = stage->coded ? (const int8_t *)arena + stage->weights : NULL;
+  stage->row(stage->params, weights, line, (int8_t *)line_at(&stage->out, arena, y));
 }
 
 void thr_rows_run(thr_stage_get *get, const void *from, uint32_t stages, void *arena) {
