@@ -67,6 +67,8 @@ static th_status prepare_teachers(const th_settings *s, const th_own_teachers *o
   }
   training->options.temperature = (float)th_settings_number(s, "temperature");
   training->options.alpha = (float)th_settings_number(s, "alpha");
+  training->options.match = (th_match_kind)th_settings_choice(s, "match");
+  training->options.match_weight = (float)th_settings_number(s, "match-weight");
   return TH_OK;
 }
 

@@ -63,6 +63,7 @@ static void describe_options(const th_train_options *o, th_buf *text) {
                 (double)o->warmup, o->step_epochs, (double)o->step_factor, (double)o->label_smoothing, (double)o->ema,
                 o->keep_best, o->augment != NULL, (unsigned long long)o->seed, (double)o->temperature,
                 (double)o->alpha);
+  if (o->match) th_buf_printf(text, "match %d %a\n", o->match, (double)o->match_weight);
   const th_augment *a = o->augment;
   if (a)
     th_buf_printf(text, "%a %a %a %d %d %d\n", (double)a->shift, (double)a->rotate, (double)a->zoom, a->flip, a->crop,

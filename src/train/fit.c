@@ -72,7 +72,8 @@ static void set_loss(th_fit *f) {
                       .smoothing = f->o->label_smoothing,
                       .beta = f->net->beta,
                       .temperature = f->o->temperature,
-                      .alpha = f->o->alpha};
+                      .alpha = f->o->alpha,
+                      .match = f->o->match ? &f->match : NULL};
 }
 
 static th_status allocate(th_fit *f) {
@@ -102,19 +103,35 @@ static th_status allocate(th_fit *f) {
   return TH_OK;
 }
 
+static th_status find_match(th_fit *f) {
+  if (f->o->teachers != 1 || !th_teacher_is_float(f->o->teacher[0]))
+    return th_fail(TH_ERR_INPUT, "match: needs one teacher, with float layers");
+  return th_match_find(f->o->match, f->o->match_weight, f->graph, f->o->teacher[0], &f->match);
+}
+
+static th_status create_net(th_fit *f) {
+  bool *kept = NULL;
+  if (f->o->match) {
+    TH_TRY(find_match(f));
+    if (!(kept = TH_ARRAY(f->arena, bool, f->graph->n_tensors))) return TH_ERR_RESOURCE;
+    for (int i = 0; i < f->match.n; i++) kept[f->match.pair[i].student] = true;
+  }
+  return th_net_create_keeping(f->graph, f->o->constraints, f->batch, true, kept, &f->net);
+}
+
 static th_status set_up(th_fit *f) {
   const th_train_options *o = f->o;
   int count = f->data->split[TH_SPLIT_TRAIN].count;
   TH_TRY(check_options(o));
   if (count < 1) return th_fail(TH_ERR_INPUT, "data set %s has no training samples", f->data->name);
   f->batch = o->batch < count ? o->batch : count;
-  TH_TRY(th_net_create(f->graph, o->constraints, f->batch, true, &f->net));
+  TH_TRY(create_net(f));
   TH_TRY(check_data(f));
   TH_TRY(allocate(f));
   set_loss(f);
   if (o->teachers)
     TH_TRY(th_teacher_create(o->teacher, o->teachers, f->net->tensors[f->net->input].elems, f->loss.outputs, f->batch,
-                             &f->teacher));
+                             f->loss.match, &f->teacher));
   f->steps_per_epoch = count / f->batch;
   f->schedule = (th_schedule){.id = o->schedule,
                               .steps = f->steps_per_epoch * o->epochs,

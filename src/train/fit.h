@@ -17,6 +17,7 @@ typedef struct th_fit {
   th_net *net;
   th_teacher *teacher;
   th_loss loss;
+  th_match match;
   th_optimizer optimizer;
   th_schedule schedule;
   int batch;

@@ -9,11 +9,14 @@
 
 #include <stdint.h>
 
+#include "train/match.h"
+
 typedef struct th_loss {
   int outputs;           /* K; values per sample */
   const int32_t *labels; /* whole batch; NULL: squared error against `target` */
   const float *target;   /* whole batch, outputs per sample */
   const float *teacher;  /* teacher's logits u, whole batch; NULL: none */
+  const th_match *match; /* of what lies inside, added while walking back; NULL: none */
   float smoothing, beta; /* beta: of the softmax that ends the network */
   float temperature, alpha;
 } th_loss;

@@ -8,7 +8,7 @@
  *    run      consecutive steps of the same granularity: chunk by chunk (convolutions), or the whole lane at once
  *             (fully connected layers, whose weights are larger than their activations)
  *     step    a node, a batch norm and relu made again, the gathering half of a batch norm, a fake-quantization grid,
- * or the loss
+ *             the match with a teacher's tensor, or the loss
  *
  * Lanes and chunks follow from the batch size alone and partial sums are added in lane order, so no bit depends on the
  * number of threads.
@@ -39,7 +39,14 @@ typedef struct th_running { /* running mean and variance of a batch norm */
   int64_t elems, at;
 } th_running;
 
-typedef enum th_net_kind { TH_STEP_NODE, TH_STEP_REMAKE, TH_STEP_GATHER, TH_STEP_GRID, TH_STEP_LOSS } th_net_kind;
+typedef enum th_net_kind {
+  TH_STEP_NODE,
+  TH_STEP_REMAKE,
+  TH_STEP_GATHER,
+  TH_STEP_GRID,
+  TH_STEP_MATCH,
+  TH_STEP_LOSS
+} th_net_kind;
 
 typedef struct th_net_step {
   th_net_kind kind;
@@ -112,6 +119,10 @@ typedef struct th_net {
  * forward only, straight from the graph's constants. The graph must outlive the net, keep its constants, and have one
  * input; TH_ERR_INPUT names an operator that cannot be differentiated. */
 th_status th_net_create(const th_graph *graph, const th_constraints *cs, int batch, bool training, th_net **net);
+/* The same, with the tensors that `kept` (by tensor) names whole for whoever reads them after forward; in training they
+ * are those that the loss's match speaks of. */
+th_status th_net_create_keeping(const th_graph *graph, const th_constraints *cs, int batch, bool training,
+                                const bool *kept, th_net **net);
 void th_net_destroy(th_net *net); /* accepts NULL */
 static inline float *th_net_input(const th_net *net) {
   return net->tensors[net->input].value;

@@ -229,6 +229,10 @@ static int64_t sample_bytes(const th_planner *p, const th_node *n) {
   return elems * (int64_t)sizeof(float);
 }
 
+static bool is_kept(const th_planner *p, int tensor) {
+  return p->kept && p->kept[tensor];
+}
+
 /* Whether what a batch norm and its relu make goes to one convolution alone, the next node to run: then it is kept for
  * a chunk only and made again on the way back, which costs less than its way to memory and back. */
 static bool makes_passing(const th_planner *p, int node) {
@@ -236,7 +240,7 @@ static bool makes_passing(const th_planner *p, int node) {
   if (!takes_relu(p, node)) return false;
   int relu = th_graph_only_user(g, g->nodes[node].out[0]), made = g->nodes[relu].out[0];
   int user = th_graph_only_user(g, made);
-  if (user < 0 || !p->needed[user] || p->net->tensors[made].grid) return false;
+  if (user < 0 || !p->needed[user] || p->net->tensors[made].grid || is_kept(p, made)) return false;
   for (int i = node + 1; i < user; i++)
     if (i != relu && p->needed[i]) return false;
   const th_node *n = &g->nodes[user];
@@ -297,6 +301,12 @@ static void push(th_net_sweep *s, th_net_kind kind, int node, int tensor, const 
   s->steps[s->n_steps++] = (th_net_step){.kind = kind, .wide = wide, .node = node, .tensor = tensor, .op = op};
 }
 
+static void push_matches(th_planner *p, th_net_sweep *s, const th_node *n) {
+  for (int o = 0; o < n->n_out; o++)
+    if (is_kept(p, n->out[o]) && p->net->tensors[n->out[o]].wants_grad)
+      push(s, TH_STEP_MATCH, -1, n->out[o], NULL, s->steps[s->n_steps - 1].wide);
+}
+
 static void push_grids(th_planner *p, th_net_sweep *s, const th_node *n) {
   for (int o = 0; o < n->n_out; o++)
     if (p->net->tensors[n->out[o]].grid)
@@ -354,6 +364,7 @@ static th_status list_backward(th_planner *p) {
     if (!p->needed[i] || p->alias[i] || !passes_gradient(p, n)) continue;
     const th_op *op = th_op_get(n->op);
     if (!op->backward) return th_fail(TH_ERR_INPUT, "%s (%s): cannot be trained through", n->name, th_op_name(n->op));
+    push_matches(p, s, n);
     push_grids(p, s, n);
     push_remake(p, s, i);
     push_node(p, s, i);
@@ -375,7 +386,7 @@ static void cut_runs(th_net_sweep *s) {
 }
 
 static th_status alloc_sweep(th_planner *p, th_net_sweep *s) {
-  int most = 3 * p->g->n_nodes + TH_MAX_OUTPUTS + 2;
+  int most = 4 * p->g->n_nodes + TH_MAX_OUTPUTS + 2;
   s->steps = TH_ARRAY(p->net->arena, th_net_step, most);
   s->runs = TH_ARRAY(p->net->arena, th_net_run, most);
   s->segments = TH_ARRAY(p->net->arena, th_net_segment, most);
@@ -483,6 +494,11 @@ static th_status plan(th_planner *p) {
 }
 
 th_status th_net_create(const th_graph *graph, const th_constraints *cs, int batch, bool training, th_net **net) {
+  return th_net_create_keeping(graph, cs, batch, training, NULL, net);
+}
+
+th_status th_net_create_keeping(const th_graph *graph, const th_constraints *cs, int batch, bool training,
+                                const bool *kept, th_net **net) {
   *net = NULL;
   if (batch < 1 || batch > MAX_BATCH) return th_fail(TH_ERR_USAGE, "batch is %d, expected 1 to %d", batch, MAX_BATCH);
   th_arena *arena = th_arena_create();
@@ -494,7 +510,7 @@ th_status th_net_create(const th_graph *graph, const th_constraints *cs, int bat
   made->arena = arena;
   made->graph = graph;
   made->batch = batch;
-  th_planner p = {.net = made, .g = graph, .cs = cs, .training = training};
+  th_planner p = {.net = made, .g = graph, .cs = cs, .training = training, .kept = kept};
   th_status status = plan(&p);
   if (status != TH_OK) {
     th_net_destroy(made);

@@ -10,10 +10,11 @@ typedef struct th_planner {
   const th_graph *g;
   const th_constraints *cs;
   bool training;
-  bool *wanted;  /* by tensor: an ancestor of the logits, or they themselves */
-  bool *needed;  /* by node: makes such a tensor */
-  bool *alias;   /* by node: no step, the output is the input */
-  void **states; /* by node */
+  const bool *kept; /* by tensor; NULL: none */
+  bool *wanted;     /* by tensor: an ancestor of the logits, or they themselves */
+  bool *needed;     /* by node: makes such a tensor */
+  bool *alias;      /* by node: no step, the output is the input */
+  void **states;    /* by node */
   int chunk_max, lane_max;
 } th_planner;
 

@@ -96,6 +96,13 @@ static void walk_step(walk *w, const th_net_step *s, const range *r) {
     case TH_STEP_GRID:
       walk_grid(w, s, r);
       return;
+    case TH_STEP_MATCH: {
+      const int pair = w->loss->match ? th_match_of(w->loss->match, s->tensor) : -1;
+      if (pair >= 0)
+        w->sums[r->lane].loss += th_match_eval(w->loss->match, pair, w->net->tensors[s->tensor].seen,
+                                               gradient_of(w->net, s->tensor, r), r->begin, r->end, w->samples);
+      return;
+    }
     case TH_STEP_LOSS:
       th_loss_eval(w->loss, th_net_logits(w->net), gradient_of(w->net, s->tensor, r), r->begin, r->end, w->samples,
                    &w->sums[r->lane]);

@@ -102,6 +102,7 @@ th_status th_fit_step(th_fit *f) {
   const int32_t *which = f->order + (f->step % f->steps_per_epoch) * f->batch;
   TH_TRY(fetch_batch(f, TH_SPLIT_TRAIN, which, f->batch, f->o->augment));
   if (f->teacher) TH_TRY(th_teacher_run(f->teacher, th_net_input(f->net), f->batch, &f->loss.teacher));
+  if (f->loss.match) th_teacher_aim(f->teacher, &f->match);
   if (f->o->constraints) TH_TRY(tick(f));
   uint64_t step = (uint64_t)f->step;
   double before = f->sum.loss;
@@ -121,6 +122,7 @@ th_status th_fit_evaluate(th_fit *f, th_split_id split, double *loss, double *ac
   th_loss plain = f->loss; /* what a user would measure: no smoothing, no teacher */
   plain.smoothing = 0.0f;
   plain.teacher = NULL;
+  plain.match = NULL;
   th_loss_sum sum = {0};
   int32_t which[64];
   int most = f->batch < 64 ? f->batch : 64;

@@ -22,7 +22,7 @@ struct th_teacher {
   int64_t input_elems;
 };
 
-static bool is_float(const th_graph *g) {
+bool th_teacher_is_float(const th_graph *g) {
   for (int i = 0; i < g->n_nodes; i++) {
     const th_node *n = &g->nodes[i];
     for (int o = 0; o < n->n_out && !n->dead; o++)
@@ -54,24 +54,33 @@ static th_status check(const th_graph *g, int64_t input_elems, int outputs) {
   return TH_OK;
 }
 
-static th_status open_member(const th_teacher *t, member *m, const th_graph *g, int batch) {
+static th_status open_net(const th_graph *g, int batch, const th_match *match, th_net **net) {
+  bool *kept = match ? th_alloc((size_t)g->n_tensors * sizeof *kept) : NULL;
+  if (match && !kept) return TH_ERR_RESOURCE;
+  for (int i = 0; match && i < match->n; i++) kept[match->pair[i].teacher] = true;
+  const th_status status = th_net_create_keeping(g, NULL, batch, false, kept, net);
+  th_free(kept);
+  return status;
+}
+
+static th_status open_member(const th_teacher *t, member *m, const th_graph *g, int batch, const th_match *match) {
   TH_TRY(check(g, t->input_elems, t->outputs));
   m->graph = g;
-  if (is_float(g)) return th_net_create(g, NULL, batch, false, &m->net);
+  if (th_teacher_is_float(g)) return open_net(g, batch, match, &m->net);
   m->tensor = find_logits(g);
   m->logits = th_alloc((size_t)batch * (size_t)t->outputs * sizeof *m->logits);
   if (!m->logits) return TH_ERR_RESOURCE;
   return th_eval_open(g, true, &m->eval);
 }
 
-static th_status open_all(th_teacher *t, const th_graph *const *graphs, int batch) {
-  for (int i = 0; i < t->count; i++) TH_TRY(open_member(t, &t->m[i], graphs[i], batch));
+static th_status open_all(th_teacher *t, const th_graph *const *graphs, int batch, const th_match *match) {
+  for (int i = 0; i < t->count; i++) TH_TRY(open_member(t, &t->m[i], graphs[i], batch, match));
   if (t->count > 1) t->mean = th_alloc((size_t)batch * (size_t)t->outputs * sizeof *t->mean);
   return t->count == 1 || t->mean ? TH_OK : TH_ERR_RESOURCE;
 }
 
 th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t input_elems, int outputs, int batch,
-                            th_teacher **teacher) {
+                            const th_match *match, th_teacher **teacher) {
   *teacher = NULL;
   if (count > TH_MOST_TEACHERS) return th_fail(TH_ERR_USAGE, "%d teachers, at most %d can be", count, TH_MOST_TEACHERS);
   th_teacher *t = th_alloc(sizeof *t);
@@ -79,7 +88,7 @@ th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t in
   t->outputs = outputs;
   t->input_elems = input_elems;
   t->count = count;
-  th_status status = open_all(t, graphs, batch);
+  th_status status = open_all(t, graphs, batch, match);
   if (status != TH_OK) {
     th_teacher_destroy(t);
     return status;
@@ -129,4 +138,8 @@ th_status th_teacher_run(th_teacher *t, const float *x, int samples, const float
   }
   *logits = t->mean;
   return TH_OK;
+}
+
+void th_teacher_aim(const th_teacher *t, th_match *match) {
+  for (int i = 0; i < match->n; i++) match->pair[i].target = t->m[0].net->tensors[match->pair[i].teacher].seen;
 }

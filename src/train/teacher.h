@@ -9,12 +9,18 @@
 
 #include "base/status.h"
 #include "ir/graph.h"
+#include "train/match.h"
 
 typedef struct th_teacher th_teacher;
 
+bool th_teacher_is_float(const th_graph *g); /* no integers anywhere */
+
+/* match: tensors that are to be kept, of the one teacher; NULL: none. */
 th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t input_elems, int outputs, int batch,
-                            th_teacher **teacher);
+                            const th_match *match, th_teacher **teacher);
 void th_teacher_destroy(th_teacher *teacher); /* accepts NULL */
+/* Points the pairs' targets at what the teacher's tensors hold since the last run. */
+void th_teacher_aim(const th_teacher *teacher, th_match *match);
 /* logits: `outputs` per sample; valid until the next call. */
 th_status th_teacher_run(th_teacher *teacher, const float *x, int samples, const float **logits);
 

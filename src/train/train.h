@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "ir/graph.h"
 #include "train/constraint.h"
+#include "train/match.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -43,6 +44,8 @@ typedef struct th_train_options {
                                               * their logits teaches */
   int teachers;                              /* 0: none */
   float temperature, alpha;
+  th_match_kind match; /* beside the answers; needs one float teacher */
+  float match_weight;
   th_constraints *constraints; /* NULL: none */
 } th_train_options;
 

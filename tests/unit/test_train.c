@@ -118,13 +118,13 @@ static void several_teach_by_their_mean(void **state) {
   FX_OK(th_quantize(g[2], &(th_quantize_options){0}));
   for (int i = 0; i < 3; i++) {
     const th_graph *one[] = {g[i]};
-    FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, &t));
+    FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, NULL, &t));
     FX_OK(th_teacher_run(t, inputs[0], BATCH, &z));
     for (int k = 0; k < BATCH * CLASSES; k++) mean[k] += (double)z[k] / 3;
     th_teacher_destroy(t);
   }
   const th_graph *all[] = {g[0], g[1], g[2]};
-  FX_OK(th_teacher_create(all, 3, in, CLASSES, BATCH, &t));
+  FX_OK(th_teacher_create(all, 3, in, CLASSES, BATCH, NULL, &t));
   FX_OK(th_teacher_run(t, inputs[0], BATCH, &z));
   for (int k = 0; k < BATCH * CLASSES; k++) assert_true(fabs((double)z[k] - mean[k]) < 1e-5 * (1 + fabs(mean[k])));
   th_teacher_destroy(t);

@@ -16,9 +16,9 @@ typedef struct bench {
   int32_t labels[BATCH];
 } bench;
 
-static bench bench_open(th_graph *g, const th_constraints *cs) {
+static bench bench_open_keeping(th_graph *g, const th_constraints *cs, const bool *kept) {
   bench b = {.g = g};
-  FX_OK(th_net_create(g, cs, BATCH, true, &b.net));
+  FX_OK(th_net_create_keeping(g, cs, BATCH, true, kept, &b.net));
   th_rng rng = th_rng_init(5, 5);
   for (int i = 0; i < BATCH * FX_ELEMS; i++) th_net_input(b.net)[i] = th_rng_normal(&rng);
   for (int i = 0; i < BATCH; i++) b.labels[i] = (int32_t)th_rng_below(&rng, CLASSES);
@@ -28,6 +28,10 @@ static bench bench_open(th_graph *g, const th_constraints *cs) {
   }
   b.loss = (th_loss){.outputs = CLASSES, .beta = 1.0f, .smoothing = 0.1f};
   return b;
+}
+
+static bench bench_open(th_graph *g, const th_constraints *cs) {
+  return bench_open_keeping(g, cs, NULL);
 }
 
 static void bench_close(bench *b) {
@@ -40,6 +44,12 @@ static double forward(bench *b) {
   b->loss.labels = b->labels;
   FX_OK(th_net_forward(b->net, BATCH, true, 3, 1));
   th_loss_eval(&b->loss, th_net_logits(b->net), NULL, 0, BATCH, BATCH, &sum);
+  for (int i = 0; b->loss.match && i < b->loss.match->n; i++) {
+    const th_net_tensor *t = &b->net->tensors[b->loss.match->pair[i].student];
+    float *unused = test_calloc((size_t)(BATCH * t->elems), sizeof *unused);
+    sum.loss += th_match_eval(b->loss.match, i, t->seen, unused, 0, BATCH, BATCH);
+    test_free(unused);
+  }
   return sum.loss / BATCH;
 }
 
@@ -193,6 +203,38 @@ static void with_a_teacher(void **state) {
   b.loss.alpha = 0.7f;
   check_all(&b, 0.02);
   bench_close(&b);
+}
+
+/* Targets as if a teacher of the same shapes had made them; with relus made by batch norms, which else keep nothing. */
+static void check_match(th_match_kind kind, th_graph *g, int pairs, double tolerance) {
+  th_match m;
+  bool *kept = test_calloc((size_t)g->n_tensors, sizeof *kept);
+  float *targets[TH_MOST_PAIRS];
+  FX_OK(th_match_find(kind, 3.0f, g, g, &m));
+  assert_int_equal(m.n, pairs);
+  for (int i = 0; i < m.n; i++) {
+    const int64_t n = BATCH * th_shape_elems(&g->tensors[m.pair[i].teacher].shape);
+    th_rng rng = th_rng_init(21, (uint64_t)i);
+    kept[m.pair[i].student] = true;
+    m.pair[i].target = targets[i] = test_malloc((size_t)n * sizeof(float));
+    for (int64_t k = 0; k < n; k++) targets[i][k] = th_rng_normal(&rng);
+  }
+  bench b = bench_open_keeping(g, NULL, kept);
+  b.loss.match = &m;
+  check_all(&b, tolerance);
+  bench_close(&b);
+  for (int i = 0; i < m.n; i++) test_free(targets[i]);
+  test_free(kept);
+}
+
+static void with_matched_attention(void **state) {
+  check_match(TH_MATCH_ATTENTION, fx_residual(TH_OP_TANH, CLASSES, false, 4), 2, 0.02);
+  check_match(TH_MATCH_ATTENTION, separable_net(TH_OP_RELU), 1, 0.03);
+}
+
+static void with_matched_features(void **state) {
+  check_match(TH_MATCH_FEATURES, fx_residual(TH_OP_TANH, CLASSES, false, 4), 3, 0.02);
+  check_match(TH_MATCH_FEATURES, separable_net(TH_OP_RELU), 1, 0.03);
 }
 
 /* The walk cuts a batch of 40 into one lane; 130 has 4 lanes and sums private gradients: the same gradient as the mean
@@ -375,6 +417,8 @@ int main(void) {
       cmocka_unit_test(of_relus_made_by_batch_norms),
       cmocka_unit_test(through_split_and_transpose),
       cmocka_unit_test(with_a_teacher),
+      cmocka_unit_test(with_matched_attention),
+      cmocka_unit_test(with_matched_features),
       cmocka_unit_test(over_several_lanes),
       cmocka_unit_test(loss_follows_its_formulas),
       cmocka_unit_test(squared_error_without_labels),
