@@ -100,16 +100,19 @@ static bool fits_scratch(const th_program_step *s, const th_coded *coded) {
 
 /* The smallest coder whose decoder fits into the scratch that weights may take: rows that are too long for any stay
  * raw. */
-static th_status encode_weights(th_arena *arena, const th_encode_options *o, th_program_step *s, th_coded *coded) {
+static th_status encode_weights(th_arena *arena, const th_encode_options *o, th_program_step *s, th_coded *coded,
+                                uint32_t *refused) {
   const th_weight_form form = form_of(s);
   th_encode_options options = *o;
   if (s->raw) options.coders = 1u << THR_CODER_RAW;
+  *refused = 0;
   for (;;) {
     TH_TRY(th_encode_best(arena, &options, s->weights, s->weight_count, &form, coded));
     *thr_step_weights(&s->step) = th_coded_weights(coded);
     thr_step_fit_memory(&s->step);
     const bool slow = thr_step_weights(&s->step)->memory < th_coded_weights(coded).memory;
     if (fits_scratch(s, coded) && !(slow && o->quick)) return TH_OK;
+    if (*refused == 0 && !fits_scratch(s, coded)) *refused = thr_step_decode_bytes(&s->step);
     options.coders = (options.coders & ~(1u << coded->coder)) | 1u << THR_CODER_RAW; /* none at all would mean any */
   }
 }
@@ -118,7 +121,7 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
   *bytes = (th_step_bytes){.coder = THR_CODER_RAW};
   if (!thr_step_weights(&s->step)) return TH_OK;
   th_coded coded;
-  TH_TRY(encode_weights(arena, o, s, &coded));
+  TH_TRY(encode_weights(arena, o, s, &coded, &bytes->scratch));
   TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
   *thr_step_requant(&s->step) = (thr_requant){
       .mult = s->mult, .shift = s->shift, .index = s->index, .per_channel = s->requant_count > 1 && !s->index};
@@ -148,7 +151,8 @@ static th_status measure(th_arena *arena, uint32_t allowed, bool quick, th_progr
     if (bytes[c] == 0 || !(allowed >> c & 1)) continue;
     const th_encode_options one = {.coders = 1u << c | 1u << THR_CODER_RAW, .quick = quick};
     th_coded coded;
-    TH_TRY(encode_weights(arena, &one, s, &coded));
+    uint32_t ignored;
+    TH_TRY(encode_weights(arena, &one, s, &coded, &ignored));
     if (coded.coder == c) bytes[c] = th_coded_bytes(&coded);
   }
   return TH_OK;

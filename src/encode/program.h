@@ -12,6 +12,7 @@
 typedef struct th_step_bytes {
   thr_coder coder;
   uint32_t weights, table; /* stream and code table */
+  uint32_t scratch;        /* raw weights: what the coder refused for it would have taken; 0: none was */
   uint32_t bias;           /* count * width */
   uint32_t requant;        /* 5 per distinct (multiplier, shift), 1 per channel where an index is needed; or coded
                             * channels, which hold the biases too */

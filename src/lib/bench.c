@@ -25,12 +25,26 @@ static th_status count_layers(th_bench_run *b, const th_trial *t, const char *di
   return th_firmware_profile(dir, b->target, t->inputs, t->in_bytes, t->out_bytes, layers, b->layer_instructions, ctx);
 }
 
+/* Said before compiler and linker say it in their words. They have the last word where a prediction of flash may be
+ * wrong by its two percent. */
+static th_status check_room(const th_bench_run *b) {
+  const th_target *t = th_target_find(b->target);
+  const th_device part = {.name = t->name,
+                          .flash_bytes = th_target_memory(t->flash, "LENGTH"),
+                          .ram_bytes = th_target_memory(t->ram, "LENGTH")};
+  const int64_t flash = b->predicted.flash_bytes, ram = b->predicted.arena_bytes;
+  const th_needs surely = {flash - flash / 50, ram, false}, needs = {flash, ram, false};
+  if (part.flash_bytes == 0 || flash < 0 || th_needs_met(&surely, &part)) return TH_OK;
+  return th_needs_check(&needs, &part, "; optimize ram needs the least");
+}
+
 static th_status run_firmware(th_bench_run *b, const th_model *m, const th_settings *s, th_trial *t, const char *dir,
                               const th_context *ctx) {
   b->optimize = th_settings_text(s, "optimize");
-  TH_TRY(th_compile_firmware(m, s, dir));
   TH_TRY(th_compile_deploy(m, s, &b->deployed));
   TH_TRY(th_predict_deployed(&b->deployed, th_target_find(b->target), b->deployed.program->arena, &b->predicted));
+  TH_TRY(check_room(b));
+  TH_TRY(th_compile_firmware(m, s, dir));
   TH_TRY(th_firmware_build(dir, b->target, th_compile_goal(s), TH_FIRMWARE_PLAIN, &b->firmware));
   TH_TRY(th_firmware_run(dir, b->target, t->samples, t->inputs, t->in_bytes, t->device, t->out_bytes, true, ctx,
                          &b->firmware));
@@ -80,7 +94,7 @@ static th_status run_one(bench *b, const th_settings *s, const char *dir) {
   run->target = b->target;
   run->inputs = b->options->input ? "given" : b->data ? "test" : "random";
   run->unit = th_target_family(th_target_find(b->target))->unit;
-  TH_TRY(run_firmware(run, b->compiled, s, &b->trial, dir, b->ctx));
+  TH_TRY(th_name_file(run_firmware(run, b->compiled, s, &b->trial, dir, b->ctx), b->model->path));
   return b->options->totals ? TH_OK : count_layers(run, &b->trial, dir, b->ctx, b->result->arena);
 }
 

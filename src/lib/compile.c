@@ -13,6 +13,7 @@
 #include "lib/deploy.h"
 #include "lib/predict.h"
 #include "lib/tflite_decode.h"
+#include "lib/uncoded.h"
 #include "report/result.h"
 #include "report/table.h"
 #include "write/avr.h"
@@ -242,6 +243,7 @@ static th_status describe(const th_model *model, const th_settings *compile, boo
   TH_TRY(source ? th_compile_deploy(model, compile, &d) : th_compile_deploy_blob(model, compile, &d));
   char a[32];
   write_steps(&d, r);
+  th_uncoded_write(&d, th_settings_text(compile, "coder"), r->json, &r->text);
   if (source) {
     th_json_add_int(r->json, "constant_bytes", constant_bytes(&d));
     th_buf_printf(&r->text, "\nconstants of the layers in the C source: %s bytes", th_thousands(a, constant_bytes(&d)));

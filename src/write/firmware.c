@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "write/firmware.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -56,6 +57,23 @@ static th_status push_sources(th_command *c, th_arena *arena, const char *dir, c
   return TH_OK;
 }
 
+/* Linkers say "region `RAM' overflowed by 18 bytes", or of an AVR "address 0x80089a of firmware.elf section `.bss' is
+ * not within region `data'". Regions are FLASH and RAM, there text and data. */
+static bool too_large(const th_target *t, const char *text) {
+  static const char overflowed[] = "' overflowed by ";
+  const char *over = strstr(text, overflowed), *end = strstr(text, "address 0x"), *region = strstr(text, "region `");
+  if (!region || (!over && !end)) return false;
+  const bool in_ram = region[strlen("region `")] == 'R' || region[strlen("region `")] == 'd';
+  const char *memory = in_ram ? t->ram : t->flash;
+  const int64_t room = th_target_memory(memory, "LENGTH");
+  const int64_t needed = over ? room + strtoll(over + strlen(overflowed), NULL, 10)
+                              : strtoll(end + strlen("address "), NULL, 16) - th_target_memory(memory, "ORIGIN");
+  if (needed <= room) return false;
+  th_fail(TH_ERR_INPUT, "does not fit %s: the linked firmware needs %lld bytes of %s, and it has %lld", t->name,
+          (long long)needed, in_ram ? "RAM" : "flash", (long long)room);
+  return true;
+}
+
 static th_status compile(th_arena *arena, const char *dir, const th_target *t, th_goal goal, th_firmware_kind kind) {
   const th_family *f = th_target_family(t);
   th_command c = {0};
@@ -72,7 +90,9 @@ static th_status compile(th_arena *arena, const char *dir, const th_target *t, t
   th_buf text = {0};
   int code = 0;
   th_status status = th_process_run(th_command_argv(&c), dir, BUILD_SECONDS, NULL, NULL, &text, &code);
-  if (status == TH_OK && code != 0)
+  if (status == TH_OK && code != 0 && too_large(t, th_buf_cstr(&text)))
+    status = TH_ERR_INPUT;
+  else if (status == TH_OK && code != 0)
     status =
         th_fail(TH_ERR_RESOURCE, "%s failed with code %d in %s:\n%.2000s", f->compiler, code, dir, th_buf_cstr(&text));
   th_buf_free(&text);

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 #include <stddef.h>
-
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -64,6 +64,14 @@ const th_family *th_target_family(const th_target *target) {
 
 bool th_target_is_host(const th_target *target) {
   return !*th_target_family(target)->emulator;
+}
+
+int64_t th_target_memory(const char *memory, const char *what) {
+  const char *at = strstr(memory, what);
+  char *unit;
+  if (!at) return 0;
+  const int64_t n = strtoll(at + strlen(what) + strlen(" = "), &unit, 0);
+  return *unit == 'M' ? n << 20 : *unit == 'K' ? n << 10 : n;
 }
 
 /* Appends `words`, those that stand for something replaced. */

@@ -31,7 +31,9 @@ const th_target *th_target_list(int i);            /* NULL past the last */
 const th_target *th_target_find(const char *name); /* NULL, with the error recorded, when unknown */
 const th_family *th_target_family(const th_target *target);
 bool th_target_is_host(const th_target *target);
-bool th_target_has_files(const th_target *target);                /* of the host; else see write/serial.h */
+bool th_target_has_files(const th_target *target); /* of the host; else see write/serial.h */
+/* A number of `flash` or `ram`, "LENGTH" say; 0 on the host, which has enough. */
+int64_t th_target_memory(const char *memory, const char *what);
 bool th_target_runs(const th_target *target, const char *folder); /* of rt/kernel */
 /* What runs the linked file `firmware` under emulation, as words with single spaces between; NULL: no memory. count:
  * so that the board's counter counts instructions. */
