@@ -1,56 +1,23 @@
 /* The grid constraint: fake quantization.
  *
  * Weights: one scale per tensor or channel, integers in [-Q, Q] with Q = 2^(bits-1) - 1, or from another lowest level.
- * Forward uses s round(clamp(w / s)), backward lets the gradient through inside the range (straight-through). The scale
- * follows the largest magnitude (observed), or is learned: with q = round(clamp(v)), v = w / s, ds = sum dout * (q - v
- * inside, q outside) / sqrt(N Q)        (LSQ, Esser et al. 2020, eq. 3 and section 2.2) and starts from the scale of
- * least squared error. Activations: affine with lo <= 0 <= hi, so that zero is exact; the range follows a moving
- * average of what is seen, or its ends are learned by the same formula, where moving s at fixed zero moves hi by the
- * number of levels times as much. SPDX-License-Identifier: Apache-2.0 */
-#include "train/grid.h"
+ * Forward uses s round(th_grid_clamp(w / s)), backward lets the gradient through inside the range (straight-through).
+ * The scale follows the largest magnitude (observed), or is learned: with q = round(th_grid_clamp(v)), v = w / s, ds =
+ * sum dout * (q - v inside, q outside) / sqrt(N Q)        (LSQ, Esser et al. 2020, eq. 3 and section 2.2) and starts
+ * from the scale of least squared error. Activations: affine with lo <= 0 <= hi, so that zero is exact; the range
+ * follows a moving average of what is seen, or its ends are learned by the same formula, where moving s at fixed zero
+ * moves hi by the number of levels times as much. SPDX-License-Identifier: Apache-2.0 */
+#include "train/grid_state.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "train/rate.h"
 #include "train/vec.h"
 
-#define OBSERVE_KEEP 0.98f /* of the moving average of activation ranges, per step */
-#define SMALLEST_SCALE 1e-12f
-#define EDGE 1.00001f /* the largest weight over its own scale may exceed Q by a rounding */
-#define SUM_BLOCK 1024
+#define EDGE 1.00001f  /* the largest weight over its own scale may exceed Q by a rounding */
 #define COUNT_STEPS 16 /* shares of levels change slowly */
 #define CLIP_STEPS 40  /* candidates of the search for the first learned scale */
-
-typedef struct grid {
-  th_constraint base;
-  th_grid_options o;
-  int64_t n, inner;
-  int channels;
-  float *scale;   /* by channel */
-  float *d_scale; /* learned weights */
-  th_own *own;    /* by channel; activations: lo and hi */
-  float *unit;    /* by channel: scale relative to the weights at the beginning */
-  int32_t zero;   /* activations */
-  float lo, hi;
-  double d_lo, d_hi; /* already scaled for the update */
-  th_rate rate;
-  bool seen, frozen, begun; /* begun: with the scales that were given */
-} grid;
-
-static int levels_hi(const grid *g) {
-  return (1 << (g->o.bits - 1)) - 1;
-}
-
-static int levels_lo(const grid *g) {
-  if (g->o.symmetric && g->o.least) return g->o.least;
-  return g->o.symmetric ? -levels_hi(g) : -levels_hi(g) - 1;
-}
-
-static float clamp(float v, float lo, float hi) {
-  return v > lo ? (v < hi ? v : hi) : lo; /* NaN becomes lo, so that rounding stays defined */
-}
 
 /* --- weights --- */
 
@@ -59,11 +26,11 @@ typedef struct span { /* consecutive elements of one channel */
   int channel;
 } span;
 
-static int64_t span_count(const grid *g) {
+static int64_t span_count(const th_grid *g) {
   return g->channels > 1 ? g->n / g->inner : 1;
 }
 
-static span span_get(const grid *g, int64_t i) {
+static span span_get(const th_grid *g, int64_t i) {
   if (g->channels == 1) return (span){0, g->n, 0};
   return (span){i * g->inner, g->inner, (int)(i % g->channels)};
 }
@@ -74,12 +41,12 @@ static void project_span(const float *in, float *out, int64_t n, float scale, fl
     th_vec v = th_vec_min(th_vec_max(th_vec_load(in + i) / scale, th_vec_all(lo)), th_vec_all(hi));
     th_vec_store(out + i, scale * th_vec_round(v));
   }
-  for (; i < n; i++) out[i] = scale * th_round(clamp(in[i] / scale, lo, hi));
+  for (; i < n; i++) out[i] = scale * th_round(th_grid_clamp(in[i] / scale, lo, hi));
 }
 
 /* --- rate --- */
 
-static void count_levels(grid *g, const float *in) {
+static void count_levels(th_grid *g, const float *in) {
   th_rate_count count = {0};
   for (int64_t i = 0; i < span_count(g); i++) {
     const span s = span_get(g, i);
@@ -88,7 +55,7 @@ static void count_levels(grid *g, const float *in) {
   th_rate_settle(&g->rate, &count, g->n);
 }
 
-static void project_with_rate(const grid *g, const float *in, float *out) {
+static void project_with_rate(const th_grid *g, const float *in, float *out) {
   for (int64_t i = 0; i < span_count(g); i++) {
     const span s = span_get(g, i);
     const float scale = g->scale[s.channel];
@@ -97,7 +64,7 @@ static void project_with_rate(const grid *g, const float *in, float *out) {
 }
 
 static void grid_project(th_constraint *c, const float *in, float *out, int64_t n) {
-  const grid *g = (const grid *)c;
+  const th_grid *g = (const th_grid *)c;
   (void)n;
   if (g->o.rate > 0.0f) {
     project_with_rate(g, in, out);
@@ -105,7 +72,7 @@ static void grid_project(th_constraint *c, const float *in, float *out, int64_t 
   }
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
-    project_span(in + s.at, out + s.at, s.n, g->scale[s.channel], (float)levels_lo(g), (float)levels_hi(g));
+    project_span(in + s.at, out + s.at, s.n, g->scale[s.channel], (float)th_grid_lo(g), (float)th_grid_hi(g));
   }
 }
 
@@ -125,15 +92,15 @@ static float backward_span(const float *in, const float *d_out, float *d_in, int
   for (; i < n; i++) {
     float v = in[i] / scale;
     bool inside = v <= above && v >= below;
-    sum += d_out[i] * (th_round(clamp(v, lo, hi)) - (inside ? v : 0.0f));
+    sum += d_out[i] * (th_round(th_grid_clamp(v, lo, hi)) - (inside ? v : 0.0f));
     d_in[i] = inside ? d_out[i] : 0.0f;
   }
   return sum + th_vec_sum(sums);
 }
 
 static void grid_backward(th_constraint *c, const float *in, const float *d_out, float *d_in, int64_t n) {
-  grid *g = (grid *)c;
-  float lo = (float)levels_lo(g), hi = (float)levels_hi(g), normal = 1.0f / sqrtf((float)(n / g->channels) * hi);
+  th_grid *g = (th_grid *)c;
+  float lo = (float)th_grid_lo(g), hi = (float)th_grid_hi(g), normal = 1.0f / sqrtf((float)(n / g->channels) * hi);
   for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] = 0.0f;
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
@@ -142,7 +109,7 @@ static void grid_backward(th_constraint *c, const float *in, const float *d_out,
   for (int ch = 0; ch < g->channels; ch++) g->d_scale[ch] *= normal;
 }
 
-static void observe_weights(grid *g, const float *in) {
+static void observe_weights(th_grid *g, const float *in) {
   for (int ch = 0; ch < g->channels; ch++) g->scale[ch] = 0.0f;
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
@@ -151,25 +118,25 @@ static void observe_weights(grid *g, const float *in) {
     g->scale[s.channel] = most;
   }
   for (int ch = 0; ch < g->channels; ch++) {
-    float scale = g->scale[ch] / (float)levels_hi(g);
-    g->scale[ch] = scale > SMALLEST_SCALE ? scale : SMALLEST_SCALE;
+    float scale = g->scale[ch] / (float)th_grid_hi(g);
+    g->scale[ch] = scale > TH_GRID_SMALLEST ? scale : TH_GRID_SMALLEST;
   }
 }
 
-static void add_errors(const grid *g, const float *in, const float *largest, float part, double *error) {
-  float lo = (float)levels_lo(g), hi = (float)levels_hi(g);
+static void add_errors(const th_grid *g, const float *in, const float *largest, float part, double *error) {
+  float lo = (float)th_grid_lo(g), hi = (float)th_grid_hi(g);
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
     float scale = largest[s.channel] * part;
     for (int64_t k = s.at; k < s.at + s.n; k++) {
-      double e = (double)(scale * th_round(clamp(in[k] / scale, lo, hi)) - in[k]);
+      double e = (double)(scale * th_round(th_grid_clamp(in[k] / scale, lo, hi)) - in[k]);
       error[s.channel] += e * e;
     }
   }
 }
 
 /* The scale of least squared error among fractions of the one that clips nothing. */
-static th_status fit_scales(grid *g, const float *in) {
+static th_status fit_scales(th_grid *g, const float *in) {
   observe_weights(g, in);
   double *error = th_alloc((size_t)g->channels * 2 * sizeof *error);
   float *largest = th_alloc((size_t)g->channels * sizeof *largest);
@@ -192,7 +159,7 @@ static th_status fit_scales(grid *g, const float *in) {
   return status;
 }
 
-static void measure_units(grid *g, const float *in) {
+static void measure_units(th_grid *g, const float *in) {
   for (int ch = 0; ch < g->channels; ch++) g->unit[ch] = 0.0f;
   for (int64_t i = 0; i < span_count(g); i++) {
     span s = span_get(g, i);
@@ -204,7 +171,7 @@ static void measure_units(grid *g, const float *in) {
   }
 }
 
-static th_status follow_range(grid *g, const float *in, const th_tick *t) {
+static th_status follow_range(th_grid *g, const float *in, const th_tick *t) {
   if (g->seen && t->progress >= (double)g->o.freeze_at) g->frozen = true;
   if (g->frozen || !g->o.symmetric) return TH_OK; /* activations are observed as they pass */
   if (g->o.range == TH_RANGE_OBSERVED) {
@@ -218,173 +185,44 @@ static th_status follow_range(grid *g, const float *in, const th_tick *t) {
 }
 
 static th_status grid_tick(th_constraint *c, const float *in, int64_t n, const th_tick *t) {
-  grid *g = (grid *)c;
+  th_grid *g = (th_grid *)c;
   TH_TRY(follow_range(g, in, t));
   if (g->o.rate > 0.0f && t->step % COUNT_STEPS == 0) count_levels(g, in);
   return TH_OK;
 }
 
-/* --- activations --- */
-
-/* Scale and zero from lo and hi: zero moves to the nearest integer, so that 0.0 is exact. */
-static void nudge(grid *g) {
-  float span_of = (float)(levels_hi(g) - levels_lo(g));
-  float lo = g->lo < 0.0f ? g->lo : 0.0f, hi = g->hi > 0.0f ? g->hi : 0.0f;
-  float scale = (hi - lo) / span_of;
-  g->scale[0] = scale > SMALLEST_SCALE ? scale : SMALLEST_SCALE;
-  float zero = (float)levels_lo(g) - th_round(lo / g->scale[0]);
-  g->zero = (int32_t)clamp(zero, (float)levels_lo(g), (float)levels_hi(g));
-}
-
-th_grid_part th_grid_part_empty(void) {
-  return (th_grid_part){.lo = INFINITY, .hi = -INFINITY};
-}
-
-static th_grid_part widened(th_grid_part p, float lo, float hi) {
-  p.lo = lo < p.lo ? lo : p.lo;
-  p.hi = hi > p.hi ? hi : p.hi;
-  return p;
-}
-
-void th_grid_apply(const th_constraint *c, const float *in, float *out, int64_t n, th_grid_part *part) {
-  const grid *g = (const grid *)c;
-  float scale = g->scale[0], inverse = 1.0f / scale;
-  float lo = (float)(levels_lo(g) - g->zero), hi = (float)(levels_hi(g) - g->zero);
-  th_grid_part seen = th_grid_part_empty();
-  th_vec least = th_vec_all(INFINITY), most = th_vec_all(-INFINITY);
-  int64_t i = 0;
-  for (; i + TH_VEC <= n; i += TH_VEC) {
-    th_vec x = th_vec_load(in + i), v = th_vec_min(th_vec_max(x * inverse, th_vec_all(lo)), th_vec_all(hi));
-    least = th_vec_min(x, least);
-    most = th_vec_max(x, most);
-    th_vec_store(out + i, scale * th_vec_round(v));
-  }
-  for (; i < n; i++) {
-    seen = widened(seen, in[i], in[i]);
-    out[i] = scale * th_round(clamp(in[i] * inverse, lo, hi));
-  }
-  for (int k = 0; k < TH_VEC; k++) seen = widened(seen, least[k], most[k]);
-  if (part) *part = widened(*part, seen.lo, seen.hi);
-}
-
-typedef struct range_gradient {
-  float scale, lo, hi;
-} range_gradient;
-
-/* Few enough elements that float sums lose nothing that matters. */
-static range_gradient backward_block(const float *in, float *d, int64_t n, float inverse, float lo, float hi) {
-  th_vec scale = th_vec_all(0.0f), below = scale, above = scale, zero = scale;
-  int64_t i = 0;
-  for (; i + TH_VEC <= n; i += TH_VEC) {
-    th_vec v = th_vec_load(in + i) * inverse, di = th_vec_load(d + i);
-    th_ivec is_below = v<lo, is_above = v> hi, outside = is_below | is_above;
-    below += th_vec_select(is_below, di, zero);
-    above += th_vec_select(is_above, di, zero);
-    di = th_vec_select(outside, zero, di);
-    v = th_vec_select(outside, zero, v);
-    scale += di * (th_vec_round(v) - v);
-    th_vec_store(d + i, di);
-  }
-  range_gradient r = {th_vec_sum(scale), th_vec_sum(below), th_vec_sum(above)};
-  for (; i < n; i++) {
-    float v = in[i] * inverse;
-    if (v < lo)
-      r.lo += d[i];
-    else if (v > hi)
-      r.hi += d[i];
-    else
-      r.scale += d[i] * (th_round(v) - v);
-    if (v < lo || v > hi) d[i] = 0.0f;
-  }
-  return r;
-}
-
-void th_grid_apply_backward(const th_constraint *c, const float *in, float *d, int64_t n, th_grid_part *part) {
-  const grid *g = (const grid *)c;
-  float inverse = 1.0f / g->scale[0];
-  float lo = (float)(levels_lo(g) - g->zero), hi = (float)(levels_hi(g) - g->zero);
-  for (int64_t at = 0; at < n; at += SUM_BLOCK) {
-    int64_t count = n - at < SUM_BLOCK ? n - at : SUM_BLOCK;
-    range_gradient r = backward_block(in + at, d + at, count, inverse, lo, hi);
-    if (!part) continue;
-    double per_level = (double)r.scale / (levels_hi(g) - levels_lo(g)); /* scale = (hi - lo) / levels */
-    part->d_lo += (double)r.lo - per_level;
-    part->d_hi += (double)r.hi + per_level;
-  }
-}
-
-void th_grid_observe(th_constraint *c, th_grid_part *parts, int count) {
-  grid *g = (grid *)c;
-  th_grid_part all = th_grid_part_empty();
-  for (int i = 0; i < count; i++) {
-    all = widened(all, parts[i].lo, parts[i].hi);
-    parts[i] = th_grid_part_empty();
-  }
-  if (all.lo > all.hi || g->frozen) return;
-  bool first = !g->seen;
-  g->seen = true;
-  if (!first && g->o.range == TH_RANGE_LEARNED) return;
-  float keep = first ? 0.0f : OBSERVE_KEEP;
-  g->lo = keep * g->lo + (1.0f - keep) * all.lo;
-  g->hi = keep * g->hi + (1.0f - keep) * all.hi;
-  nudge(g);
-}
-
-/* Under SGD an end of the range moves by levels^2 / sqrt(N Q) of its gradient, which is LSQ's move of the scale. */
-void th_grid_learn(th_constraint *c, const th_grid_part *parts, int count, int64_t elems) {
-  grid *g = (grid *)c;
-  double d_lo = 0.0, d_hi = 0.0, levels = levels_hi(g) - levels_lo(g);
-  for (int i = 0; i < count; i++) {
-    d_lo += parts[i].d_lo;
-    d_hi += parts[i].d_hi;
-  }
-  double normal = levels * levels / sqrt((double)elems * levels_hi(g));
-  g->d_lo = d_lo * normal;
-  g->d_hi = d_hi * normal;
-}
-
-static void update_range(grid *g, const th_optimizer *o) {
-  float width = g->hi - g->lo;
-  float move_lo = clamp(th_own_delta(o, &g->own[0], (float)g->d_lo, width), -0.1f * width, 0.1f * width);
-  float move_hi = clamp(th_own_delta(o, &g->own[1], (float)g->d_hi, width), -0.1f * width, 0.1f * width);
-  bool has_lo = g->lo < 0.0f; /* a range that begins at zero (after relu) keeps beginning there */
-  g->lo = has_lo ? clamp(g->lo + move_lo, -INFINITY, 0.0f) : g->lo;
-  g->hi = clamp(g->hi + move_hi, 0.0f, INFINITY);
-  nudge(g);
-}
-
 static void grid_update(th_constraint *c, const th_optimizer *o) {
-  grid *g = (grid *)c;
+  th_grid *g = (th_grid *)c;
   if (g->o.range != TH_RANGE_LEARNED || g->frozen || !g->seen) return;
   if (!g->o.symmetric) {
-    update_range(g, o);
+    th_grid_update_range(g, o);
     return;
   }
   for (int ch = 0; ch < g->channels; ch++) {
     float s = g->scale[ch], most = 0.1f * s; /* no wild jump, and never through zero */
-    float moved = s + clamp(th_own_delta(o, &g->own[ch], g->d_scale[ch], g->unit[ch]), -most, most);
-    g->scale[ch] = moved > SMALLEST_SCALE ? moved : SMALLEST_SCALE;
+    float moved = s + th_grid_clamp(th_own_delta(o, &g->own[ch], g->d_scale[ch], g->unit[ch]), -most, most);
+    g->scale[ch] = moved > TH_GRID_SMALLEST ? moved : TH_GRID_SMALLEST;
   }
 }
 
 /* --- the class --- */
 
 static int grid_scales(const th_constraint *c, const float **scale, int *axis) {
-  const grid *g = (const grid *)c;
+  const th_grid *g = (const th_grid *)c;
   *scale = g->scale;
   *axis = g->channels > 1 ? g->o.channel_axis : -1;
   return g->channels;
 }
 
 int th_grid_scales(const th_constraint *c, const float **scale, const int32_t **zero) {
-  const grid *g = (const grid *)c;
+  const th_grid *g = (const th_grid *)c;
   *scale = g->scale;
   if (zero) *zero = g->o.symmetric ? NULL : &g->zero;
   return g->channels;
 }
 
 static void grid_save(const th_constraint *c, th_buf *b) {
-  const grid *g = (const grid *)c;
+  const th_grid *g = (const th_grid *)c;
   int owns = g->channels < 2 ? 2 : g->channels;
   th_buf_u8(b, g->seen);
   th_buf_u8(b, g->frozen);
@@ -402,7 +240,7 @@ static void take(th_reader *r, void *to, size_t bytes) {
 }
 
 static th_status grid_load(th_constraint *c, th_reader *r) {
-  grid *g = (grid *)c;
+  th_grid *g = (th_grid *)c;
   int owns = g->channels < 2 ? 2 : g->channels;
   g->seen = th_reader_u8(r) != 0;
   g->frozen = th_reader_u8(r) != 0;
@@ -412,12 +250,12 @@ static th_status grid_load(th_constraint *c, th_reader *r) {
   take(r, g->unit, (size_t)g->channels * sizeof *g->unit);
   take(r, g->own, (size_t)owns * sizeof *g->own);
   if (g->o.rate > 0.0f) take(r, g->rate.cost, sizeof g->rate.cost);
-  if (!g->o.symmetric) nudge(g);
+  if (!g->o.symmetric) th_grid_nudge(g);
   return th_reader_status(r);
 }
 
 static void grid_destroy(th_constraint *c) {
-  grid *g = (grid *)c;
+  th_grid *g = (th_grid *)c;
   th_free(g->scale);
   th_free(g->d_scale);
   th_free(g->unit);
@@ -436,7 +274,7 @@ const th_constraint_class th_constraint_grid = {.name = "grid",
                                                 .load = grid_load,
                                                 .destroy = grid_destroy};
 
-static th_status allocate(grid *g) {
+static th_status allocate(th_grid *g) {
   size_t n = (size_t)g->channels, owns = n < 2 ? 2 : n;
   g->scale = th_alloc(n * sizeof *g->scale);
   g->d_scale = th_alloc(n * sizeof *g->d_scale);
@@ -461,9 +299,9 @@ th_status th_grid_create(const th_grid_options *o, const float *w, int64_t n, co
                          th_constraint **c) {
   *c = NULL;
   TH_TRY(check(o, w, n, shape));
-  grid *g = th_alloc(sizeof *g);
+  th_grid *g = th_alloc(sizeof *g);
   if (!g) return TH_ERR_RESOURCE;
-  *g = (grid){.base = {&th_constraint_grid}, .o = *o, .n = n, .inner = 1, .channels = 1, .lo = o->lo, .hi = o->hi};
+  *g = (th_grid){.base = {&th_constraint_grid}, .o = *o, .n = n, .inner = 1, .channels = 1, .lo = o->lo, .hi = o->hi};
   if (o->symmetric && o->channel_axis >= 0) {
     g->channels = shape->dim[o->channel_axis];
     for (int i = o->channel_axis + 1; i < shape->rank; i++) g->inner *= shape->dim[i];
@@ -474,14 +312,14 @@ th_status th_grid_create(const th_grid_options *o, const float *w, int64_t n, co
     return status;
   }
   g->seen = !o->symmetric && o->hi > o->lo; /* a first range from calibration */
-  if (o->bits <= 8) g->rate = (th_rate){.rate = o->rate, .lo = levels_lo(g), .hi = levels_hi(g)};
+  if (o->bits <= 8) g->rate = (th_rate){.rate = o->rate, .lo = th_grid_lo(g), .hi = th_grid_hi(g)};
   g->begun = o->symmetric && o->begin;
   if (g->begun)
     memcpy(g->scale, o->begin, (size_t)g->channels * sizeof *g->scale);
   else if (o->symmetric && w)
     observe_weights(g, w);
   else
-    nudge(g);
+    th_grid_nudge(g);
   *c = &g->base;
   return TH_OK;
 }

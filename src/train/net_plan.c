@@ -9,7 +9,6 @@
 
 #define LANE_SAMPLES 32         /* enough rows for a fully connected layer to use each weight it loads well */
 #define CHUNK_BYTES (384 << 10) /* activations of one chunk at one node: a part of the L2 cache */
-#define NEUTRAL_BYTES (8 << 10) /* nodes this small per sample adopt the granularity of their neighbour */
 #define MAX_BATCH 65536
 
 th_status th_plan_no_memory(void) {
@@ -208,20 +207,19 @@ static bool shares_value(const th_planner *p, int node) {
          may_be_overwritten(p->g, n->in[0]);
 }
 
-/* Whether a node is a batch norm whose result only an in-place relu sees: one pass over memory does both. */
-static bool takes_relu(const th_planner *p, int node) {
+bool th_plan_takes_relu(const th_planner *p, int node) {
   const th_node *n = &p->g->nodes[node];
   int user = n->op == TH_OP_BATCH_NORM ? th_graph_only_user(p->g, n->out[0]) : -1;
   return user >= 0 && p->needed[user] && p->g->nodes[user].op == TH_OP_RELU && shares_value(p, user);
 }
 
-static bool is_taken_relu(const th_planner *p, int node) {
+bool th_plan_is_taken_relu(const th_planner *p, int node) {
   const th_node *n = &p->g->nodes[node];
   int producer = n->op == TH_OP_RELU ? th_graph_producer(p->g, n->in[0]) : -1;
-  return producer >= 0 && takes_relu(p, producer);
+  return producer >= 0 && th_plan_takes_relu(p, producer);
 }
 
-static int64_t sample_bytes(const th_planner *p, const th_node *n) {
+int64_t th_plan_sample_bytes(const th_planner *p, const th_node *n) {
   int64_t elems = 0;
   for (int k = 0; k < n->n_in; k++)
     if (n->in[k] >= 0 && !p->net->tensors[n->in[k]].data) elems += p->net->tensors[n->in[k]].elems;
@@ -229,7 +227,7 @@ static int64_t sample_bytes(const th_planner *p, const th_node *n) {
   return elems * (int64_t)sizeof(float);
 }
 
-static bool is_kept(const th_planner *p, int tensor) {
+bool th_plan_is_kept(const th_planner *p, int tensor) {
   return p->kept && p->kept[tensor];
 }
 
@@ -237,15 +235,16 @@ static bool is_kept(const th_planner *p, int tensor) {
  * a chunk only and made again on the way back, which costs less than its way to memory and back. */
 static bool makes_passing(const th_planner *p, int node) {
   const th_graph *g = p->g;
-  if (!takes_relu(p, node)) return false;
+  if (!th_plan_takes_relu(p, node)) return false;
   int relu = th_graph_only_user(g, g->nodes[node].out[0]), made = g->nodes[relu].out[0];
   int user = th_graph_only_user(g, made);
-  if (user < 0 || !p->needed[user] || p->net->tensors[made].grid || is_kept(p, made)) return false;
+  if (user < 0 || !p->needed[user] || p->net->tensors[made].grid || th_plan_is_kept(p, made)) return false;
   for (int i = node + 1; i < user; i++)
     if (i != relu && p->needed[i]) return false;
   const th_node *n = &g->nodes[user];
   return (n->op == TH_OP_CONV2D || n->op == TH_OP_DEPTHWISE_CONV2D) && n->in[0] == made &&
-         sample_bytes(p, &g->nodes[node]) > NEUTRAL_BYTES && sample_bytes(p, n) > NEUTRAL_BYTES;
+         th_plan_sample_bytes(p, &g->nodes[node]) > TH_PLAN_NEUTRAL_BYTES &&
+         th_plan_sample_bytes(p, n) > TH_PLAN_NEUTRAL_BYTES;
 }
 
 static bool is_alias(const th_planner *p, const th_node *n) {
@@ -295,115 +294,6 @@ static th_status place_values(th_planner *p) {
   return TH_OK;
 }
 
-/* --- steps, runs, segments --- */
-
-static void push(th_net_sweep *s, th_net_kind kind, int node, int tensor, const th_op *op, bool wide) {
-  s->steps[s->n_steps++] = (th_net_step){.kind = kind, .wide = wide, .node = node, .tensor = tensor, .op = op};
-}
-
-static void push_matches(th_planner *p, th_net_sweep *s, const th_node *n) {
-  for (int o = 0; o < n->n_out; o++)
-    if (is_kept(p, n->out[o]) && p->net->tensors[n->out[o]].wants_grad)
-      push(s, TH_STEP_MATCH, -1, n->out[o], NULL, s->steps[s->n_steps - 1].wide);
-}
-
-static void push_grids(th_planner *p, th_net_sweep *s, const th_node *n) {
-  for (int o = 0; o < n->n_out; o++)
-    if (p->net->tensors[n->out[o]].grid)
-      push(s, TH_STEP_GRID, -1, n->out[o], NULL, s->steps[s->n_steps ? s->n_steps - 1 : 0].wide);
-}
-
-static bool step_is_wide(const th_planner *p, const th_net_sweep *s, int node) {
-  const th_node *n = &p->g->nodes[node];
-  if (n->op == TH_OP_FULLY_CONNECTED) return true;
-  if (sample_bytes(p, n) <= NEUTRAL_BYTES && s->n_steps) return s->steps[s->n_steps - 1].wide;
-  return false;
-}
-
-static void push_node(th_planner *p, th_net_sweep *s, int node) {
-  const th_op *op = th_op_get(p->g->nodes[node].op);
-  bool relu = takes_relu(p, node);
-  if (is_taken_relu(p, node)) return;
-  if (p->training && op->gather) {
-    push(s, TH_STEP_GATHER, node, -1, op, false);
-    s->steps[s->n_steps - 1].relu = relu;
-  }
-  push(s, TH_STEP_NODE, node, -1, op, step_is_wide(p, s, node));
-  s->steps[s->n_steps - 1].relu = relu;
-}
-
-static void list_forward(th_planner *p) {
-  th_net_sweep *s = &p->net->forward;
-  if (p->net->tensors[p->net->input].grid) push(s, TH_STEP_GRID, -1, p->net->input, NULL, false);
-  for (int i = 0; i < p->g->n_nodes; i++) {
-    if (!p->needed[i] || p->alias[i]) continue;
-    push_node(p, s, i);
-    push_grids(p, s, &p->g->nodes[i]);
-  }
-}
-
-static void push_remake(th_planner *p, th_net_sweep *s, int node) {
-  const th_net_tensor *in = &p->net->tensors[p->g->nodes[node].in[0]];
-  if (!in->passing || is_taken_relu(p, node)) return;
-  int maker = th_graph_producer(p->g, in->root);
-  push(s, TH_STEP_REMAKE, maker, -1, th_op_get(p->g->nodes[maker].op), false);
-  s->steps[s->n_steps - 1].relu = true;
-}
-
-static bool passes_gradient(const th_planner *p, const th_node *n) {
-  bool wants = false;
-  for (int o = 0; o < n->n_out; o++) wants |= p->net->tensors[n->out[o]].wants_grad;
-  return wants;
-}
-
-static th_status list_backward(th_planner *p) {
-  th_net_sweep *s = &p->net->backward;
-  push(s, TH_STEP_LOSS, -1, p->net->logits, NULL, true);
-  for (int i = p->g->n_nodes - 1; i >= 0; i--) {
-    const th_node *n = &p->g->nodes[i];
-    if (!p->needed[i] || p->alias[i] || !passes_gradient(p, n)) continue;
-    const th_op *op = th_op_get(n->op);
-    if (!op->backward) return th_fail(TH_ERR_INPUT, "%s (%s): cannot be trained through", n->name, th_op_name(n->op));
-    push_matches(p, s, n);
-    push_grids(p, s, n);
-    push_remake(p, s, i);
-    push_node(p, s, i);
-  }
-  return TH_OK;
-}
-
-static void cut_runs(th_net_sweep *s) {
-  for (int i = 0; i < s->n_steps; i++) {
-    bool new_segment = i == 0 || s->steps[i - 1].kind == TH_STEP_GATHER;
-    bool new_run = new_segment || s->steps[i].wide != s->steps[i - 1].wide;
-    if (new_run) s->runs[s->n_runs++] = (th_net_run){i, i, s->steps[i].wide};
-    if (new_segment) s->segments[s->n_segments++] = (th_net_segment){s->n_runs - 1, s->n_runs - 1, -1};
-    s->runs[s->n_runs - 1].last = i + 1;
-    th_net_segment *segment = &s->segments[s->n_segments - 1];
-    segment->last = s->n_runs;
-    segment->settle = s->steps[i].kind == TH_STEP_GATHER ? i : -1;
-  }
-}
-
-static th_status alloc_sweep(th_planner *p, th_net_sweep *s) {
-  int most = 4 * p->g->n_nodes + TH_MAX_OUTPUTS + 2;
-  s->steps = TH_ARRAY(p->net->arena, th_net_step, most);
-  s->runs = TH_ARRAY(p->net->arena, th_net_run, most);
-  s->segments = TH_ARRAY(p->net->arena, th_net_segment, most);
-  return s->steps && s->runs && s->segments ? TH_OK : th_plan_no_memory();
-}
-
-static th_status list_steps(th_planner *p) {
-  TH_TRY(alloc_sweep(p, &p->net->forward));
-  list_forward(p);
-  cut_runs(&p->net->forward);
-  if (!p->training) return TH_OK;
-  TH_TRY(alloc_sweep(p, &p->net->backward));
-  TH_TRY(list_backward(p));
-  cut_runs(&p->net->backward);
-  return TH_OK;
-}
-
 static void choose_chunks(th_planner *p) {
   th_net *net = p->net;
   int lanes = net->batch / LANE_SAMPLES;
@@ -412,7 +302,7 @@ static void choose_chunks(th_planner *p) {
   int64_t most = 1;
   for (int i = 0; i < net->forward.n_steps; i++) {
     const th_net_step *s = &net->forward.steps[i];
-    int64_t bytes = s->wide || s->node < 0 ? 0 : sample_bytes(p, &p->g->nodes[s->node]);
+    int64_t bytes = s->wide || s->node < 0 ? 0 : th_plan_sample_bytes(p, &p->g->nodes[s->node]);
     most = bytes > most ? bytes : most;
   }
   int64_t chunk = CHUNK_BYTES / most;
@@ -480,7 +370,7 @@ static th_status plan(th_planner *p) {
   TH_TRY(find_direct(p));
   if (p->training) TH_TRY(fill_params(p));
   TH_TRY(place_values(p));
-  TH_TRY(list_steps(p));
+  TH_TRY(th_plan_steps(p));
   choose_chunks(p);
   if (p->training) {
     TH_TRY(th_plan_gradients(p));

@@ -47,19 +47,20 @@ void th_fit_shuffle(th_fit *f) {
 
 /* --- update --- */
 
-typedef struct update {
-  th_fit *f;
-  const th_param *p;
-} update;
+static int chunks_of(const th_param *p) {
+  return (int)((p->elems + UPDATE_ELEMS - 1) / UPDATE_ELEMS);
+}
 
+/* Chunks of all parameters, counted through. */
 static th_status update_chunk(void *arg, int chunk, int thread) {
-  const update *u = arg;
-  th_fit *f = u->f;
+  th_fit *f = arg;
+  const th_param *p = f->net->params;
   (void)thread;
-  int64_t begin = (int64_t)chunk * UPDATE_ELEMS, left = u->p->elems - begin, at = u->p->at + begin;
+  for (; chunk >= chunks_of(p); p++) chunk -= chunks_of(p);
+  int64_t begin = (int64_t)chunk * UPDATE_ELEMS, left = p->elems - begin, at = p->at + begin;
   int64_t n = left < UPDATE_ELEMS ? left : UPDATE_ELEMS;
   float *w = f->net->shadow + at;
-  th_optimizer_update(&f->optimizer, u->p->is_weight, w, f->net->gradient + at, f->m + at, f->v ? f->v + at : NULL, n);
+  th_optimizer_update(&f->optimizer, p->is_weight, w, f->net->gradient + at, f->m + at, f->v ? f->v + at : NULL, n);
   float rest = 1.0f - f->o->ema;
   for (int64_t i = 0; i < n && f->ema; i++) f->ema[at + i] += rest * (w[i] - f->ema[at + i]);
   return TH_OK;
@@ -81,10 +82,9 @@ static th_status update_all(th_fit *f) {
   if (cs) TH_TRY(th_parallel_for(f->net->n_params, backward_constraints, f));
   f->has_gradient = true;
   th_optimizer_step(&f->optimizer, (float)((double)f->o->lr * th_schedule_factor(&f->schedule, f->step)));
-  for (int i = 0; i < f->net->n_params; i++) {
-    update u = {f, &f->net->params[i]};
-    TH_TRY(th_parallel_for((int)((u.p->elems + UPDATE_ELEMS - 1) / UPDATE_ELEMS), update_chunk, &u));
-  }
+  int chunks = 0;
+  for (int i = 0; i < f->net->n_params; i++) chunks += chunks_of(&f->net->params[i]);
+  TH_TRY(th_parallel_for(chunks, update_chunk, f));
   if (cs) th_constraints_update(cs, &f->optimizer);
   return TH_OK;
 }

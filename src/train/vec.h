@@ -29,19 +29,23 @@ static inline th_vec th_vec_select(th_ivec mask, th_vec a, th_vec b) {
   return (th_vec)((mask & (th_ivec)a) | (~mask & (th_ivec)b));
 }
 
+/* Element by element: then compilers find the instruction for it. */
 static inline th_vec th_vec_min(th_vec a, th_vec b) {
-  return th_vec_select(a < b, a, b);
+  for (int k = 0; k < TH_VEC; k++) b[k] = a[k] < b[k] ? a[k] : b[k];
+  return b;
 }
 
 static inline th_vec th_vec_max(th_vec a, th_vec b) {
-  return th_vec_select(a > b, a, b);
+  for (int k = 0; k < TH_VEC; k++) b[k] = a[k] > b[k] ? a[k] : b[k];
+  return b;
 }
 
-/* Round half away from zero, |v| < 2^31. */
+/* Round half away from zero, |v| < 2^31: what is added is the largest float below a half, whose sum with anything below
+ * a half is below one, while that with a half rounds up to one. */
 static inline th_vec th_vec_round(th_vec v) {
-  th_vec whole = __builtin_convertvector(__builtin_convertvector(v, th_ivec), th_vec), rest = v - whole;
-  /* a true comparison is -1 */
-  return whole - __builtin_convertvector(rest >= 0.5f, th_vec) + __builtin_convertvector(rest <= -0.5f, th_vec);
+  const th_ivec sign = (th_ivec)v & INT32_MIN;
+  const th_vec almost_half = (th_vec)((th_ivec)th_vec_all(0x1.fffffep-2f) | sign);
+  return __builtin_convertvector(__builtin_convertvector(v + almost_half, th_ivec), th_vec);
 }
 
 static inline float th_vec_sum(th_vec v) {
