@@ -25,7 +25,7 @@ MODELS = ["tflm/hello_world_int8", "tflm/micro_speech_quantized", "tflm/trained_
           "mlperf_tiny/pretrainedResnet_quant", "mlperf_tiny/vww_96_int8"]
 FLAGS = ("-O2", "-Os")  # th_goal_flag: for speed, for size and RAM
 BASE = "base"           # start-up, the example, and what they need of the C library
-PADDING = 16            # of the stack, which stands at multiples of eight bytes where functions are called
+PADDING = 16            # of the stack, where it is not known from where on it is measured
 LIBRARY_STACK = 32      # of a function that no call graph knows: the C library's copies, the compiler's own arithmetic
 
 
@@ -188,6 +188,17 @@ def all_graph(compiler, folder, objects):
     return graph
 
 
+def measured_from(compiler, folder, graph):
+    """The example measures the stack from a variable on, in the frame of measure_stack(): so many bytes above that frame's end."""
+    text = run([compiler.replace("gcc", "objdump"), "-d", "main.o"], folder)
+    body = re.search(r"^[0-9a-f]+ <measure_stack>:\n(.*?)(?:^[0-9a-f]+ <[^.]|\Z)", text, re.M | re.S)  # .L11 is a label within
+    place = body and re.search(r"\badd\S*\s+(?!sp)\w+, ?sp, ?#?(\d+)\b", body.group(1))
+    if place:
+        return int(place.group(1))
+    frames = [n for title, (n, _) in graph.items() if title.split(":")[-1] == "measure_stack"]
+    return (frames[0] if frames else LIBRARY_STACK) + PADDING
+
+
 def registers(text):
     """How many "r4, r5-r7" are."""
     n = 0
@@ -275,8 +286,7 @@ def measure(name, target, flag, work):
         run(common + graph_option + ["-c", source, "-o", object], folder)
     sizes = symbol_sizes(compiler, folder)
     graph = all_graph(compiler, folder, objects)
-    example = [n for title, (n, _) in graph.items() if title.split(":")[-1] == "measure_stack"]
-    found = {"params": sizes, "roots": {}, "example_stack": example[0] if example else LIBRARY_STACK}
+    found = {"params": sizes, "roots": {}, "example_stack": measured_from(compiler, folder, graph)}
     for i, root in enumerate([BASE] + list(wanted)):
         ask = [] if root == BASE else [f"-Wl,-u,root_{i - 1}"]
         try:
@@ -324,7 +334,11 @@ def solve(rows):
 
 
 def function_of(section):
-    return section.split(" ", 1)[1].split(".")[-1] if not section.startswith("lib") else section.split(" ")[0].split("(")[-1].rstrip(")").replace(".o", "")
+    """file.o .text.begin.constprop.0 -> begin; libgcc.a(_muldi3.o) .text -> _muldi3"""
+    file, name = section.split(" ", 1)
+    if section.startswith("lib"):
+        return file.split("(")[-1].rstrip(")").replace(".o", "")
+    return re.sub(r"(\.(constprop|isra|part|cold|\d+))+$", "", name).split(".")[-1]
 
 
 def pieces(found):
@@ -345,7 +359,7 @@ def pieces(found):
         own = [r for r in sorted(who) if frozenset([r]) == who or
                (frozenset([r]) not in atoms and found["roots"][r]["function"] in functions)]
         named[who] = own[0] if own else "of " + function_of(max(sorted(sections), key=lambda s: (".text" in s, sizes[s])))
-    out = {BASE: (sum(base.values()), found.get("example_stack", LIBRARY_STACK) + PADDING, -1, [])}
+    out = {BASE: (sum(base.values()), found["example_stack"], -1, [])}
     for root, r in found["roots"].items():
         if root != BASE:
             needs = sorted(named[w] for w in atoms if root in w and named[w] != root)

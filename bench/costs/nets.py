@@ -29,11 +29,12 @@ SOFTMAX = [(1, 4), (1, 10), (1, 12), (1, 35), (1, 100), (6, 8), (20, 3), (1, 2)]
 
 
 class Net:
-    """Grows as text. coded: "few" values and many zeros, as pruning and clustering leave them, or "many", as training does; else any."""
+    """Grows as text. coded: "few" values and many zeros, as pruning and clustering leave them, or "many", as training does; else any.
+    cut: a relu cuts half of the outputs of every second layer."""
 
-    def __init__(self, seed, coded=""):
+    def __init__(self, seed, coded="", cut=False):
         self.lines, self.outputs, self.n, self.random, self.coded = ["graph net"], [], 0, random.Random(seed), coded
-        self.zeros, self.levels, self.quant = 0.0, 255, {}
+        self.zeros, self.levels, self.quant, self.cut = 0.0, 255, {}, cut
 
     def name(self):
         self.n += 1
@@ -77,6 +78,8 @@ class Net:
 
     def node(self, operator, inputs, shape, attributes="", quant="q(0.1,-10)", ends=True):
         name = self.name()
+        if self.cut and len(self.outputs) % 2:
+            quant = "q(0.1,-128)"
         self.lines.append(f"node {operator}_{name} = {operator}({' '.join('%' + i for i in inputs)}) -> %{name} s8 {dims(shape)} {quant}"
                           + (f" {{{attributes}}}" if attributes else ""))
         self.quant[name] = quant
@@ -143,6 +146,7 @@ PLAIN = ([("pool", (kind,) + p) for kind in ("max_pool2d", "avg_pool2d") for p i
          [("binary", (o, m)) for o in BINARY for m in MAPS] + [("unary", (o, m)) for o in UNARY for m in MAPS] +
          [("softmax", s) for s in SOFTMAX])
 CODED = [(kind, c) for kind, c in WEIGHTED[::3]]
+TRAINED = [(kind, c) for kind, c in WEIGHTED[::2]]
 RICH = [(kind, c) for kind, c in WEIGHTED[1::9]] + [("dense", d) for d in DENSE[::2]]
 MOST = 42
 
@@ -181,12 +185,12 @@ def chains():
     return found
 
 
-def nets(layers, coded=""):
+def nets(layers, coded="", cut=False):
     """Texts of nets of so many layers, each kind in all of them."""
     parts = -(-len(layers) // MOST)
     found = []
     for k in range(parts):
-        net = Net(k + 1, coded)
+        net = Net(k + 1, coded, cut)
         for kind, numbers in layers[k::parts]:
             getattr(net, kind)(*numbers)
         found.append(net.text())

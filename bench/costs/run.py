@@ -5,7 +5,7 @@ kernel, and with coded weights, and fits
     instructions of a layer = sum of its amounts of work (src/lib/work.def), each times a number that is not negative
 
 by least squares of relative errors. Writes src/lib/costs.def; rows of targets that are not measured now stay. Usage:
-run.py [--target T,...] [--keep DIR]   SPDX-License-Identifier: Apache-2.0"""
+run.py [--target T,...] [--kind K,...] [--keep DIR]   SPDX-License-Identifier: Apache-2.0"""
 import argparse
 import collections
 import itertools
@@ -27,12 +27,14 @@ THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 NET = os.environ.get("THIMBLE_NET", os.path.join(ROOT, "build", "bench", "costs", "bench_costs_net"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
+KINDS = ("plain", "weighted", "trained", "coded", "rich", "chain")  # of nets
 GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
 NARROW = " narrow"         # the way of convolutions without room to arrange weights in
 LINE = " line"             # the way of layers that run line by line; only the sum of a chain of them can be counted
 LINES = ("outputs", "taps", "lines", "inside", "strips", "row_strips")  # what they depend on
 CODERS = ("bitpack", "huffman", "gap", "range", "context")
-DECODING = ("call", "rows", "weights", "bits", "survivors", "long_words")  # what it can depend on
+CODED = ("bits", "survivors", "once", "parts", "words", "plain_words", "known_words", "slow_words", "slow_bits", "read_counts", "questions")
+LOOKED_UP = "call parts weights once words plain_words known_words slow_words slow_bits read_counts"
 SMALL = 300  # instructions: errors of layers below count as if they had so many
 
 
@@ -70,12 +72,14 @@ def work_of(model, target, goal, forms, coder):
     return json.loads(done.stdout)["layers"]
 
 
-def make_nets(folder):
+def make_nets(folder, kinds):
     """{kind: [paths of models]}"""
     made = {}
-    for kind, texts in (("weighted", nets.nets(nets.WEIGHTED)), ("plain", nets.nets(nets.PLAIN)), ("coded", nets.nets(nets.CODED, "few")), ("rich", nets.nets(nets.RICH, "many")), ("chain", nets.chains())):
+    texts = {"weighted": lambda: nets.nets(nets.WEIGHTED), "plain": lambda: nets.nets(nets.PLAIN), "trained": lambda: nets.nets(nets.TRAINED, "many", True),
+             "coded": lambda: nets.nets(nets.CODED, "few"), "rich": lambda: nets.nets(nets.RICH, "many"), "chain": nets.chains}
+    for kind in kinds:
         made[kind] = []
-        for i, text in enumerate(texts):
+        for i, text in enumerate(texts[kind]()):
             path = os.path.join(folder, f"{kind}{i}")
             with open(path + ".txt", "w", encoding="utf-8") as f:
                 f.write(text)
@@ -84,19 +88,21 @@ def make_nets(folder):
     return made
 
 
-def rounds_of(target):
+def rounds_of(target, kinds):
     """(goal, kind of net, forms, coder)"""
-    every = [("plain", "none", "raw")] + [("weighted", forms, "raw") for forms in form_rounds(target)]
+    every = [("plain", "none", "raw")] + [(kind, forms, "raw") for kind in ("weighted", "trained") for forms in form_rounds(target)]
     coded = [("coded", "none", coder) for coder in ("raw",) + CODERS] + [("rich", "none", coder) for coder in ("raw", "huffman", "gap")]
-    found = [(goal,) + r for goal in GOALS for r in every + (coded if goal == "size" else [])]  # for speed nothing is coded
-    return found + [("ram", "chain", "none", "raw"), ("ram", "weighted", "none", "raw")]
+    # For speed nothing is coded. Builds for size take few forms, and compile them as builds for speed do (with_forms).
+    found = [(goal,) + r for goal in GOALS for r in every + coded if (r not in coded or goal == "size") and (r[1] == "none" or goal == "speed")]
+    found += [("ram", "chain", "none", "raw"), ("ram", "weighted", "none", "raw")]
+    return [r for r in found if r[1] in kinds]
 
 
-def measure(target, keep):
+def measure(target, kinds, keep):
     """[(goal, kind, forms, coder, number of the net, layers)]; what stands in the folder `keep` is not measured again."""
     with tempfile.TemporaryDirectory() as folder:
-        made, found = make_nets(folder), []
-        for goal, kind, forms, coder in rounds_of(target):
+        made, found = make_nets(folder, kinds), []
+        for goal, kind, forms, coder in rounds_of(target, kinds):
             for i, model in enumerate(made[kind]):
                 path = os.path.join(keep or folder, f"{target} {goal} {kind} {forms[:80]} {coder} {i}.json")
                 if not os.path.exists(path):
@@ -209,33 +215,48 @@ def fit_lines(measured):
 
 
 def with_forms(samples):
-    """A form costs in a build for size what it costs in one for speed: they are compiled alike (thr_fast.h). Builds for size
-    choose few of them, and a fit to one or two shapes would say that the shape does not matter."""
+    """A form costs in a build for size what it costs in one for speed: they are compiled alike (thr_fast.h)."""
     for goal, name in list(samples):
         if goal == "speed" and name.split(" ")[0] in FORMS:
-            samples["size", name] = samples.get(("size", name), []) + samples[goal, name]
+            samples["size", name] = samples[goal, name]
         if goal == "size" and name.endswith(NARROW):  # what only builds for RAM do whole layers by, others do single channels by
             samples.setdefault(("speed", name), samples[goal, name])
     return samples
 
 
-def rows_of(target, keep):
-    measured, rows = measure(target, keep), []
+def rows_of(target, kinds, keep):
+    measured, rows = measure(target, kinds, keep), []
     for (goal, name), found in sorted(with_forms(samples_of(measured)).items()):
-        numbers, errors = fit(found, amounts_for(name))
+        numbers, errors = fit(found, amounts_for(target, name))
         rows.append(row_text(target, goal, name, numbers))
         tell(target, goal, name, errors)
     lines, errors = fit_lines(measured)
     rows += [row_text(target, "size", name, numbers) for name, numbers in sorted(lines.items())]
-    tell(target, "size", "chains of lines", errors)
+    if lines:
+        tell(target, "size", "chains of lines", errors)
     return rows
 
 
-def amounts_for(name):
-    """What a row may depend on. Kernels do not see how weights were coded, nor whether they are zero."""
-    if name.startswith("decode"):
-        return DECODING
-    return [k for k in order() if name.startswith("dot") or k not in ("bits", "survivors", "long_words")]
+DEPENDS = {  # (folder, row): the amounts that its loops run over; what is not here may depend on all but codes
+    ("", "decode huffman"): LOOKED_UP, ("", "decode gap_huffman"): LOOKED_UP, ("", "dot gap_huffman"): LOOKED_UP + " outputs",
+    ("", "decode bitpack"): "call parts weights once words slow_words", ("", "decode range"): "call parts weights once bits survivors",
+    ("", "decode context"): "call parts weights once questions survivors bits",
+    ("small", "conv2d_s8"): "call rows weights row_strips outputs twos two_lines two_columns edges edge_taps edge_inside",
+    ("small", "depthwise_conv2d_s8"): "call rows weights row_strips outputs twos two_lines two_columns edges edge_taps",
+    ("small", "conv2d_fields_s8_small"): "call places window_lines window_quads columns quad_places quad_pairs blocks outputs uncut edges",
+    ("small", "fully_connected_fields_s8_small"): "call columns quads quad_pairs blocks outputs uncut",
+    ("small", "depthwise_columns_s8_small"): "call rows row_strips outputs uncut edges edge_columns",
+    ("mve", "conv2d_s8"): "call rows weights row_strips outputs stretches stretch_vectors fours four_lines four_vectors",
+}
+
+
+def amounts_for(target, name):
+    """What a row may depend on."""
+    plain = re.sub(r" (line|narrow|bare|4|4/16|1x1|3|3/2)$", "", name)
+    for folder in [""] + FOLDERS[target]:
+        if (folder, plain) in DEPENDS:
+            return DEPENDS[folder, plain].split()
+    return [k for k in order() if k not in CODED]
 
 
 def row_text(target, goal, name, numbers):
@@ -252,6 +273,7 @@ def tell(target, goal, name, errors):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--target", default=",".join(FOLDERS))
+    parser.add_argument("--kind", default=",".join(KINDS), help="nets to measure; rows that only others tell about stay")
     parser.add_argument("--keep", help="folder for what was counted, so that an interrupted run goes on")
     args = parser.parse_args()
     if args.keep:
@@ -262,7 +284,7 @@ def main():
     head = text[:text.index("*/") + 3]
     rows = dict(re.findall(r'^(TH_COST\("[^"]*", \w+, "[^"]*"), (.*)$', text[len(head):], re.M))  # rows of what is not measured now stay
     for target in targets:
-        rows.update(row.split(", .", 1)[0:1] + [f".{row.split(', .', 1)[1]}"] for row in rows_of(target, args.keep))
+        rows.update(row.split(", .", 1)[0:1] + [f".{row.split(', .', 1)[1]}"] for row in rows_of(target, args.kind.split(","), args.keep))
         with open(TABLE, "w", encoding="utf-8") as f:
             f.write(head + "".join(f"{name}, {numbers}\n" for name, numbers in sorted(rows.items())))
 

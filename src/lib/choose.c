@@ -80,7 +80,7 @@ enum { UNKNOWN_KERNEL = 1 << 30 };
 /* Where nobody has measured how long decoding takes, it counts as nothing. */
 static double cost_of_kernel(const chooser *x, int step) {
   const double whole = th_cost_of_step(x->target, x->goal, x->d->program, step);
-  return cost_or(whole < 0 ? th_cost_with(x->target, x->goal, x->d->program, step, THR_FORM_NONE) : whole,
+  return cost_or(whole < 0 ? th_cost_with(x->target, x->goal, x->d->program, step, THR_FORM_NONE, 0) : whole,
                  UNKNOWN_KERNEL);
 }
 
@@ -95,7 +95,8 @@ static th_status ask_forms(chooser *x, int step) {
     if (form->kernel != s->step.kernel || !th_target_runs(x->target, form->folder) || !may_use(x->list, form)) continue;
     TH_TRY(th_step_need(p, s, form, &need, &possible));
     x->offers[step][form->id] =
-        (offer){cost_or(th_cost_with(x->target, x->goal, p, step, form->id), 0), (double)need.packed_bytes, possible};
+        (offer){cost_or(th_cost_with(x->target, x->goal, p, step, form->id, (uint32_t)need.packed_bytes), 0),
+                (double)need.packed_bytes, possible};
   }
   return TH_OK;
 }

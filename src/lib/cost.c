@@ -10,7 +10,6 @@
 #include "../../rt/core/parse.h"
 #include "base/str.h"
 #include "eval/form.h"
-#include "lib/long_words.h"
 #include "write/csource_tables.h"
 
 typedef struct cost {
@@ -89,130 +88,6 @@ static double sum_of(const cost *c, const th_work *w) {
   return sum;
 }
 
-/* --- amounts of work --- */
-
-static double in_groups(double n, double size) {
-  return ceil(n / size);
-}
-
-/* One direction of windows over an image: how many points of all windows lie within it, and how many windows do. */
-typedef struct axis {
-  double inside, whole;
-} axis;
-
-static axis axis_of(int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t dilation, int32_t pad) {
-  axis a = {0, 0};
-  for (int32_t o = 0; o < out; o++) {
-    int32_t n = 0;
-    for (int32_t k = 0; k < kernel; k++) {
-      const int32_t at = o * stride - pad + k * dilation;
-      n += at >= 0 && at < in;
-    }
-    a.inside += n;
-    a.whole += n == kernel;
-  }
-  return a;
-}
-
-/* The same where four output channels are computed at a time. */
-static void add_quads(th_work *w, double edges, double lines, double words) {
-  w->quads = in_groups(w->rows, 4);
-  w->quad_places = w->places * w->quads;
-  w->quad_lines = w->quad_places * lines;
-  w->quad_words = w->quad_lines * words;
-  w->quad_edges = edges * w->quads;
-  w->quad_edge_words = w->quad_edges * lines * words;
-}
-
-/* What windows of y lines and x points that see `depth` elements of each point come to. */
-static void add_windows(th_work *w, axis y, axis x, double out_y, double out_x, double lines, double points,
-                        double depth) {
-  const double per_place = w->places > 0 ? w->outputs / w->places : 0, edges = out_y * out_x - y.whole * x.whole;
-  w->taps = w->outputs * lines * points;
-  w->lines = w->outputs * lines;
-  w->columns = w->places * lines * points * depth;
-  w->window_lines = w->places * lines;
-  w->window_quads = w->window_lines * in_groups(points * depth, 4);
-  w->line_quads = w->lines * in_groups(points * depth, 4);
-  w->macs = w->taps * depth;
-  w->inside = y.inside * x.inside * per_place * depth;
-  w->edges = edges * per_place;
-  w->edge_columns = w->edges * lines * points * depth;
-  add_quads(w, edges, lines, in_groups(points * depth, 4));
-  w->strips = out_y;
-  w->row_strips = out_y * w->rows;
-  w->strokes = (out_y < out_x ? out_y : out_x) * w->rows;
-}
-
-static void add_conv2d(th_work *w, const thr_conv2d_params *c, double depth) {
-  w->rows = c->out_c;
-  w->places = (double)c->out_y * c->out_x;
-  add_windows(w, axis_of(c->in_y, c->out_y, c->kernel_y, c->stride_y, c->dilation_y, c->pad_y),
-              axis_of(c->in_x, c->out_x, c->kernel_x, c->stride_x, c->dilation_x, c->pad_x), c->out_y, c->out_x,
-              c->kernel_y, c->kernel_x, depth);
-}
-
-static void add_pool2d(th_work *w, const thr_pool2d_params *c) {
-  w->rows = c->c;
-  w->places = (double)c->out_y * c->out_x;
-  add_windows(w, axis_of(c->in_y, c->out_y, c->kernel_y, c->stride_y, 1, c->pad_y),
-              axis_of(c->in_x, c->out_x, c->kernel_x, c->stride_x, 1, c->pad_x), c->out_y, c->out_x, c->kernel_y,
-              c->kernel_x, 1);
-}
-
-static void add_softmax(th_work *w, const thr_softmax_params *c) {
-  w->rows = c->rows;
-}
-
-static void add_weights(th_work *w, const th_program_step *s) {
-  thr_step step = s->step;
-  const thr_weights *coded = thr_step_weights(&step);
-  w->weights = s->weight_count;
-  if (coded && coded->decode && s->form == THR_FORM_NONE) {
-    w->bits = 8.0 * coded->bytes;
-    w->long_words = th_long_words(coded, s->weight_count);
-  }
-  for (uint32_t i = 0; i < s->weight_count; i++) w->survivors += s->weights[i] != 0;
-  if (w->rows > 0) return;
-  w->rows = s->row_elems ? (double)s->weight_count / s->row_elems : 0;
-  w->places = 1;
-  w->columns = s->row_elems;
-  w->macs = w->inside = w->outputs * s->row_elems;
-}
-
-th_work th_work_of(const th_program *p, const th_program_step *s) {
-  const th_value *out = &p->values[s->out];
-  th_work w = {.call = 1, .outputs = (double)out->bytes / th_value_align(p, out)};
-  w.inputs = s->n_in > 0 ? (double)p->values[s->in[0]].bytes : 0;
-  switch (thr_kernel_params(s->step.kernel)) {
-    case THR_PARAMS_conv2d:
-      add_conv2d(&w, &s->step.p.conv2d, s->row_elems / ((double)s->step.p.conv2d.kernel_y * s->step.p.conv2d.kernel_x));
-      break;
-    case THR_PARAMS_pool2d:
-      add_pool2d(&w, &s->step.p.pool2d);
-      break;
-    case THR_PARAMS_softmax:
-      add_softmax(&w, &s->step.p.softmax);
-      break;
-    default:
-      break;
-  }
-  if (s->weights) add_weights(&w, s);
-  if (w.macs <= 0) w.macs = w.inside = w.inputs;
-  if (s->rows) w.strips = s->rows;
-  w.quads = in_groups(w.rows, 4);
-  w.pairs = in_groups(w.places, 2);
-  return w;
-}
-
-void th_work_write(const th_work *work, th_json *json) {
-  th_json *o = th_json_add_object(json, "work");
-#define TH_WORK(name, what) \
-  if (work->name != 0) th_json_add_number(o, #name, work->name);
-#include "lib/work.def"
-#undef TH_WORK
-}
-
 /* --- what runs a step --- */
 
 const char *th_runner_name(const th_program_step *s) {
@@ -247,9 +122,10 @@ static bool lacks_room(const th_target *target, const th_program_step *s) {
          th_target_runs(target, "dsp") && !th_target_runs(target, "mve");
 }
 
-/* bitpack takes indices of four bits two to a byte. */
-static bool is_nibbles(const thr_weights *w) {
-  return w->decode == thr_decode_bitpack && w->table_bytes > 0 && (w->table[0] & 15) == 4;
+/* bitpack takes indices of four bits two to a byte, and looks them up without a question when each has an entry. */
+static const char *way_of_bitpack(const thr_weights *w) {
+  if (w->decode != thr_decode_bitpack || w->table_bytes == 0 || (w->table[0] & 15) != 4) return "";
+  return w->table_bytes == 1 + 16 && !(w->table[0] & 128) ? " 4/16" : " 4";
 }
 
 /* No memory for a table of words. */
@@ -270,9 +146,7 @@ th_cost_rows th_cost_rows_of(const th_target *target, const th_program *p, int s
   snprintf(rows.run, sizeof rows.run, "%s%s", th_runner_name(s), way);
   if (weights && weights->decode)
     snprintf(rows.decode, sizeof rows.decode, "decode %s%s", th_decoder_name(weights->decode) + strlen("thr_decode_"),
-             is_nibbles(weights) ? " 4"
-             : is_bare(weights)  ? " bare"
-                                 : "");
+             is_bare(weights) ? " bare" : way_of_bitpack(weights));
   return rows;
 }
 
@@ -311,9 +185,10 @@ double th_cost_of_step(const th_target *target, th_goal goal, const th_program *
   return run < 0 || decode < 0 ? -1 : run + decode;
 }
 
-double th_cost_with(const th_target *target, th_goal goal, const th_program *p, int step, thr_form_id form) {
+double th_cost_with(const th_target *target, th_goal goal, const th_program *p, int step, thr_form_id form,
+                    uint32_t packed_bytes) {
   const th_program_step *s = &p->steps[step];
-  const th_work w = th_work_of(p, s);
+  const th_work w = th_work_with(p, s, form, packed_bytes);
   const th_form *f = th_form_of(form);
   char name[TH_COST_NAME];
   snprintf(name, sizeof name, "%s%s", f ? f->name : th_kernel_name(s->step.kernel), way_of(s));

@@ -6,17 +6,8 @@
 
 #include "base/bytes.h"
 #include "format/json.h"
-#include "lib/deploy.h"
+#include "lib/work.h"
 #include "write/targets.h"
-
-typedef struct th_work {
-#define TH_WORK(name, what) double name;
-#include "lib/work.def"
-#undef TH_WORK
-} th_work;
-th_work th_work_of(const th_program *program, const th_program_step *s);
-/* An object "work" with the amounts that are not 0. */
-void th_work_write(const th_work *work, th_json *json);
 
 /* The kernel or form that runs the step, by name. */
 const char *th_runner_name(const th_program_step *s);
@@ -31,8 +22,10 @@ th_cost_rows th_cost_rows_of(const th_target *target, const th_program *program,
 
 /* Instructions of the step as it stands, decoding its weights included; negative when nobody has measured that. */
 double th_cost_of_step(const th_target *target, th_goal goal, const th_program *program, int step);
-/* The same as if `form` (NONE: its kernel) ran it from weights that are not coded. */
-double th_cost_with(const th_target *target, th_goal goal, const th_program *program, int step, thr_form_id form);
+/* The same as if `form` ran it from a table of so many bytes, or its kernel (NONE, 0) from weights that are not coded.
+ */
+double th_cost_with(const th_target *target, th_goal goal, const th_program *program, int step, thr_form_id form,
+                    uint32_t packed_bytes);
 /* The target whose rows are used: `target` itself, or the one that shares most folders of kernels; NULL when there is
  * none, and no choice either. */
 const th_target *th_cost_target(const th_target *target);

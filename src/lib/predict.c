@@ -58,22 +58,29 @@ static const char *coder_piece(const predictor *x, thr_decode_fn *decode) {
   return th_arena_printf(x->arena, "decode %s", th_decoder_name(decode) + strlen("thr_decode_"));
 }
 
-/* A kernel or form that is `above` bytes deep in the stack, and what it calls through pointers. */
-static void add_runner(predictor *x, const th_program_step *s, const char *runner, int32_t above) {
+/* What a kernel or form calls through a pointer; `above` is how deep in the stack. */
+static void add_pointed(predictor *x, const char *piece, int32_t above) {
+  th_code_add(&x->code, piece);
+  reach(x, above + find(x, piece).stack);
+}
+
+/* A kernel or form that is `above` bytes deep in the stack, and what it calls. */
+static th_status add_runner(predictor *x, const th_program_step *s, const char *runner, int32_t above) {
   thr_step step = s->step;
   const thr_weights *w = s->form == THR_FORM_NONE ? thr_step_weights(&step) : NULL;
   const thr_requant *q = w ? thr_step_requant(&step) : NULL;
-  const char *pointed[3] = {w && w->decode && !s->rows ? coder_piece(x, w->decode) : NULL,
-                            th_csource_uses_dot(s) ? "dot gap_huffman" : NULL,
-                            q && q->decode ? "decode channels" : NULL};
   const th_code_piece piece = find(x, runner);
+  const int32_t call = above + (piece.call < 0 ? piece.stack : piece.call);
   th_code_add(&x->code, runner);
   reach(x, above + piece.stack);
-  for (int i = 0; i < 3; i++) {
-    if (!pointed[i]) continue;
-    th_code_add(&x->code, pointed[i]);
-    reach(x, above + (piece.call < 0 ? piece.stack : piece.call) + find(x, pointed[i]).stack);
+  if (w && w->decode && !s->rows) {
+    const char *coder = coder_piece(x, w->decode);
+    if (!coder) return TH_ERR_RESOURCE;
+    add_pointed(x, coder, call);
   }
+  if (th_csource_uses_dot(s)) add_pointed(x, "dot gap_huffman", call);
+  if (q && q->decode) add_pointed(x, "decode channels", call);
+  return TH_OK;
 }
 
 static bool has_row_kernel(thr_kernel_id kernel) {
@@ -95,18 +102,19 @@ static bool has_row_kernel(thr_kernel_id kernel) {
 }
 
 /* The weights of a chain are decoded before it runs. */
-static void add_unpack(predictor *x, const th_program_step *s) {
+static th_status add_unpack(predictor *x, const th_program_step *s) {
   thr_step step = s->step;
   const thr_weights *w = thr_step_weights(&step);
-  if (!w || !w->decode) return;
+  if (!w || !w->decode) return TH_OK;
   const char *coder = coder_piece(x, w->decode);
+  if (!coder) return TH_ERR_RESOURCE;
   th_code_add(&x->code, "unpack");
-  th_code_add(&x->code, coder);
-  reach(x, find(x, "unpack").call + find(x, coder).stack);
+  add_pointed(x, coder, find(x, "unpack").call);
   x->calls++;
+  return TH_OK;
 }
 
-static void add_segment(predictor *x, const th_segment *g) {
+static th_status add_segment(predictor *x, const th_segment *g) {
   const th_code_piece rows = find(x, "rows");
   th_code_add(&x->code, "rows");
   reach(x, rows.stack);
@@ -115,17 +123,19 @@ static void add_segment(predictor *x, const th_segment *g) {
     const th_program_step *s = &x->p->steps[i];
     const char *format = has_row_kernel(s->step.kernel) ? "%s_row" : "%s";
     const char *runner = th_arena_printf(x->arena, format, th_kernel_name(s->step.kernel));
-    if (runner) add_runner(x, s, runner, rows.call);
-    add_unpack(x, s);
+    if (!runner) return TH_ERR_RESOURCE;
+    TH_TRY(add_runner(x, s, runner, rows.call));
+    TH_TRY(add_unpack(x, s));
   }
   x->structs += (g->last - g->first + 1) * (int64_t)bytes_of(x, "sizeof stage");
+  return TH_OK;
 }
 
-static void add_step(predictor *x, const th_program_step *s) {
+static th_status add_step(predictor *x, const th_program_step *s) {
   x->calls++;
   x->places++;
   for (int k = 0; k < s->n_in; k++) x->places += x->p->values[s->in[k]].data == NULL;
-  add_runner(x, s, th_runner_name(s), 0);
+  return add_runner(x, s, th_runner_name(s), 0);
 }
 
 static const char *params_of(thr_kernel_id kernel) {
@@ -140,17 +150,18 @@ static const char *params_of(thr_kernel_id kernel) {
   }
 }
 
-static void add_steps(predictor *x) {
+static th_status add_steps(predictor *x) {
   for (int i = 0; i < x->p->n_steps; i++) x->structs += bytes_of(x, params_of(x->p->steps[i].step.kernel));
   for (int i = 0; i < x->p->n_steps; i++) {
     const int segment = th_csource_segment_at(x->p, i);
     if (segment < 0) {
-      add_step(x, &x->p->steps[i]);
+      TH_TRY(add_step(x, &x->p->steps[i]));
     } else {
-      add_segment(x, &x->p->segments[segment]);
+      TH_TRY(add_segment(x, &x->p->segments[segment]));
       i = x->p->segments[segment].last;
     }
   }
+  return TH_OK;
 }
 
 static int64_t initial_bytes(const th_program *p) {
@@ -165,7 +176,7 @@ static th_status predict_code(predictor *x, th_prediction *p) {
   TH_TRY(th_code_begin(x->target, x->goal, x->arena, &x->code));
   th_code_add(&x->code, "base");
   th_code_add(&x->code, "run");
-  add_steps(x);
+  TH_TRY(add_steps(x));
   TH_TRY(th_tables_bytes(x->p, x->code.unknown ? 1 : (uint32_t)bytes_of(x, "align"), &tables));
   const int64_t run = x->calls * bytes_of(x, "run call") + x->places * bytes_of(x, "run place");
   p->code_bytes = x->code.bytes + run;
