@@ -29,12 +29,13 @@ SOFTMAX = [(1, 4), (1, 10), (1, 12), (1, 35), (1, 100), (6, 8), (20, 3), (1, 2)]
 
 
 class Net:
-    """Grows as text. coded: "few" values and many zeros, as pruning and clustering leave them, or "many", as training does; else any.
+    """Grows as text. coded: "few" values and many zeros, as pruning and clustering leave them, "clumps" of zeros and of one sign, as pruning
+    does, or "many" values, as training does; else any.
     cut: a relu cuts half of the outputs of every second layer."""
 
     def __init__(self, seed, coded="", cut=False):
         self.lines, self.outputs, self.n, self.random, self.coded = ["graph net"], [], 0, random.Random(seed), coded
-        self.zeros, self.levels, self.quant, self.cut = 0.0, 255, {}, cut
+        self.zeros, self.levels, self.quant, self.cut, self.sign = 0.0, 255, {}, cut, 0
 
     def name(self):
         self.n += 1
@@ -45,7 +46,15 @@ class Net:
         self.lines.append(f"input %{name} s8 {dims(shape)} q(0.05,-3)")
         return name
 
+    def clump(self):
+        """Zero or one sign for a while."""
+        if self.random.random() < 0.15:
+            self.sign = self.random.choice([0, 0, 1, -1])
+        return self.sign * self.random.randint(1, max(1, self.levels // 2))
+
     def weight(self):
+        if self.coded == "clumps":
+            return self.clump()
         if self.coded == "many":
             tail = self.random.expovariate(1 / self.levels) * self.random.choice([-1, 1])
             return max(-127, min(127, round(self.random.gauss(0, self.levels) if self.zeros else tail)))
@@ -148,6 +157,7 @@ PLAIN = ([("pool", (kind,) + p) for kind in ("max_pool2d", "avg_pool2d") for p i
 CODED = [(kind, c) for kind, c in WEIGHTED[::3]]
 TRAINED = [(kind, c) for kind, c in WEIGHTED[::2]]
 RICH = [(kind, c) for kind, c in WEIGHTED[1::9]] + [("dense", d) for d in DENSE[::2]]
+CLUMPS = [(kind, c) for kind, c in WEIGHTED[2::6]]
 MOST = 42
 
 

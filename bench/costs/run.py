@@ -27,13 +27,14 @@ THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 NET = os.environ.get("THIMBLE_NET", os.path.join(ROOT, "build", "bench", "costs", "bench_costs_net"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
-KINDS = ("plain", "weighted", "trained", "coded", "rich", "chain")  # of nets
+KINDS = ("plain", "weighted", "trained", "coded", "rich", "clumps", "chain")  # of nets
+WITH_CODES = ("coded", "rich", "clumps")  # whose kernels are not measured
 GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
 NARROW = " narrow"         # the way of convolutions without room to arrange weights in
 LINE = " line"             # the way of layers that run line by line; only the sum of a chain of them can be counted
 LINES = ("outputs", "taps", "lines", "inside", "strips", "row_strips")  # what they depend on
 CODERS = ("bitpack", "huffman", "gap", "range", "context")
-CODED = ("bits", "survivors", "once", "parts", "words", "plain_words", "known_words", "slow_words", "slow_bits", "read_counts", "questions")
+CODED = ("bits", "survivors", "once", "parts", "words", "plain_words", "known_words", "slow_words", "slow_bits", "read_counts", "questions", "neighboured", "looks")
 LOOKED_UP = "call parts weights once words plain_words known_words slow_words slow_bits read_counts"
 SMALL = 300  # instructions: errors of layers below count as if they had so many
 
@@ -76,7 +77,7 @@ def make_nets(folder, kinds):
     """{kind: [paths of models]}"""
     made = {}
     texts = {"weighted": lambda: nets.nets(nets.WEIGHTED), "plain": lambda: nets.nets(nets.PLAIN), "trained": lambda: nets.nets(nets.TRAINED, "many", True),
-             "coded": lambda: nets.nets(nets.CODED, "few"), "rich": lambda: nets.nets(nets.RICH, "many"), "chain": nets.chains}
+             "coded": lambda: nets.nets(nets.CODED, "few"), "rich": lambda: nets.nets(nets.RICH, "many"), "clumps": lambda: nets.nets(nets.CLUMPS, "clumps"), "chain": nets.chains}
     for kind in kinds:
         made[kind] = []
         for i, text in enumerate(texts[kind]()):
@@ -92,6 +93,7 @@ def rounds_of(target, kinds):
     """(goal, kind of net, forms, coder)"""
     every = [("plain", "none", "raw")] + [(kind, forms, "raw") for kind in ("weighted", "trained") for forms in form_rounds(target)]
     coded = [("coded", "none", coder) for coder in ("raw",) + CODERS] + [("rich", "none", coder) for coder in ("raw", "huffman", "gap")]
+    coded += [("clumps", "none", coder) for coder in ("raw", "context")]
     # For speed nothing is coded. Builds for size take few forms, and compile them as builds for speed do (with_forms).
     found = [(goal,) + r for goal in GOALS for r in every + coded if (r not in coded or goal == "size") and (r[1] == "none" or goal == "speed")]
     found += [("ram", "chain", "none", "raw"), ("ram", "weighted", "none", "raw")]
@@ -172,20 +174,25 @@ def fit(samples, allowed=None):
     return found, errors
 
 
+def is_told(kind, forms, row):
+    """Forms are told about by the rounds with forms, kernels by those without, in which all layers run on them."""
+    return kind not in WITH_CODES and (forms == "none") != (row.split(" ")[0] in FORMS)
+
+
 def samples_of(measured):
     """{(goal, row): [(work, instructions)]}; decoding is what a layer with coded weights takes more."""
     samples, raw = collections.defaultdict(list), {}
-    for goal, kind, _, coder, i, layers in measured:
+    for goal, kind, forms, coder, i, layers in measured:
         goal = "size" if goal == "ram" else goal
         for layer in layers:
             count = layer["instructions"]
-            if kind in ("coded", "rich") and coder == "raw":
+            if kind in WITH_CODES and coder == "raw":
                 raw[goal, kind, i, layer["name"]] = count
             if layer["cost"].endswith(LINE):
                 continue
             if "decode_cost" in layer:
                 samples[goal, layer["decode_cost"]].append((layer["work"], count - raw[goal, kind, i, layer["name"]]))
-            elif layer["cost"].startswith("dot") or kind not in ("coded", "rich"):
+            elif layer["cost"].startswith("dot") or is_told(kind, forms, layer["cost"]):
                 samples[goal, layer["cost"]].append((layer["work"], count))
     return samples
 
@@ -240,22 +247,29 @@ def rows_of(target, kinds, keep):
 DEPENDS = {  # (folder, row): the amounts that its loops run over; what is not here may depend on all but codes
     ("", "decode huffman"): LOOKED_UP, ("", "decode gap_huffman"): LOOKED_UP, ("", "dot gap_huffman"): LOOKED_UP + " outputs",
     ("", "decode bitpack"): "call parts weights once words slow_words", ("", "decode range"): "call parts weights once bits survivors",
-    ("", "decode context"): "call parts weights once questions survivors bits",
+    ("", "decode context"): "call parts weights once questions survivors bits neighboured looks",
     ("small", "conv2d_s8"): "call rows weights row_strips outputs twos two_lines two_columns edges edge_taps edge_inside",
     ("small", "depthwise_conv2d_s8"): "call rows weights row_strips outputs twos two_lines two_columns edges edge_taps",
     ("small", "conv2d_fields_s8_small"): "call places window_lines window_quads columns quad_places quad_pairs blocks outputs uncut edges",
     ("small", "fully_connected_fields_s8_small"): "call columns quads quad_pairs blocks outputs uncut",
     ("small", "depthwise_columns_s8_small"): "call rows row_strips outputs uncut edges edge_columns",
+    ("dsp", "conv2d_s8"): "call rows weights quads row_strips outputs quad_places quad_lines quad_words quad_edges quad_edge_words",
+    ("dsp", "conv2d_s8 narrow"): "call rows weights outputs taps lines line_quads inside row_strips edges edge_taps edge_inside four_lines",
+    ("dsp", "conv2d_twins_s8_dsp"): "call places window_lines window_quads gathered edge_places pair_twos pair_quads outputs uncut",
+    ("dsp", "conv2d_windows_s8_dsp"): "call pairs window_lines window_quads line_rests edge_places edge_elems pair_twos pair_quads outputs uncut",
+    ("dsp", "conv2d_1x1_s8_dsp"): "call pairs window_quads line_rests pair_twos pair_quads outputs uncut",
+    ("dsp", "fully_connected_twins_s8_dsp"): "call columns quads quad_pairs outputs uncut",
     ("mve", "conv2d_s8"): "call rows weights row_strips outputs stretches stretch_vectors fours four_lines four_vectors",
+    ("mve", "depthwise_conv2d_s8"): "call rows weights row_strips outputs full_fours full_four_lines full_four_taps alone alone_taps",
 }
 
 
 def amounts_for(target, name):
     """What a row may depend on."""
     plain = re.sub(r" (line|narrow|bare|4|4/16|1x1|3|3/2)$", "", name)
-    for folder in [""] + FOLDERS[target]:
-        if (folder, plain) in DEPENDS:
-            return DEPENDS[folder, plain].split()
+    for key in itertools.product([""] + FOLDERS[target], (name, plain)):
+        if key in DEPENDS:
+            return DEPENDS[key].split()
     return [k for k in order() if k not in CODED]
 
 

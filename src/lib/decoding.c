@@ -121,12 +121,23 @@ static void read_nibbles(reader *r, uint32_t count) {
 
 /* --- questions --- */
 
-static double questions(const thr_weights *w, const int8_t *value, uint32_t count) {
+/* Those at `distance` before, in a row that has so many. */
+static double looks_at(uint32_t distance, uint32_t row) {
+  return distance > 0 && distance < THR_CONTEXT_PLACES && distance < row ? row - distance : 0;
+}
+
+static void count_questions(reader *r, const int8_t *value, uint32_t count) {
+  const thr_weights *w = r->stream.weights;
   thr_context_model m;
-  double n = count;
-  if (!thr_context_parse(&m, w->table, w->table_bytes)) return 0;
-  for (uint32_t i = 0; i < count; i++) n += value[i] ? 1 + m.bits : 0;
-  return n;
+  if (!thr_context_parse(&m, w->table, w->table_bytes)) return;
+  r->d->questions = count;
+  for (uint32_t i = 0; i < count; i++) r->d->questions += value[i] ? 1 + m.bits : 0;
+  if (!m.near) return;
+  const uint32_t row = m.row ? m.row : count;
+  const uint32_t distance[] = {
+      m.near, m.line, m.line > m.near ? m.line - m.near : 0, m.line ? m.line + m.near : 0, 2 * m.near, 2 * m.line};
+  r->d->neighboured = count;
+  for (int i = 0; i < 6; i++) r->d->looks += (double)count / row * looks_at(distance[i], row);
 }
 
 th_decoding th_decoding_of(const thr_weights *w, const int8_t *value, uint32_t count, uint32_t row, uint32_t part) {
@@ -135,6 +146,6 @@ th_decoding th_decoding_of(const thr_weights *w, const int8_t *value, uint32_t c
   if (w->decode == thr_decode_huffman) read_values(&r, count);
   if (w->decode == thr_decode_gap_huffman) read_pairs(&r, count);
   if (w->decode == thr_decode_bitpack && w->table_bytes && (w->table[0] & 15) == 4) read_nibbles(&r, count);
-  if (w->decode == thr_decode_context) d.questions = questions(w, value, count);
+  if (w->decode == thr_decode_context) count_questions(&r, value, count);
   return d;
 }

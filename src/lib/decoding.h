@@ -16,6 +16,8 @@ typedef struct th_decoding {
   double slow_bits;   /* of their words */
   double read_counts; /* of the code tables, which are read for them once in a call: a head and their lengths */
   double questions;   /* that a context coder answers: zero or not, sign, magnitude bit by bit */
+  double neighboured; /* weights that it tells by those nearby in their row, */
+  double looks;       /* and how many of these it looks at */
 } th_decoding;
 
 /* `weights` are coded from value[0..count) and decoded in rows of `row` elements, these in parts of `part` at most. */

@@ -70,6 +70,16 @@ static void add_lines(th_work *w, const axis *y, const axis *x, double depth) {
   w->four_vectors = y->inside * (in_groups(x->whole, 4) * vectors + x->edge_vectors) * w->rows;
 }
 
+/* The same where fours are whole, and what is left goes alone. */
+static void add_full_fours(th_work *w, const axis *y, const axis *x) {
+  const double fours = floor(x->whole / 4);
+  w->full_fours = y->out * fours * w->rows;
+  w->full_four_lines = y->inside * fours * w->rows;
+  w->full_four_taps = w->full_four_lines * x->kernel;
+  w->alone = y->out * (x->out - 4 * fours) * w->rows;
+  w->alone_taps = y->inside * (x->inside - 4 * fours * x->kernel) * w->rows;
+}
+
 /* What windows that see `depth` elements of each point come to. */
 static void add_windows(th_work *w, const axis *y, const axis *x, double depth) {
   const double per_place = w->places > 0 ? w->outputs / w->places : 0, lines = y->kernel, points = x->kernel;
@@ -86,6 +96,11 @@ static void add_windows(th_work *w, const axis *y, const axis *x, double depth) 
   w->edge_columns = w->edges * lines * points * depth;
   add_quads(w, edges, lines, in_groups(points * depth, 4));
   add_lines(w, y, x, depth);
+  add_full_fours(w, y, x);
+  w->line_rests = w->window_lines * fmod(points * depth, 4);
+  w->gathered = fmod(depth, 4) > 0 ? y->inside * x->inside * depth : 0;
+  w->edge_places = edges;
+  w->edge_elems = edges * lines * points * depth;
   w->strips = y->out;
   w->row_strips = y->out * w->rows;
   w->strokes = fmin(y->out, x->out) * w->rows;
@@ -141,6 +156,8 @@ static void add_decoding(th_work *w, const th_program_step *s, const thr_weights
   w->slow_bits = d.slow_bits;
   w->read_counts = d.read_counts;
   w->questions = d.questions;
+  w->neighboured = d.neighboured;
+  w->looks = d.looks;
   w->once = thr_kernel_params(s->step.kernel) == THR_PARAMS_fully_connected ? s->weight_count : 0;
 }
 
@@ -192,6 +209,8 @@ th_work th_work_with(const th_program *p, const th_program_step *s, thr_form_id 
   if (s->rows) w.strips = s->rows;
   w.quads = in_groups(w.rows, 4);
   w.pairs = in_groups(w.places, 2);
+  w.pair_twos = w.pairs * in_groups(w.rows, 2);
+  w.pair_quads = w.pair_twos * in_groups(s->row_elems, 4);
   w.quad_pairs = w.quads * in_groups(s->row_elems, 2) * w.places;
   w.blocks = w.places * blocks_of(&w, s, form, packed_bytes);
   return w;
