@@ -139,14 +139,16 @@ static void add_softmax(th_work *w, const thr_softmax_params *c) {
 
 /* --- weights --- */
 
-/* Fully connected layers have their rows decoded in parts; the others a row at a time. */
+/* Fully connected layers have their rows decoded in parts, chains all their weights before they run; the others a row
+ * at a time. */
 static uint32_t part_of(const th_program_step *s) {
   const bool dense = thr_kernel_params(s->step.kernel) == THR_PARAMS_fully_connected;
   return dense && !th_csource_uses_dot(s) && s->row_elems > THR_DECODE_CHUNK ? THR_DECODE_CHUNK : s->row_elems;
 }
 
 static void add_decoding(th_work *w, const th_program_step *s, const thr_weights *coded) {
-  const th_decoding d = th_decoding_of(coded, s->weights, s->weight_count, s->row_elems, part_of(s));
+  const th_decoding d = s->rows ? th_decoding_of(coded, s->weights, s->weight_count, s->weight_count, s->weight_count)
+                                : th_decoding_of(coded, s->weights, s->weight_count, s->row_elems, part_of(s));
   w->bits = 8.0 * coded->bytes;
   w->parts = d.calls;
   w->words = d.words;
