@@ -210,7 +210,7 @@ typedef struct th_fit_options {
   int64_t flash_bytes, ram_bytes; /* limits, before the device's; 0: none. RAM is arena and stack */
   double max_drop, min_accuracy;  /* points of accuracy or AUC, or percent of a squared error; 0..1. NaN: no limit */
   double budget_seconds;          /* no trial goes on longer; 0: no limit */
-  int trials;                     /* at most; 0: 60. The same number and seed give the same front */
+  int trials;                     /* at most, sensitivity not counted; 0: 60. Same number and seed, same front */
   uint64_t seed;
   int jobs;    /* trials at a time, each in a process; 0: one per processor */
   bool ranks;  /* this process is one of an MPI job: all of them work, the first one decides and has the result */
@@ -219,9 +219,10 @@ typedef struct th_fit_options {
 
 /* Searches recipes and ways to compile until the model keeps the limits, as far as sensitivity, prediction and short
  * trainings tell; chooses by the validation split. Writes to `dir` what th_shrink() writes for the build that it chose,
- * and fit.json; every finished trial goes to fit.journal, so that the same call goes on with it. Result: "trials",
- * "front", "chosen" (an id; null when nothing keeps all limits, then "nearest" and "limit" say what would have to
- * give). Where mpirun's other ranks return, *result is NULL. */
+ * and fit.json; every finished trial goes to fit.journal, so that the same call goes on with it. `dir` must be empty or
+ * hold such a journal. Result: "trials", "front", "chosen" (an id; null when nothing keeps all limits, then "nearest"
+ * and "limit" say what would have to give, and dir/nearest is that build), "test". Where mpirun's other ranks return,
+ * *result is NULL. */
 th_status th_fit(const th_model *model, const th_data *data, const th_fit_options *options, const char *dir,
                  const th_context *context, th_result **result);
 bool th_fit_has_ranks(void); /* was the library built with MPI? */

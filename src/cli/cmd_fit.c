@@ -32,7 +32,9 @@ static const opt_row rows[] = {
     {OPT_STRING, 0, "budget", offsetof(fit_options, budget), "TIME", "time for the search, as 90s, 30m or 2h [30m]", 0,
      0},
     {OPT_INT, 0, "trials", offsetof(fit_options, trials), "N",
-     "trials at most (0: 60); a search that is given this and no budget is not cut off by time", 1, 100000},
+     "trials at most (0: 60), the probes of the sensitivity not counted; a search that is given this and no budget is "
+     "not cut off by time",
+     1, 100000},
     {OPT_INT, 'j', "jobs", offsetof(fit_options, jobs), "N", "trials at a time (0: one per processor)", 1, 1024},
     {OPT_FLAG, 0, "resume", offsetof(fit_options, resume), NULL,
      "go on with an interrupted search in the same folder; the same command without it does so, too", 0, 0},

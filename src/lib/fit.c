@@ -14,10 +14,13 @@
 #include "lib/devices.h"
 #include "lib/lossless.h"
 #include "lib/measure.h"
+#include "lib/report.h"
 #include "lib/shrink.h"
 #include "op/op.h"
 #include "report/result.h"
 #include "write/targets.h"
+
+#define NEAREST "nearest" /* the build that misses the limits least */
 
 /* --- what is asked for --- */
 
@@ -98,11 +101,23 @@ static th_status list_layers(th_fit_search *s) {
 
 /* --- the search --- */
 
+/* What a search writes into a folder would be lost among other things, or take their place. */
+static th_status check_folder(const th_fit_search *s, const char *journal) {
+  char **names;
+  int n = 0;
+  if (!th_dir_exists(s->dir) || th_file_exists(journal)) return TH_OK;
+  TH_TRY(th_dir_list(s->arena, s->dir, &names, &n));
+  if (n == 0) return TH_OK;
+  return th_fail(TH_ERR_USAGE, "%s: holds %s but no fit.journal: give an empty folder or that of a search", s->dir,
+                 names[0]);
+}
+
 static th_status open_files(th_fit_search *s) {
   const char *path = th_path_join(s->arena, s->dir, "fit.journal");
   int kept;
   s->shared = th_path_join(s->arena, s->dir, "trials");
   if (!path || !s->shared) return TH_ERR_RESOURCE;
+  TH_TRY(check_folder(s, path));
   TH_TRY(th_dir_create(s->shared));
   TH_TRY(th_fit_journal_open(path, &s->journal, &kept));
   if (kept) th_log(s->ctx, TH_LOG_INFO, "going on with %d jobs that %s holds", kept, path);
@@ -146,46 +161,55 @@ static th_status write_recipe(const th_fit_search *s, const char *name, const ch
   return th_file_write(*path, recipe, strlen(recipe));
 }
 
-static double last_stage(const th_result *built, const char *key) {
-  double value = (double)NAN, v;
-  char path[40];
-  for (int i = 0;; i++, value = v) {
-    snprintf(path, sizeof path, "stages.%d.%s", i, key);
-    v = th_result_number(built, path, (double)NAN);
-    if (isnan(v)) return value;
-  }
+/* Of the last stage, the only one that is tested. */
+static double tested(const th_result *built, const char *key) {
+  const th_json *row = th_json_first(th_json_get(built->json, "stages"));
+  double value = (double)NAN;
+  for (; row; row = th_json_next(row)) value = th_json_number(th_json_get(row, key), value);
+  return value;
 }
 
-/* The chosen recipe as `shrink` runs it: its stages are there already, and now the test split is read. */
+/* A recipe as `shrink` runs it: its stages are there already, and now the test split is read. The page is made again
+ * with what that says. */
+static th_status build(th_fit_search *s, const char *recipe, const char *device, const char *dir, th_result *r) {
+  const th_shrink_options o = {.recipe = recipe, .resume = true, .device = device};
+  th_result *built;
+  TH_TRY(th_fit_save_json(s, dir)); /* for the page that building makes */
+  TH_TRY(th_shrink_shared(s->model, s->data, &o, s->shared, dir, s->ctx, &built));
+  th_buf_printf(&r->text, "\n%s", th_result_text(built));
+  s->test = tested(built, s->metric == TH_METRIC_MSE ? "mse" : "accuracy");
+  th_result_free(built);
+  TH_TRY(th_fit_save_json(s, dir));
+  return th_report_make(dir, NULL, s->ctx);
+}
+
 static th_status build_chosen(th_fit_search *s, const th_fit_trial *chosen, th_result *r) {
   const char *path;
-  th_result *built;
   TH_TRY(write_recipe(s, "recipe.yaml", th_fit_final_recipe(s, chosen), &path));
-  const th_shrink_options o = {.recipe = path, .resume = true, .device = s->options->device};
-  TH_TRY(th_shrink_shared(s->model, s->data, &o, s->shared, s->dir, s->ctx, &built));
-  th_buf_printf(&r->text, "\n%s", th_result_text(built));
-  s->test = last_stage(built, s->metric == TH_METRIC_MSE ? "mse" : "accuracy");
-  th_result_free(built);
-  return TH_OK;
+  return build(s, path, s->options->device, s->dir, r);
 }
 
-static th_status write_nearest(const th_fit_search *s) {
+/* It does not fit, so no device is asked whether it does; a folder of its own keeps it apart from what does. */
+static th_status build_nearest(th_fit_search *s, th_result *r) {
   const th_fit_miss miss = th_fit_nearest(s);
-  const char *path;
+  const char *path, *dir = th_path_join(s->arena, s->dir, NEAREST);
+  if (!dir) return TH_ERR_RESOURCE;
   if (!miss.trial) return TH_OK;
   th_fit_trial with_build = *miss.trial;
   with_build.best = miss.build;
-  return write_recipe(s, "nearest.yaml", th_fit_final_recipe(s, &with_build), &path);
+  TH_TRY(th_dir_create(dir));
+  TH_TRY(write_recipe(s, "nearest.yaml", th_fit_final_recipe(s, &with_build), &path));
+  return build(s, path, NULL, dir, r);
 }
 
-/* A search in the same folder may have ended the other way before: its recipe of a miss goes, its build is told of. */
+/* A search in the same folder may have ended the other way before: its recipe of a miss goes, builds are told of. */
 static th_status drop_other_end(const th_fit_search *s, bool chosen) {
   const char *nearest = th_path_join(s->arena, s->dir, "nearest.yaml");
-  const char *build = th_path_join(s->arena, s->dir, "report.json");
-  if (!nearest || !build) return TH_ERR_RESOURCE;
+  const char *other = th_path_join(s->arena, s->dir, chosen ? NEAREST "/report.json" : "report.json");
+  if (!nearest || !other) return TH_ERR_RESOURCE;
   remove(nearest);
-  if (!chosen && th_file_exists(build))
-    th_log(s->ctx, TH_LOG_WARN, "the build in %s is that of an earlier search, for other limits", s->dir);
+  if (th_file_exists(other))
+    th_log(s->ctx, TH_LOG_WARN, "the build of %s is that of an earlier search, for other limits", other);
   return TH_OK;
 }
 
@@ -193,10 +217,9 @@ static th_status finish(th_fit_search *s, th_result *r) {
   const th_fit_trial *chosen = th_fit_chosen(s);
   th_fit_find_front(s);
   th_fit_write_text(s, r->arena, &r->text);
-  TH_TRY(th_fit_save_json(s)); /* for the page that building makes */
   TH_TRY(drop_other_end(s, chosen != NULL));
-  TH_TRY(chosen ? build_chosen(s, chosen, r) : write_nearest(s));
-  TH_TRY(th_fit_save_json(s));
+  TH_TRY(chosen ? build_chosen(s, chosen, r) : build_nearest(s, r));
+  TH_TRY(th_fit_save_json(s, s->dir));
   th_fit_write_json(s, r->json);
   if (chosen) drop_shared(s);
   return th_result_finish(r);

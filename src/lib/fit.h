@@ -139,7 +139,7 @@ typedef struct th_fit_search {
   bool trains;         /* there is what training needs */
   bool normalized;     /* has batch norm */
   double base;         /* the network's value as it came in */
-  double test;         /* the chosen one's on the test split; NaN: not read yet */
+  double test;         /* of what was built, on the test split; NaN: not read yet */
   double began;        /* clock */
   bool out_of_time;
 
@@ -227,7 +227,7 @@ th_fit_miss th_fit_nearest(const th_fit_search *s);
 
 /* fit_report.c */
 void th_fit_write_json(const th_fit_search *s, th_json *root);
-th_status th_fit_save_json(const th_fit_search *s); /* DIR/fit.json */
+th_status th_fit_save_json(const th_fit_search *s, const char *dir); /* dir/fit.json */
 void th_fit_write_text(const th_fit_search *s, th_arena *arena, th_buf *text);
 void th_fit_tell(const th_fit_search *s, const th_fit_trial *t); /* a line as it joins the front */
 

@@ -94,16 +94,16 @@ void th_fit_write_json(const th_fit_search *s, th_json *root) {
     if (s->trial[i].on_front) th_json_add_int(front, NULL, id_of(s, &s->trial[i]));
   }
   th_json_add_number(root, "chosen", chosen ? id_of(s, chosen) : (double)NAN);
-  if (chosen) th_json_add_number(root, "test", s->test);
+  th_json_add_number(root, "test", s->test); /* of the chosen one, or of the nearest */
   if (!chosen) write_miss(s, root);
 }
 
-th_status th_fit_save_json(const th_fit_search *s) {
+th_status th_fit_save_json(const th_fit_search *s, const char *dir) {
   th_json *root = th_json_object();
   th_buf text = {0};
   th_fit_write_json(s, root);
   th_status status = th_json_print(root, true, &text);
-  const char *path = th_path_join(s->arena, s->dir, "fit.json");
+  const char *path = th_path_join(s->arena, dir, "fit.json");
   if (status == TH_OK) status = path ? th_file_write(path, text.data, text.size) : TH_ERR_RESOURCE;
   th_buf_free(&text);
   th_json_free(root);

@@ -55,7 +55,7 @@ static th_status run_round(th_fit_search *s, const entry *list, int n) {
   for (int i = 0; i < count; i++) jobs[i] = &s->trial[s->round_begin + i].job;
   TH_TRY(th_fit_run_jobs(s, jobs, count, on_trial, &done));
   th_fit_learn(s);
-  return th_fit_save_json(s);
+  return th_fit_save_json(s, s->dir);
 }
 
 /* --- promoting --- */

@@ -26,7 +26,7 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
   th_measure m = {0};
   double validation;
   TH_TRY(th_footprint_of(model->graph, rows->coders ? rows->coders : &th_packed_only, &f));
-  TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
+  if (!rows->spare_test) TH_TRY(th_measure_run(model, data, TH_ON_TEST, 0, ctx, &m));
   TH_TRY(measure_validation(model, data, ctx, &validation));
   if (rows->n == 0) rows->float_bytes = 4 * f.params;
   th_stage_row *r = &rows->row[rows->n++];
@@ -34,10 +34,11 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
                       .bytes = f.bytes,
                       .params = f.params,
                       .macs = f.macs,
+                      .tested = !rows->spare_test,
                       .accuracy = m.accuracy,
                       .validation = validation,
                       .mse = m.mse,
-                      .change = m.accuracy - rows->row[0].accuracy,
+                      .change = rows->row[0].tested ? m.accuracy - rows->row[0].accuracy : (double)NAN,
                       .sparsity = f.sparsity};
   if (rows->n == 1) r->change = 0;
   if (th_str_eq(name, TH_ROW_FLOAT32)) r->bytes = rows->float_bytes;
@@ -56,18 +57,19 @@ void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double
   rows->row[rows->n++] = r;
 }
 
+static void write_accuracy(const th_stage_row *r, th_json *o) {
+  if (r->tested && isnan(r->accuracy)) th_json_add_number(o, "mse", r->mse);
+  if (r->tested && !isnan(r->accuracy)) th_json_add_number(o, "accuracy", r->accuracy);
+  if (!isnan(r->validation)) th_json_add_number(o, "validation_accuracy", r->validation);
+  if (r->tested && !isnan(r->accuracy) && !isnan(r->change)) th_json_add_number(o, "change", r->change);
+}
+
 static void write_row(const th_stage_row *r, th_json *o) {
   th_json_add_string(o, "name", r->name);
   if (r->graph) th_json_add_string(o, "graph", r->graph);
   th_json_add_int(o, "bytes", r->bytes);
   th_json_add_number(o, "ratio", r->ratio);
-  if (isnan(r->accuracy)) {
-    th_json_add_number(o, "mse", r->mse);
-  } else {
-    th_json_add_number(o, "accuracy", r->accuracy);
-    if (!isnan(r->validation)) th_json_add_number(o, "validation_accuracy", r->validation);
-    th_json_add_number(o, "change", r->change);
-  }
+  write_accuracy(r, o);
   th_json_add_number(o, "sparsity", r->sparsity);
   th_json_add_number(o, "bits_per_weight", r->bits_per_weight);
   th_json_add_int(o, "params", r->params);
@@ -75,23 +77,30 @@ static void write_row(const th_stage_row *r, th_json *o) {
   th_json_add_number(o, "seconds", r->seconds);
 }
 
+/* Where the split was not read, or has no labels: "-". */
+static void print_share(double share, const char *format, th_table *t) {
+  if (isnan(share))
+    th_table_cell(t, "-");
+  else
+    th_table_cell(t, format, 100 * share);
+}
+
+static void print_accuracy(const th_stage_row *r, th_table *t) {
+  const bool known = r->tested && !isnan(r->accuracy);
+  if (r->tested && !known)
+    th_table_cell(t, "mse %.5g", r->mse);
+  else
+    print_share(r->tested ? r->accuracy : (double)NAN, "%.2f %%", t);
+  print_share(known ? r->change : (double)NAN, "%+.2f", t);
+  print_share(r->validation, "%.2f %%", t);
+}
+
 static void print_row(const th_stage_row *r, th_table *t) {
   char bytes[32];
   th_table_cell(t, "%s", r->name);
   th_table_cell(t, "%s", th_thousands(bytes, r->bytes));
   th_table_cell(t, "%.1fx", r->ratio);
-  if (isnan(r->accuracy)) {
-    th_table_cell(t, "mse %.5g", r->mse);
-    th_table_cell(t, "-");
-    th_table_cell(t, "-");
-  } else {
-    th_table_cell(t, "%.2f %%", 100 * r->accuracy);
-    th_table_cell(t, "%+.2f", 100 * r->change);
-    if (isnan(r->validation))
-      th_table_cell(t, "-");
-    else
-      th_table_cell(t, "%.2f %%", 100 * r->validation);
-  }
+  print_accuracy(r, t);
   th_table_cell(t, "%.1f %%", 100 * r->sparsity);
   th_table_cell(t, "%.2f", r->bits_per_weight);
   th_table_cell(t, "%.1f", r->seconds);

@@ -11,10 +11,11 @@ typedef struct th_stage_row {
   const char *graph; /* file of the network after it, relative to the result's folder; NULL: none */
   int64_t bytes, params, macs;
   double ratio;      /* float32 bytes / bytes */
-  double accuracy;   /* test split; NaN when the data set has no labels */
+  bool tested;       /* the next one, mse and change are those of the test split; false: that was not read */
+  double accuracy;   /* NaN when the data set has no labels */
   double validation; /* accuracy on the validation split, for choosing; NaN when there is none */
   double mse;
-  double change; /* accuracy minus that of the first row */
+  double change; /* accuracy minus that of the first row; NaN when that was not tested */
   double sparsity, bits_per_weight, seconds;
 } th_stage_row;
 
@@ -23,6 +24,7 @@ typedef struct th_stage_rows {
   int n;
   int64_t float_bytes; /* 4 * parameters of the first row */
   uint64_t seed;
+  bool spare_test;                 /* rows to come do not read the test split */
   const th_encode_options *coders; /* of integer models; NULL: none, integers in as few bits as they need */
 } th_stage_rows;
 

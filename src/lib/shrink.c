@@ -24,7 +24,9 @@ typedef struct job {
 
 /* --- one stage --- */
 
-static th_status measure(job *j, const char *name) {
+/* Chains that others have begun, a search's, read the test split once: for the last row. */
+static th_status measure(job *j, const char *name, bool more_follow) {
+  j->rows.spare_test = j->chain.shared && more_follow;
   return th_rows_measure(&j->rows, name, j->chain.model, j->chain.data, j->chain.ctx);
 }
 
@@ -33,7 +35,7 @@ static th_status run_stage(job *j, int i) {
   TH_TRY(th_chain_run_stage(&j->chain, i));
   double seconds = th_clock_seconds() - begin;
   j->rows.coders = th_settings_stage(j->chain.recipe.stage[i]) == TH_STAGE_SWEEP ? &th_rows_coded : NULL;
-  TH_TRY(measure(j, th_chain_stage_name(&j->chain, i)));
+  TH_TRY(measure(j, th_chain_stage_name(&j->chain, i), i + 1 < th_chain_stages(&j->chain)));
   th_stage_row *row = &j->rows.row[j->rows.n - 1];
   const char *file = th_chain_stage_file(&j->chain, i);
   if (!file) return TH_ERR_RESOURCE;
@@ -47,7 +49,8 @@ static th_status put_given(job *j) {
   const char *path = th_path_join(j->arena, j->dir, TH_GIVEN_FILE);
   if (!path) return TH_ERR_RESOURCE;
   TH_TRY(th_model_save(j->chain.model, path));
-  TH_TRY(measure(j, th_graph_is_float(j->chain.model->graph) ? TH_ROW_FLOAT32 : "as given"));
+  const char *name = th_graph_is_float(j->chain.model->graph) ? TH_ROW_FLOAT32 : "as given";
+  TH_TRY(measure(j, name, th_chain_stages(&j->chain) > 0));
   j->rows.row[0].graph = TH_GIVEN_FILE;
   return TH_OK;
 }

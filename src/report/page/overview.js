@@ -157,9 +157,10 @@ function limitsText() {
 }
 
 function outcomeText() {
-  if (isNumber(fit.chosen)) return `Trial ${fit.chosen} was chosen; the rest of this page shows it.`;
+  const judged = isNumber(fit.test) ? ` On the test split, by which nothing was chosen, its ${metric === 'accuracy' ? metric : metricName} is ${metricText(fit.test)}.` : '';
+  if (isNumber(fit.chosen)) return `Trial ${fit.chosen} was chosen; the rest of this page shows it.${judged}`;
   const n = fit.nearest || {}, gives = {flash: 'flash', ram: 'RAM'}[n.limit] || (n.limit ? `the loss of ${metric === 'accuracy' ? metric : metricName}` : '');
-  return 'No trial keeps all limits' + (isNumber(n.id) ? `; the nearest is trial ${n.id}` + (gives ? `, for which ${gives} would have to give.` : '.') : '.');
+  return 'No trial keeps all limits' + (isNumber(n.id) ? `; the nearest is trial ${n.id}` + (gives ? `, for which ${gives} would have to give.` : '.') : '.') + judged;
 }
 
 function searchSection() {
