@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Prune, cluster and quantize one float network in Thimble and in TensorFlow's Model Optimization Toolkit (TFMOT), side by side.
 
-    bench/tfmot/run.py --python PYTHON [--build build] [--data DIR] [--seeds 3] [--json] [NET ...]
+    bench/tfmot/run.py --python PYTHON [--build build] [--data DIR] [--seeds 3] [--threads 0] [--json] [NET ...]
 
 PYTHON belongs to an environment that has the packages tensorflow, tf-keras and tensorflow-model-optimization; DIR is a folder
 with Fashion-MNIST (or MNIST) as gzipped IDX files. Each seed: tf-keras trains a float network and saves it as .h5; from that
 one file both tools prune to the same sparsity (TFMOT: of every layer, Thimble: of the whole network), cluster to the same number
 of values, train for int8 and write the result, with the same number of epochs a stage and batches of 64. Thimble then sweeps,
 which TFMOT has nothing like; its epochs and seconds count. The whole job is timed from the start
-of the program to its end, judging included, one after the other, both free to use every core: wall time, and processor time,
-which a busy machine disturbs less. TFMOT's bytes are its zipped .tflite, as its own
+of the program to its end, judging included, one after the other, both with every core or with the given number of threads:
+wall time, and processor time, which a busy machine disturbs less. TFMOT's bytes are its zipped .tflite, as its own
 tutorials count; Thimble's are the whole model.thim, which a microcontroller runs as it is. Each judges its own model on the
 test set. Prints mean and spread over the seeds and the ratios ours / theirs. SPDX-License-Identifier: Apache-2.0
 """
@@ -60,8 +60,10 @@ RECIPE = f"""stages:
 LIMITS = {"bytes": 0.5, "seconds": 0.3}
 
 
-def call(command):
+def call(command, threads=0):
     environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    if threads:
+        environment |= {k: str(threads) for k in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
@@ -74,14 +76,14 @@ def clock():
     return time.time(), used.ru_utime + used.ru_stime
 
 
-def timed(command):
+def timed(command, threads):
     before = clock()
-    text = call(command)
+    text = call(command, threads)
     return text, dict(zip(("seconds", "cpu_seconds"), (b - a for a, b in zip(before, clock()))))
 
 
 def peer(args, *words):
-    text, times = timed([args.python, os.path.join(HERE, "peer.py"), *map(str, words)])
+    text, times = timed([args.python, os.path.join(HERE, "peer.py"), *map(str, words)], args.threads)
     return {**json.loads(text.splitlines()[-1]), **times}
 
 
@@ -90,7 +92,7 @@ def thimble(args, source, folder, sparsity, clusters, seed):
     with open(recipe, "w", encoding="utf-8") as f:
         f.write(RECIPE.replace("SPARSITY", str(sparsity)).replace("CLUSTERS", str(clusters)))
     text, times = timed([os.path.join(args.build, "thimble"), "shrink", source, "--data", args.data, "--recipe", recipe, "--seed", str(seed),
-                              "-o", os.path.join(folder, "out"), "--quiet", "--json"])
+                              "-o", os.path.join(folder, "out"), "--quiet", "--json", "--threads", str(args.threads)], args.threads)
     last = json.loads(text)["stages"][-1]
     return {"bytes": last["bytes"], "accuracy": last["accuracy"], "sparsity": last["sparsity"], **times}
 
@@ -139,6 +141,7 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=0, help="of both tools; 0: one per processor")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("nets", nargs="*", default=list(JOBS))
     args = parser.parse_args()

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_LABELLED_OUTPUTS 4096 /* the loss works on the stack */
+#define MAX_LABELLED_OUTPUTS 4096  /* the loss works on the stack */
+#define MOST_REMEMBERED (16 << 20) /* answers of the teacher, floats */
 
 void th_train_defaults(th_train_options *options) {
   *options = (th_train_options){.stage = "train",
@@ -119,6 +120,15 @@ static th_status create_net(th_fit *f) {
   return th_net_create_keeping(f->graph, f->o->constraints, f->batch, true, kept, &f->net);
 }
 
+/* Samples that are not augmented are the same in each epoch, and so are the answers; what lies inside is not kept. */
+static th_status open_teacher(th_fit *f, int samples) {
+  const th_train_options *o = f->o;
+  TH_TRY(th_teacher_create(o->teacher, o->teachers, f->net->tensors[f->net->input].elems, f->loss.outputs, f->batch,
+                           f->loss.match, &f->teacher));
+  const bool same = !o->augment && !o->match && (int64_t)samples * f->loss.outputs < MOST_REMEMBERED;
+  return same && o->epochs > 1 ? th_teacher_remember(f->teacher, samples) : TH_OK;
+}
+
 static th_status set_up(th_fit *f) {
   const th_train_options *o = f->o;
   int count = f->data->split[TH_SPLIT_TRAIN].count;
@@ -129,9 +139,7 @@ static th_status set_up(th_fit *f) {
   TH_TRY(check_data(f));
   TH_TRY(allocate(f));
   set_loss(f);
-  if (o->teachers)
-    TH_TRY(th_teacher_create(o->teacher, o->teachers, f->net->tensors[f->net->input].elems, f->loss.outputs, f->batch,
-                             f->loss.match, &f->teacher));
+  if (o->teachers) TH_TRY(open_teacher(f, count));
   f->steps_per_epoch = count / f->batch;
   f->schedule = (th_schedule){.id = o->schedule,
                               .steps = f->steps_per_epoch * o->epochs,

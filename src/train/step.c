@@ -101,7 +101,7 @@ static th_status tick(th_fit *f) {
 th_status th_fit_step(th_fit *f) {
   const int32_t *which = f->order + (f->step % f->steps_per_epoch) * f->batch;
   TH_TRY(fetch_batch(f, TH_SPLIT_TRAIN, which, f->batch, f->o->augment));
-  if (f->teacher) TH_TRY(th_teacher_run(f->teacher, th_net_input(f->net), f->batch, &f->loss.teacher));
+  if (f->teacher) TH_TRY(th_teacher_answer(f->teacher, which, th_net_input(f->net), f->batch, &f->loss.teacher));
   if (f->loss.match) th_teacher_aim(f->teacher, &f->match);
   if (f->o->constraints) TH_TRY(tick(f));
   uint64_t step = (uint64_t)f->step;

@@ -17,8 +17,10 @@ typedef struct member {
 
 struct th_teacher {
   member m[TH_MOST_TEACHERS];
-  int count, outputs;
-  float *mean; /* of several */
+  int count, outputs, batch;
+  float *mean;             /* of several */
+  float *memory, *answers; /* by sample, of a batch; NULL: nothing is remembered */
+  bool *knows;             /* by sample */
   int64_t input_elems;
 };
 
@@ -86,6 +88,7 @@ th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t in
   th_teacher *t = th_alloc(sizeof *t);
   if (!t) return TH_ERR_RESOURCE;
   t->outputs = outputs;
+  t->batch = batch;
   t->input_elems = input_elems;
   t->count = count;
   th_status status = open_all(t, graphs, batch, match);
@@ -105,6 +108,9 @@ void th_teacher_destroy(th_teacher *t) {
     th_free(t->m[i].logits);
   }
   th_free(t->mean);
+  th_free(t->memory);
+  th_free(t->answers);
+  th_free(t->knows);
   th_free(t);
 }
 
@@ -137,6 +143,37 @@ th_status th_teacher_run(th_teacher *t, const float *x, int samples, const float
     for (int64_t k = 0; k < n; k++) t->mean[k] += z[k] / (float)t->count;
   }
   *logits = t->mean;
+  return TH_OK;
+}
+
+th_status th_teacher_remember(th_teacher *t, int samples) {
+  const size_t outputs = (size_t)t->outputs;
+  t->memory = th_alloc((size_t)samples * outputs * sizeof *t->memory);
+  t->answers = th_alloc((size_t)t->batch * outputs * sizeof *t->answers);
+  t->knows = th_alloc((size_t)samples * sizeof *t->knows);
+  return t->memory && t->answers && t->knows ? TH_OK : TH_ERR_RESOURCE;
+}
+
+static bool knows_all(const th_teacher *t, const int32_t *which, int samples) {
+  bool all = true;
+  for (int i = 0; i < samples; i++) all &= t->knows[which[i]];
+  return all;
+}
+
+th_status th_teacher_answer(th_teacher *t, const int32_t *which, const float *x, int samples, const float **logits) {
+  const size_t outputs = (size_t)t->outputs, bytes = outputs * sizeof(float);
+  if (!t->memory) return th_teacher_run(t, x, samples, logits);
+  if (knows_all(t, which, samples)) {
+    for (int i = 0; i < samples; i++)
+      memcpy(t->answers + (size_t)i * outputs, t->memory + (size_t)which[i] * outputs, bytes);
+    *logits = t->answers;
+    return TH_OK;
+  }
+  TH_TRY(th_teacher_run(t, x, samples, logits));
+  for (int i = 0; i < samples; i++) {
+    memcpy(t->memory + (size_t)which[i] * outputs, *logits + (size_t)i * outputs, bytes);
+    t->knows[which[i]] = true;
+  }
   return TH_OK;
 }
 

@@ -132,6 +132,38 @@ static void several_teach_by_their_mean(void **state) {
   fx_dataset_free(&d);
 }
 
+/* Answers that are remembered are those that would be given, whatever batch the sample came in. */
+static void a_teacher_remembers_its_answers(void **state) {
+  enum { BATCH = 24, ALL = 96 };
+  th_dataset d = fx_dataset(ALL, 50, CLASSES, 1.0f);
+  th_graph *g = fx_residual(TH_OP_RELU, CLASSES, false, 3);
+  const th_graph *one[] = {g};
+  const int64_t in = th_shape_elems(&d.shape);
+  const float *samples = d.store[0].samples, *z, *again;
+  float *x = test_malloc((size_t)(BATCH * in) * sizeof *x);
+  th_teacher *plain, *remembering;
+  FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, NULL, &plain));
+  FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, NULL, &remembering));
+  FX_OK(th_teacher_remember(remembering, ALL));
+  th_rng rng = th_rng_init(6, 6);
+  for (int round = 0; round < 20; round++) {
+    int32_t which[BATCH];
+    for (int i = 0; i < BATCH; i++) {
+      which[i] = (int32_t)th_rng_below(&rng, round < 10 ? ALL / 2 : ALL);
+      memcpy(x + i * in, samples + which[i] * in, (size_t)in * sizeof *x);
+    }
+    FX_OK(th_teacher_run(plain, x, BATCH, &z));
+    if (round == 9) memset(x, 0, (size_t)(BATCH * in) * sizeof *x); /* all known by now: not looked at */
+    FX_OK(th_teacher_answer(remembering, which, x, BATCH, &again));
+    assert_memory_equal(z, again, BATCH * CLASSES * sizeof *z);
+  }
+  th_teacher_destroy(plain);
+  th_teacher_destroy(remembering);
+  test_free(x);
+  th_graph_destroy(g);
+  fx_dataset_free(&d);
+}
+
 /* Noisy labels, few samples: a teacher that knows better helps the student. */
 static void a_teacher_helps(void **state) {
   th_dataset clean = fx_dataset(640, 400, CLASSES, 2.0f), noisy = fx_dataset(128, 400, CLASSES, 2.0f);
@@ -423,6 +455,7 @@ int main(void) {
       cmocka_unit_test(running_statistics_follow_the_data),
       cmocka_unit_test(an_autoencoder_learns_without_labels),
       cmocka_unit_test(several_teach_by_their_mean),
+      cmocka_unit_test(a_teacher_remembers_its_answers),
       cmocka_unit_test(a_teacher_helps),
       cmocka_unit_test(fake_quantization_predicts_the_integers),
       cmocka_unit_test(same_bits_whatever_the_threads),
