@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "eval/eval.h"
 
-enum { BINS = 2048, BLOCK = 32, CANDIDATES = 80 };
+enum { BINS = 2048, BLOCK = 32, CANDIDATES = 80, NEAR = 8, PEAK = 2 };
 
 static const char *const METHOD_NAMES[TH_CALIBRATION_COUNT] = {"minmax", "percentile", "mse", "entropy"};
 
@@ -137,8 +137,24 @@ static int level_begin(int a, int b, int level, int levels) {
   return a + (int)((int64_t)(b - a) * level / levels);
 }
 
+/* The histogram without single values that are taken again and again: 0 after a relu, which every grid holds without
+ * error, and what a layer gives for an empty background. Such a bin would be spread over all bins of its level, and the
+ * narrowest range, whose levels have the fewest, would always seem the best. */
+static void level_peaks(const observed *s, uint64_t bins[BINS]) {
+  for (int i = 0; i < BINS; i++) {
+    uint64_t around = 0;
+    for (int k = i - NEAR; k <= i + NEAR; k++) around += k >= 0 && k < BINS && k != i ? s->bins[k] : 0;
+    const uint64_t most = PEAK * around / (2 * NEAR) + 1;
+    bins[i] = s->bins[i] < most ? s->bins[i] : most;
+  }
+  const double zero = (0 - (double)s->lo) * BINS / ((double)s->hi - (double)s->lo);
+  if (zero >= 0 && zero < BINS) bins[(int)zero] = 0;
+}
+
 /* Divergence of the values rounded to 8 bits in [lo, hi] from those clipped there (Migacz 2017, "8-bit inference with
- * TensorRT"): a level's count is spread over those of its bins that are not empty. */
+ * TensorRT"): a level's count is spread over those of its bins that are not empty. Counts
+ * that chance alone makes unequal diverge, too, by half a value for each bin but one of a level (Miller 1955): without
+ * taking that off, few samples would ask for narrow ranges. */
 static double range_divergence(const observed *s, float lo, float hi) {
   enum { LEVELS = 256 };
   const double per = BINS / ((double)s->hi - (double)s->lo);
@@ -165,6 +181,7 @@ static double range_divergence(const observed *s, float lo, float hi) {
       const double q = s->bins[i] > 0 ? count / used / inside : 0;
       if (p > 0) sum += p * log(p / fmax(q, 1e-9));
     }
+    sum -= used > 1 ? (used - 1) / (2 * total) : 0;
   }
   return sum;
 }
@@ -185,6 +202,13 @@ static void cheapest_range(const observed *s, range_cost *cost, float *lo, float
   }
 }
 
+static void entropy_range(const observed *s, float *lo, float *hi) {
+  uint64_t bins[BINS];
+  const observed level = {.lo = s->lo, .hi = s->hi, .bins = bins};
+  level_peaks(s, bins);
+  cheapest_range(&level, range_divergence, lo, hi);
+}
+
 static void choose_range(const observed *s, const th_calibrate_options *o, float *lo, float *hi) {
   *lo = s->lo;
   *hi = s->hi;
@@ -192,7 +216,7 @@ static void choose_range(const observed *s, const th_calibrate_options *o, float
   double percentile = o->percentile > 0 ? (double)o->percentile : 99.99;
   if (o->method == TH_CALIBRATION_PERCENTILE) percentile_range(s, percentile, lo, hi);
   if (o->method == TH_CALIBRATION_MSE) cheapest_range(s, range_error, lo, hi);
-  if (o->method == TH_CALIBRATION_ENTROPY) cheapest_range(s, range_divergence, lo, hi);
+  if (o->method == TH_CALIBRATION_ENTROPY) entropy_range(s, lo, hi);
 }
 
 static th_status set_grid(const calibration *c, int t) {
