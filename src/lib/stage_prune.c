@@ -6,7 +6,10 @@
 #include "lib/stage_job.h"
 #include "pass/prune_channels.h"
 
-enum { CRITERION_MAGNITUDE, CRITERION_NOISE };       /* choices of criterion */
+enum { CRITERION_MAGNITUDE, CRITERION_NOISE }; /* choices of criterion */
+/* Of what the evidence bound asks: all of it leaves too little of a network that learns for a few epochs. */
+#define NOISE_PRICE 0.1f
+
 enum { SCOPE_LAYER, SCOPE_GLOBAL, SCOPE_DEVIATION }; /* choices of scope */
 
 static th_status check_skip_list(const th_stage_job *j, const char *list) {
@@ -38,9 +41,9 @@ static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
   return o;
 }
 
-/* Below the mask, for as long as it grows; the price of a weight's divergence is that of the evidence bound. */
+/* Below the mask, for as long as it grows. */
 static th_status add_noise(const th_stage_job *j, const th_weight *w, th_constraints *cs, th_mask_options *mask) {
-  th_noise_options o = {.price = 1.0f / (float)j->data->set->split[TH_SPLIT_TRAIN].count,
+  th_noise_options o = {.price = NOISE_PRICE / (float)j->data->set->split[TH_SPLIT_TRAIN].count,
                         .until = mask->end,
                         .seed = j->fit.options.seed << 16 | (uint64_t)w->tensor};
   th_constraint *noise;
