@@ -166,15 +166,25 @@ def graph_of_objects(compiler, folder, objects):
     return graph
 
 
+PROLOGUE = 12  # instructions at a function's beginning: what the compiler pushes stands there
+
+
 def add_assembly(graph, compiler, folder, objects):
-    """Functions without a frame of the compiler's, whose assembly makes one: what it pushes and takes."""
+    """What assembly pushes, which the compiler does not count: all of a function that the compiler gave no frame, and the largest push
+    within another."""
     for object in objects:
         text = run([compiler.replace("gcc", "objdump"), "-d", object], folder)
         for name, body in re.findall(r"^[0-9a-f]+ <(\w+)>:\n(.*?)(?:\n\n|\Z)", text, re.M | re.S):
-            nodes = [node for title, node in graph.items() if title.split(":")[-1] == name and node[0] == 0]
+            pushes = lambda part: [4 * registers(r) for r in re.findall(r"\b(?:push|stmdb\s+sp!,)\s*{([^}]*)}", part)]
+            within = max(pushes("\n".join(body.split("\n")[PROLOGUE:])), default=0)
+            own = re.sub(r"^\d+_", "", object)[:-2] + ".c:" + name
+            nodes = [node for title, node in graph.items() if title == name or title.split("/")[-1] == own]
+            for node in nodes:
+                node[0] += within if node[0] > 0 else 0
+            nodes = [node for node in nodes if node[0] == 0]
             if not nodes:
                 continue
-            pushed = sum(4 * registers(r) for r in re.findall(r"\b(?:push|stmdb\s+sp!,)\s*{([^}]*)}", body))
+            pushed = sum(pushes(body))
             pushed += sum(int(n) for n in re.findall(r"\bsub(?:\.w|w)?\s+sp, (?:sp, )?#(\d+)", body))
             for node in nodes:
                 node[0] = pushed

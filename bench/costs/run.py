@@ -260,6 +260,9 @@ DEPENDS = {  # (folder, row): the amounts that its loops run over; what is not h
     ("dsp", "conv2d_1x1_s8_dsp"): "call pairs window_quads line_rests pair_twos pair_quads outputs uncut",
     ("dsp", "fully_connected_twins_s8_dsp"): "call columns quads quad_pairs outputs uncut",
     ("mve", "conv2d_s8"): "call rows weights row_strips outputs stretches stretch_vectors fours four_lines four_vectors",
+    ("mve", "conv2d_strip_s8_mve"): "call strips fills fill_elems fill_vectors duos duo_vectors solos solo_vectors places outputs uncut",
+    ("mve", "conv2d_1x1_s8_mve"): "call strips places duos duo_vectors solos solo_vectors columns outputs uncut",
+    ("mve", "depthwise_3x3_s8_mve"): "call strips inputs places eights outputs uncut",
     ("mve", "depthwise_conv2d_s8"): "call rows weights row_strips outputs full_fours full_four_lines full_four_taps alone alone_taps",
 }
 

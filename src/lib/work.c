@@ -111,12 +111,28 @@ static bool is_pointwise(const thr_conv2d_params *c) {
   return c->kernel_y == 1 && c->kernel_x == 1 && c->stride_y == 1 && c->stride_x == 1;
 }
 
+/* The same where two positions of a line share the weights of four output channels, from a line put together before. */
+static void add_duos(th_work *w, const thr_conv2d_params *c, double depth) {
+  const double lines = is_pointwise(c) ? 1 : c->out_y, columns = w->places / fmax(lines, 1),
+               quads = in_groups(c->out_c, 4);
+  const double vectors = in_groups(c->kernel_y * c->kernel_x * depth, 16);
+  w->duos = lines * floor(columns / 2) * quads;
+  w->duo_vectors = w->duos * vectors;
+  w->solos = lines * fmod(columns, 2) * quads;
+  w->solo_vectors = w->solos * vectors;
+  w->eights = w->places * in_groups(c->out_c, 8);
+  w->fills = (double)c->out_y * c->kernel_y;
+  w->fill_elems = w->fills * c->in_x * depth;
+  w->fill_vectors = w->fills * c->in_x * in_groups(depth, 16);
+}
+
 static void add_conv2d(th_work *w, const thr_conv2d_params *c, double depth) {
   const axis y = axis_of(c->in_y, c->out_y, c->kernel_y, c->stride_y, c->dilation_y, c->pad_y, depth);
   const axis x = axis_of(c->in_x, c->out_x, c->kernel_x, c->stride_x, c->dilation_x, c->pad_x, depth);
   w->rows = c->out_c;
   w->places = (double)c->out_y * c->out_x;
   add_windows(w, &y, &x, depth);
+  add_duos(w, c, depth);
   w->uncut = c->lo >= c->out_zero ? w->outputs / 2 : w->outputs;
   if (!is_pointwise(c)) return;
   w->stretches = w->rows;
