@@ -31,11 +31,11 @@ SOFTMAX = [(1, 4), (1, 10), (1, 12), (1, 35), (1, 100), (6, 8), (20, 3), (1, 2)]
 class Net:
     """Grows as text. coded: "few" values and many zeros, as pruning and clustering leave them, "clumps" of zeros and of one sign, as pruning
     does, or "many" values, as training does; else any.
-    cut: a relu cuts half of the outputs of every second layer."""
+    cut: a relu cuts half of the outputs of every second layer. scale: the least of the weights."""
 
-    def __init__(self, seed, coded="", cut=False):
+    def __init__(self, seed, coded="", cut=False, scale=0.001):
         self.lines, self.outputs, self.n, self.random, self.coded = ["graph net"], [], 0, random.Random(seed), coded
-        self.zeros, self.levels, self.quant, self.cut, self.sign = 0.0, 255, {}, cut, 0
+        self.zeros, self.levels, self.quant, self.cut, self.sign, self.scale = 0.0, 255, {}, cut, 0, scale
 
     def name(self):
         self.n += 1
@@ -73,7 +73,7 @@ class Net:
             self.levels, self.zeros = self.random.choice([4, 8, 12, 25]), self.random.choice([0, 0, 1])
         elif self.coded:
             self.zeros, self.levels = self.random.choice([0.0, 0.3, 0.6, 0.8, 0.9, 0.95]), self.random.choice([3, 5, 8, 15, 31, 63])
-        scales = " ".join(f"{0.001 + 0.002 * self.random.random():.9g},0" for _ in range(shape[axis])) if axis is not None else "0.002,0"
+        scales = " ".join(f"{self.scale + 0.002 * self.random.random():.9g},0" for _ in range(shape[axis])) if axis is not None else "0.002,0"
         self.lines.append(f"const %{name} s8 {dims(shape)} q{'' if axis is None else f'[{axis}]'}({scales}) = "
                           f"{{{' '.join(str(self.weight()) for _ in range(n))}}}")
         return name, scales
@@ -157,6 +157,7 @@ PLAIN = ([("pool", (kind,) + p) for kind in ("max_pool2d", "avg_pool2d") for p i
 CODED = [(kind, c) for kind, c in WEIGHTED[::3]]
 TRAINED = [(kind, c) for kind, c in WEIGHTED[::2]]
 RICH = [(kind, c) for kind, c in WEIGHTED[1::9]] + [("dense", d) for d in DENSE[::2]]
+APART = [(kind, c) for kind, c in WEIGHTED[::2] if kind == "conv2d"]  # with scales so large that their shift goes left
 CLUMPS = [(kind, c) for kind, c in WEIGHTED[2::6]]
 MOST = 42
 
@@ -195,12 +196,12 @@ def chains():
     return found
 
 
-def nets(layers, coded="", cut=False):
+def nets(layers, coded="", cut=False, scale=0.001):
     """Texts of nets of so many layers, each kind in all of them."""
     parts = -(-len(layers) // MOST)
     found = []
     for k in range(parts):
-        net = Net(k + 1, coded, cut)
+        net = Net(k + 1, coded, cut, scale)
         for kind, numbers in layers[k::parts]:
             getattr(net, kind)(*numbers)
         found.append(net.text())

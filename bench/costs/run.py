@@ -27,7 +27,7 @@ THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 NET = os.environ.get("THIMBLE_NET", os.path.join(ROOT, "build", "bench", "costs", "bench_costs_net"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
-KINDS = ("plain", "weighted", "trained", "coded", "rich", "clumps", "chain")  # of nets
+KINDS = ("plain", "weighted", "trained", "coded", "rich", "clumps", "apart", "chain")  # of nets
 WITH_CODES = ("coded", "rich", "clumps")  # whose kernels are not measured
 GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
 NARROW = " narrow"         # the way of convolutions without room to arrange weights in
@@ -77,7 +77,8 @@ def make_nets(folder, kinds):
     """{kind: [paths of models]}"""
     made = {}
     texts = {"weighted": lambda: nets.nets(nets.WEIGHTED), "plain": lambda: nets.nets(nets.PLAIN), "trained": lambda: nets.nets(nets.TRAINED, "many", True),
-             "coded": lambda: nets.nets(nets.CODED, "few"), "rich": lambda: nets.nets(nets.RICH, "many"), "clumps": lambda: nets.nets(nets.CLUMPS, "clumps"), "chain": nets.chains}
+             "coded": lambda: nets.nets(nets.CODED, "few"), "rich": lambda: nets.nets(nets.RICH, "many"), "clumps": lambda: nets.nets(nets.CLUMPS, "clumps"),
+             "apart": lambda: nets.nets(nets.APART, scale=1.0), "chain": nets.chains}
     for kind in kinds:
         made[kind] = []
         for i, text in enumerate(texts[kind]()):
@@ -96,6 +97,8 @@ def rounds_of(target, kinds):
     coded += [("clumps", "none", coder) for coder in ("raw", "context")]
     # For speed nothing is coded. Builds for size take few forms, and compile them as builds for speed do (with_forms).
     found = [(goal,) + r for goal in GOALS for r in every + coded if (r not in coded or goal == "size") and (r[1] == "none" or goal == "speed")]
+    if "dsp" in FOLDERS[target]:
+        found.append(("speed", "apart", "none", "raw"))
     found += [("ram", "chain", "none", "raw"), ("ram", "weighted", "none", "raw")]
     return [r for r in found if r[1] in kinds]
 
@@ -192,6 +195,8 @@ def samples_of(measured):
                 continue
             if "decode_cost" in layer:
                 samples[goal, layer["decode_cost"]].append((layer["work"], count - raw[goal, kind, i, layer["name"]]))
+            elif kind == "apart":  # as channels without room go in builds for RAM (share_apart in cost.c)
+                samples[goal, layer["cost"].split(" ")[0] + NARROW].append((layer["work"], count))
             elif layer["cost"].startswith("dot") or is_told(kind, forms, layer["cost"]):
                 samples[goal, layer["cost"]].append((layer["work"], count))
     return samples
@@ -226,8 +231,6 @@ def with_forms(samples):
     for goal, name in list(samples):
         if goal == "speed" and name.split(" ")[0] in FORMS:
             samples["size", name] = samples[goal, name]
-        if goal == "size" and name.endswith(NARROW):  # what only builds for RAM do whole layers by, others do single channels by
-            samples.setdefault(("speed", name), samples[goal, name])
     return samples
 
 
@@ -261,7 +264,7 @@ DEPENDS = {  # (folder, row): the amounts that its loops run over; what is not h
     ("dsp", "fully_connected_twins_s8_dsp"): "call columns quads quad_pairs outputs uncut",
     ("mve", "conv2d_s8"): "call rows weights row_strips outputs stretches stretch_vectors fours four_lines four_vectors",
     ("mve", "conv2d_strip_s8_mve"): "call strips fills fill_elems fill_vectors duos duo_vectors solos solo_vectors places outputs uncut",
-    ("mve", "conv2d_1x1_s8_mve"): "call strips places duos duo_vectors solos solo_vectors columns outputs uncut",
+    ("mve", "conv2d_1x1_s8_mve"): "call strips places quad_places quad_vectors columns outputs uncut",
     ("mve", "depthwise_3x3_s8_mve"): "call strips inputs places eights outputs uncut",
     ("mve", "depthwise_conv2d_s8"): "call rows weights row_strips outputs full_fours full_four_lines full_four_taps alone alone_taps",
 }

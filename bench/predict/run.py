@@ -93,7 +93,7 @@ def measured(path, target, words, folder, keep):
     try:
         if thimble("compile", path, "--target", target, *words, "-o", project).returncode:
             return None
-        kept = os.path.join(keep, f"{target} {digest(project)}.json")
+        kept = os.path.join(keep, f"{target} {words[1]} {digest(project)}.json")  # compilers are told what it is built for
         if not os.path.exists(kept):
             done = thimble("bench", path, "--target", target, *words, "-n", "1", "-o", project, "--json")
             if done.returncode:

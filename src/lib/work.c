@@ -120,6 +120,7 @@ static void add_duos(th_work *w, const thr_conv2d_params *c, double depth) {
   w->duo_vectors = w->duos * vectors;
   w->solos = lines * fmod(columns, 2) * quads;
   w->solo_vectors = w->solos * vectors;
+  w->quad_vectors = w->places * quads * vectors;
   w->eights = w->places * in_groups(c->out_c, 8);
   w->fills = (double)c->out_y * c->kernel_y;
   w->fill_elems = w->fills * c->in_x * depth;
