@@ -175,7 +175,8 @@ def add_assembly(graph, compiler, folder, objects):
     for object in objects:
         text = run([compiler.replace("gcc", "objdump"), "-d", object], folder)
         for name, body in re.findall(r"^[0-9a-f]+ <(\w+)>:\n(.*?)(?:\n\n|\Z)", text, re.M | re.S):
-            pushes = lambda part: [4 * registers(r) for r in re.findall(r"\b(?:push|stmdb\s+sp!,)\s*{([^}]*)}", part)]
+            pushes = lambda part: ([4 * registers(r) for r in re.findall(r"\b(?:push|stmdb\s+sp!,)\s*{([^}]*)}", part)] +
+                                   [int(n) for n in re.findall(r"\bstr(?:\.w)?\s+\w+, \[sp, #-(\d+)\]!", part)])
             within = max(pushes("\n".join(body.split("\n")[PROLOGUE:])), default=0)
             own = re.sub(r"^\d+_", "", object)[:-2] + ".c:" + name
             nodes = [node for title, node in graph.items() if title == name or title.split("/")[-1] == own]

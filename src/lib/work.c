@@ -113,8 +113,7 @@ static bool is_pointwise(const thr_conv2d_params *c) {
 
 /* The same where two positions of a line share the weights of four output channels, from a line put together before. */
 static void add_duos(th_work *w, const thr_conv2d_params *c, double depth) {
-  const double lines = is_pointwise(c) ? 1 : c->out_y, columns = w->places / fmax(lines, 1),
-               quads = in_groups(c->out_c, 4);
+  const double lines = c->out_y, columns = c->out_x, quads = in_groups(c->out_c, 4);
   const double vectors = in_groups(c->kernel_y * c->kernel_x * depth, 16);
   w->duos = lines * floor(columns / 2) * quads;
   w->duo_vectors = w->duos * vectors;
