@@ -59,11 +59,16 @@ def form_rounds(target):
     return ["none"] + [",".join(name for name in names if name) for names in rounds]
 
 
+def chosen_for(goal, forms):
+    """A build for size takes few forms; what they cost there tells one for speed that is compiled for size."""
+    return goal if forms == "none" else "speed"
+
+
 def count(model, target, goal, forms, coder, folder):
     """[instructions] of the layers, in order."""
     project = os.path.join(folder, "firmware")
     shutil.rmtree(project, ignore_errors=True)
-    firmware.run([THIMBLE, "compile", model, "--target", target, "--optimize", goal, "--forms", forms, "--coder", coder, "-o", project, "-q"], ROOT)
+    firmware.run([THIMBLE, "compile", model, "--target", target, "--optimize", chosen_for(goal, forms), "--forms", forms, "--coder", coder, "-o", project, "-q"], ROOT)
     return firmware.count_layers(project, firmware.targets()[target], goal)
 
 
@@ -95,8 +100,7 @@ def rounds_of(target, kinds):
     every = [("plain", "none", "raw")] + [(kind, forms, "raw") for kind in ("weighted", "trained") for forms in form_rounds(target)]
     coded = [("coded", "none", coder) for coder in ("raw",) + CODERS] + [("rich", "none", coder) for coder in ("raw", "huffman", "gap")]
     coded += [("clumps", "none", coder) for coder in ("raw", "context")]
-    # For speed nothing is coded. Builds for size take few forms, and compile them as builds for speed do (with_forms).
-    found = [(goal,) + r for goal in GOALS for r in every + coded if (r not in coded or goal == "size") and (r[1] == "none" or goal == "speed")]
+    found = [(goal,) + r for goal in GOALS for r in every + (coded if goal == "size" else [])]  # for speed nothing is coded
     if "dsp" in FOLDERS[target]:
         found.append(("speed", "apart", "none", "raw"))
     found += [("ram", "chain", "none", "raw"), ("ram", "weighted", "none", "raw")]
@@ -116,7 +120,7 @@ def measure(target, kinds, keep):
                     print(os.path.basename(path), flush=True)
                 with open(path, encoding="utf-8") as f:
                     counts = json.load(f)
-                layers = work_of(model, target, goal, forms, coder)
+                layers = work_of(model, target, chosen_for(goal, forms), forms, coder)
                 found.append((goal, kind, forms, coder, i, [dict(layer, instructions=n) for layer, n in zip(layers, counts)]))
         return found
 
@@ -226,17 +230,9 @@ def fit_lines(measured):
     return rows, errors
 
 
-def with_forms(samples):
-    """A form costs in a build for size what it costs in one for speed: they are compiled alike (thr_fast.h)."""
-    for goal, name in list(samples):
-        if goal == "speed" and name.split(" ")[0] in FORMS:
-            samples["size", name] = samples[goal, name]
-    return samples
-
-
 def rows_of(target, kinds, keep):
     measured, rows = measure(target, kinds, keep), []
-    for (goal, name), found in sorted(with_forms(samples_of(measured)).items()):
+    for (goal, name), found in sorted(samples_of(measured).items()):
         numbers, errors = fit(found, amounts_for(target, name))
         rows.append(row_text(target, goal, name, numbers))
         tell(target, goal, name, errors)
