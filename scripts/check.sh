@@ -27,8 +27,8 @@ CHECKS=(
 JOBS=$(nproc)
 LOGS=build-check
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_DATA_DEFAULT="$PWD/../shared/data"
-export THIMBLE_TEST_DATA=${THIMBLE_TEST_DATA:-$TEST_DATA_DEFAULT}
+THIMBLE_TEST_DATA=$(scripts/test-data)
+export THIMBLE_TEST_DATA
 
 build_quiet() { # FOLDER CMAKE-OPTIONS...
   local folder=$1

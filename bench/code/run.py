@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -18,7 +19,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 from firmware import COMMON, run, targets  # noqa: E402
 
-DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
+DATA = subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip()
 THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 TABLE = os.path.join(ROOT, "src", "lib", "code.def")
 MODELS = ["tflm/hello_world_int8", "tflm/micro_speech_quantized", "tflm/trained_lstm_int8", "mlperf_tiny/ad01_int8", "mlperf_tiny/kws_ref_model",

@@ -179,7 +179,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--data", default=os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data")))
+    parser.add_argument("--data", default=subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip())
     parser.add_argument("models", nargs="*")
     args = parser.parse_args()
     models = args.models or [os.path.join(args.data, "models", "mlperf_tiny", m + ".tflite") for m in MLPERF]

@@ -151,7 +151,7 @@ def show(r):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
-    parser.add_argument("--data", default=os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data")))
+    parser.add_argument("--data", default=subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip())
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--no-peer", action="store_true", help="leave TFLite Micro out")

@@ -25,7 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.dirname(HERE))
 import firmware  # noqa: E402
 
-DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
+DATA = subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip()
 THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 RESULTS = os.path.join(HERE, "results.json")
 GUIDE = os.path.join(ROOT, "docs", "guide", "devices.md")

@@ -28,7 +28,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.dirname(HERE))
 import sets  # noqa: E402
 
-SHARED = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
+SHARED = subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip()
 SPLITS = range(1, 6)
 PIXELS = ",std=0.00392156862745098"  # networks that take 0 to 255
 KWS = "sets/kws01/kws01_test_mfcc_int8_1000x49x10.bin"

@@ -27,7 +27,7 @@ import sets  # noqa: E402
 RESULTS = os.path.join(HERE, "results.json")
 README = os.path.join(ROOT, "README.md")
 BEGIN, END = "<!-- bench/records/run.py --tables -->\n", "<!-- end -->\n"
-SHARED = os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data"))
+SHARED = subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip()
 KWS = os.path.join(SHARED, "sets", "kws01", "kws01_test_mfcc_int8_1000x49x10.bin")
 KWS_DATA = (KWS + ",shape=49x10x1,dtype=int8,scale=0.584703,zero=83,labels=" + KWS.replace("mfcc_int8_1000x49x10", "labels_uint8_1000") +
             ",test=0.5,val=0,seed={seed}")

@@ -227,7 +227,7 @@ def missing(args):
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", default=os.path.join(ROOT, "build"))
-    p.add_argument("--data", default=os.environ.get("THIMBLE_TEST_DATA", os.path.join(ROOT, "..", "shared", "data")))
+    p.add_argument("--data", default=subprocess.check_output(os.path.join(ROOT, "scripts", "test-data"), text=True).strip())
     p.add_argument("--target", type=lambda s: s.split(","), default=list(TARGETS))
     p.add_argument("--model", type=lambda s: s.split(","), default=list(NAMES))
     p.add_argument("--jobs", type=int, default=os.cpu_count())

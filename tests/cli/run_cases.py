@@ -6,7 +6,7 @@ A case file is text. '#' begins a comment line.
     case NAME              a new case, in an empty folder of its own
     needs data NAME        skip the case when the data set NAME is not installed
     needs program NAME     ... or the program
-    needs shared           ... or the folder of shared test data ($THIMBLE_TEST_DATA or ../shared/data)
+    needs shared           ... or the folder of shared test data (scripts/test-data says which)
     $ COMMAND              a line of bash; thimble is in $PATH, $SOURCE is the project, $SHARED the shared test data.
                            What follows are expectations on it:
     exit N                 exit code, 0 when not said
@@ -22,7 +22,7 @@ import sys
 import tempfile
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SHARED = os.environ.get("THIMBLE_TEST_DATA", os.path.join(SOURCE, "..", "shared", "data"))
+SHARED = subprocess.check_output(os.path.join(SOURCE, "scripts", "test-data"), text=True).strip()
 DATA_DIRS = [os.environ.get("THIMBLE_DATA", ""), os.path.join(SOURCE, "data"), "/usr/share/datasets"]
 STEP_SECONDS = 300
 

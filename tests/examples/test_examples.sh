@@ -72,7 +72,7 @@ else
   echo "not run: bare-metal, over-the-air: no Fashion-MNIST (Debian: dataset-fashion-mnist)"
 fi
 
-model=${THIMBLE_TEST_DATA:-$root/../shared/data}/models/tflm/keyword_scrambled.tflite
+model=$("$root/scripts/test-data")/models/tflm/keyword_scrambled.tflite
 if [ -f "$model" ]; then
   quietly streaming "$root/examples/streaming/build.sh" "$model" "$out/streaming"
   tail -n 1 "$out/streaming.log"

@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DATA = os.environ.get("THIMBLE_TEST_DATA", os.path.join(SOURCE, "..", "shared", "data"))
+DATA = subprocess.check_output(os.path.join(SOURCE, "scripts", "test-data"), text=True).strip()
 SUFFIXES = (".tflite", ".onnx", ".h5", ".keras", ".thim")
 CPU_SECONDS, MEMORY, FILE_MOST = 2, 1 << 30, 4 << 20
 NUMBERS = [0, 1, 2, 3, 7, 8, 127, 128, 255, 256, 65535, 65536, 2**24, 2**28, 2**30, 2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1]

@@ -6,7 +6,7 @@ import sys
 import tarfile
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DATA = os.environ.get("THIMBLE_TEST_DATA") or os.path.join(SOURCE, "..", "shared", "data")
+DATA = subprocess.check_output(os.path.join(SOURCE, "scripts", "test-data"), text=True).strip()
 INSIDE = "THIMBLE_INSIDE_PEERS"
 
 

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "data/dataset.h"
+#include "test_data.h"
 #include "thimble/thimble.h"
 
 static char shared[512], folder[512], python[512];
@@ -28,8 +29,7 @@ static int run(const char *format, ...) {
 
 static int setup(void **state) {
   (void)state;
-  const char *given = getenv("THIMBLE_TEST_DATA");
-  snprintf(shared, sizeof shared, "%s", given ? given : THIMBLE_SOURCE_DIR "/../shared/data");
+  snprintf(shared, sizeof shared, "%s", test_data());
   snprintf(folder, sizeof folder, "%s/data_peer", THIMBLE_BINARY_DIR);
   char command[1200];
   snprintf(command, sizeof command, "'%s/tests/peers/venv.sh' '%s'", THIMBLE_SOURCE_DIR, THIMBLE_BINARY_DIR);

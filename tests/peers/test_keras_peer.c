@@ -18,6 +18,7 @@
 #include "eval/eval.h"
 #include "op/op.h"
 #include "read/read.h"
+#include "test_data.h"
 
 enum { SAMPLES = 10 };
 
@@ -93,10 +94,9 @@ static void compare(const char *what, const float *expected, const float *found,
 
 static void twins_agree(void **state) {
   (void)state;
-  const char *dir = getenv("THIMBLE_TEST_DATA");
+  const char *dir = test_data();
   const float *x[TWINS];
   th_buf jobs = {0};
-  if (!dir) dir = THIMBLE_SOURCE_DIR "/../shared/data";
   if (!th_dir_exists(dir)) print_message("skipped: no folder %s with collected models (THIMBLE_TEST_DATA)\n", dir);
   if (!python[0] || !th_dir_exists(dir)) skip();
   th_arena *arena = th_arena_create();

@@ -160,7 +160,7 @@ def ask_refusal(thimble, folder):
 
 
 def unpack(build):
-    data = os.environ.get("THIMBLE_TEST_DATA") or os.path.join(os.path.dirname(__file__), "../../../shared/data")
+    data = subprocess.check_output(os.path.join(os.path.dirname(__file__), "../../scripts/test-data"), text=True).strip()
     archive = os.path.join(data, "peers/onnx_backend_tests.tar.xz")
     if not os.path.exists(archive):
         print(f"skipped: {archive} is not there")

@@ -17,6 +17,7 @@
 #include "op/op.h"
 #include "read/arch.h"
 #include "read/tflite.h"
+#include "test_data.h"
 #include "write/tflite.h"
 
 enum { SAMPLES = 20 };
@@ -43,8 +44,7 @@ static void need_python(void) {
 }
 
 static const char *shared(void) {
-  const char *dir = getenv("THIMBLE_TEST_DATA");
-  if (!dir) dir = THIMBLE_SOURCE_DIR "/../shared/data";
+  const char *dir = test_data();
   if (th_dir_exists(dir)) return dir;
   print_message("skipped: no folder %s with collected models (THIMBLE_TEST_DATA)\n", dir);
   skip();

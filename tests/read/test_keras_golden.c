@@ -17,6 +17,7 @@
 #include "format/gzip.h"
 #include "op/op.h"
 #include "read/read.h"
+#include "test_data.h"
 
 enum { SAMPLES = 2, MAX_PORTS = 64 };
 
@@ -115,8 +116,7 @@ static void collected_models(void **state) {
                                        "tinymaix/mnist_rect",
                                        "tinymaix/mnist_valid",
                                        "tinymaix/cifar10"};
-  const char *dir = getenv("THIMBLE_TEST_DATA");
-  if (!dir) dir = THIMBLE_SOURCE_DIR "/../shared/data";
+  const char *dir = test_data();
   if (!th_dir_exists(dir)) {
     print_message("skipped: no folder %s with collected models (THIMBLE_TEST_DATA)\n", dir);
     skip();

@@ -16,15 +16,11 @@
 #include "eval/eval.h"
 #include "op/op.h"
 #include "read/tflite.h"
-
-static const char *data_dir(void) {
-  const char *dir = getenv("THIMBLE_TEST_DATA");
-  return dir ? dir : THIMBLE_SOURCE_DIR "/../shared/data";
-}
+#include "test_data.h"
 
 static int need_data(void **state) {
-  if (th_dir_exists(data_dir())) return 0;
-  print_message("skipped: no test data in %s (THIMBLE_TEST_DATA)\n", data_dir());
+  if (th_dir_exists(test_data())) return 0;
+  print_message("skipped: no test data in %s (THIMBLE_TEST_DATA)\n", test_data());
   return 0;
 }
 
@@ -39,7 +35,7 @@ static uint8_t *load(th_arena *arena, size_t *size, const char *format, const ch
   char path[600], file[200];
   uint8_t *data;
   snprintf(file, sizeof file, format, name);
-  snprintf(path, sizeof path, "%s/%s", data_dir(), file);
+  snprintf(path, sizeof path, "%s/%s", test_data(), file);
   if (th_file_read(arena, path, TH_FILE_LIMIT, &data, size) != TH_OK) fail_msg("%s", th_error_message());
   return data;
 }
@@ -47,7 +43,7 @@ static uint8_t *load(th_arena *arena, size_t *size, const char *format, const ch
 static th_graph *load_model(const char *name) {
   char path[600];
   th_graph *g;
-  snprintf(path, sizeof path, "%s/models/mlperf_tiny/%s.tflite", data_dir(), name);
+  snprintf(path, sizeof path, "%s/models/mlperf_tiny/%s.tflite", test_data(), name);
   if (th_read_tflite(path, &g) != TH_OK) fail_msg("%s", th_error_message());
   return g;
 }
@@ -74,7 +70,7 @@ static void check_layers(th_arena *arena, const th_graph *g, const th_eval *e, c
 }
 
 static void check_model(const char *name) {
-  if (!th_dir_exists(data_dir())) skip();
+  if (!th_dir_exists(test_data())) skip();
   th_arena *arena = th_arena_create();
   th_graph *g = load_model(name);
   th_eval *e;
@@ -118,7 +114,7 @@ static int argmax(const int8_t *v, int n) {
 
 /* TFLite Micro classifies 901 of these right; FNV-1a of all its outputs is 5c1c93e7. */
 static void a_thousand_keywords(void **state) {
-  if (!th_dir_exists(data_dir())) skip();
+  if (!th_dir_exists(test_data())) skip();
   static int8_t y[1000][12];
   th_arena *arena = th_arena_create();
   th_graph *g = load_model("kws_ref_model");

@@ -14,6 +14,7 @@
 #include "op/op.h"
 #include "read/arch.h"
 #include "read/tflite.h"
+#include "test_data.h"
 #include "write/tflite.h"
 
 /* Constants written as "#0" are ramps. */
@@ -89,8 +90,7 @@ static void models_survive(void **state) {
                                       "tinymaix/mnist_rect_q",
                                       "tinymaix/cifar10_q",
                                       "tinymaix/vww96_q"};
-  const char *dir = getenv("THIMBLE_TEST_DATA");
-  if (!dir) dir = THIMBLE_SOURCE_DIR "/../shared/data";
+  const char *dir = test_data();
   if (!th_dir_exists(dir)) {
     print_message("skipped: no folder %s with collected models (THIMBLE_TEST_DATA)\n", dir);
     skip();

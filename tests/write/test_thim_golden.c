@@ -17,12 +17,8 @@
 #include "pass/plan.h"
 #include "read/tflite.h"
 #include "read/thim.h"
+#include "test_data.h"
 #include "write/thim.h"
-
-static const char *data_dir(void) {
-  const char *dir = getenv("THIMBLE_TEST_DATA");
-  return dir ? dir : THIMBLE_SOURCE_DIR "/../shared/data";
-}
 
 #define CHECK(expr) \
   if ((expr) != TH_OK) fail_msg("%s", th_error_message())
@@ -34,7 +30,7 @@ static uint32_t deploy(const char *name, th_arena *arena, th_buf *blob) {
   th_program *p;
   th_thim_report report;
   uint32_t weights = 0;
-  snprintf(path, sizeof path, "%s/models/mlperf_tiny/%s.tflite", data_dir(), name);
+  snprintf(path, sizeof path, "%s/models/mlperf_tiny/%s.tflite", test_data(), name);
   CHECK(th_read_tflite(path, &g));
   CHECK(th_lower(g, &p));
   CHECK(th_encode_program(p, NULL, NULL));
@@ -54,8 +50,8 @@ static uint32_t deploy(const char *name, th_arena *arena, th_buf *blob) {
 }
 
 static void check_model(const char *name) {
-  if (!th_dir_exists(data_dir())) {
-    print_message("skipped: no test data in %s (THIMBLE_TEST_DATA)\n", data_dir());
+  if (!th_dir_exists(test_data())) {
+    print_message("skipped: no test data in %s (THIMBLE_TEST_DATA)\n", test_data());
     skip();
   }
   th_arena *arena = th_arena_create();
@@ -74,7 +70,7 @@ static void check_model(const char *name) {
   const void *inputs[] = {x};
   void *outputs[] = {y};
   CHECK(th_thim_run(program, 1, inputs, outputs));
-  snprintf(path, sizeof path, "%s/golden/%s.out.bin", data_dir(), name);
+  snprintf(path, sizeof path, "%s/golden/%s.out.bin", test_data(), name);
   CHECK(th_file_read(arena, path, TH_FILE_LIMIT, &golden, &size));
   assert_int_equal(size, out_bytes);
   assert_memory_equal(y, golden, size);
