@@ -6,10 +6,6 @@
 #include "lib/stage_job.h"
 #include "pass/prune_channels.h"
 
-enum { CRITERION_MAGNITUDE, CRITERION_NOISE }; /* choices of criterion */
-/* Of what the evidence bound asks: all of it leaves too little of a network that learns for a few epochs. */
-#define NOISE_PRICE 0.1f
-
 enum { SCOPE_LAYER, SCOPE_GLOBAL, SCOPE_DEVIATION }; /* choices of scope */
 
 static th_status check_skip_list(const th_stage_job *j, const char *list) {
@@ -41,17 +37,6 @@ static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
   return o;
 }
 
-/* Below the mask, for as long as it grows. */
-static th_status add_noise(const th_stage_job *j, const th_weight *w, th_constraints *cs, th_mask_options *mask) {
-  th_noise_options o = {.price = NOISE_PRICE / (float)j->data->set->split[TH_SPLIT_TRAIN].count,
-                        .until = mask->end,
-                        .seed = j->fit.options.seed << 16 | (uint64_t)w->tensor};
-  th_constraint *noise;
-  TH_TRY(th_noise_create(&o, w->elems, &noise));
-  mask->noise = noise;
-  return th_constraints_add(cs, w->tensor, noise);
-}
-
 static th_status add_masks(th_stage_job *j, th_constraints *cs) {
   th_constraint *masks[TH_MAX_WEIGHTS];
   int n = 0;
@@ -64,7 +49,6 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
       continue;
     }
     th_mask_options o = mask_options(j, w);
-    if (th_settings_choice(j->s, "criterion") == CRITERION_NOISE) TH_TRY(add_noise(j, w, cs, &o));
     TH_TRY(th_mask_create(&o, w->elems, &j->g->tensors[w->tensor].shape, &masks[n]));
     TH_TRY(th_constraints_add(cs, w->tensor, masks[n]));
     n++;
@@ -74,18 +58,6 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
   const bool is_counted = th_settings_choice(j->s, "granularity") == TH_GRANULARITY_N_M; /* in every block alike */
   if (scope == SCOPE_LAYER || is_counted) return TH_OK;
   return th_mask_group(masks, n, scope == SCOPE_DEVIATION);
-}
-
-/* What noise says of a weight is learned while single weights go, and of one that is gone it says nothing. */
-static th_status check_noise_settings(const th_stage_job *j) {
-  if (th_settings_choice(j->s, "criterion") != CRITERION_NOISE) return TH_OK;
-  if (th_settings_choice(j->s, "granularity") != TH_GRANULARITY_ELEMENT)
-    return th_fail(TH_ERR_USAGE, "prune: criterion noise tells single weights apart: granularity element");
-  if (th_settings_choice(j->s, "schedule") != TH_PRUNE_POLYNOMIAL)
-    return th_fail(TH_ERR_USAGE, "prune: criterion noise is learned while sparsity grows: schedule polynomial");
-  if (th_settings_choice(j->s, "scope") == SCOPE_DEVIATION || th_settings_flag(j->s, "regrow"))
-    return th_fail(TH_ERR_USAGE, "prune: regrow and scope deviation have no meaning with criterion noise");
-  return TH_OK;
 }
 
 /* Channels go at once and never come back, so the settings of growing masks would be ignored. */
@@ -125,7 +97,6 @@ static th_status prune_whole_channels(th_stage_job *j) {
 th_status th_stage_prune(th_stage_job *j) {
   TH_TRY(check_skip_list(j, th_settings_text(j->s, "skip")));
   TH_TRY(th_stage_check_layers(j, check_sparsity));
-  TH_TRY(check_noise_settings(j));
   if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) return prune_whole_channels(j);
   return th_stage_fit(j, add_masks);
 }

@@ -83,15 +83,6 @@ void th_constraints_describe(const th_constraints *cs, th_buf *text);
 void th_constraints_finish(th_constraints *cs, int tensor, const float *in, float *out);
 th_status th_constraints_attach(const th_constraints *cs, th_graph *g);
 
-/* --- noise: variational dropout (Molchanov et al. 2017), below a mask --- */
-typedef struct th_noise_options {
-  float price; /* of the divergence of one weight: 1 / samples, times a factor */
-  float until; /* part of the fit after which there is none */
-  uint64_t seed;
-} th_noise_options;
-th_status th_noise_create(const th_noise_options *o, int64_t n, th_constraint **c);
-void th_noise_scores(const th_constraint *c, float *score); /* |w| / noise, by weight */
-
 /* --- mask: pruning (Han et al. 2015; schedule: Zhu & Gupta 2017, eq. 1; regrowth by gradient: Evci et al. 2020) --- */
 typedef enum th_prune_schedule { TH_PRUNE_CONSTANT, TH_PRUNE_POLYNOMIAL } th_prune_schedule;
 typedef enum th_granularity {
@@ -108,7 +99,6 @@ typedef struct th_mask_options {
   int block, keep_of; /* block: consecutive weights; n:m = block of keep_of */
   int channel_axis;   /* for channel */
   bool regrow;
-  const th_constraint *noise; /* below this mask, on the same tensor: elements are judged by their scores; or NULL */
 } th_mask_options;
 th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *shape, th_constraint **c);
 /* Global scope: one threshold over several masks; `by_deviation`: over magnitudes in units of each layer's standard

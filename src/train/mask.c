@@ -72,11 +72,6 @@ static float effective(const mask *m, int64_t i) {
 
 /* Score of a unit: the mean magnitude of its elements; -1 when it is pruned for good, so that it goes first again. */
 static void score_units(mask *m) {
-  if (m->o.noise) {
-    th_noise_scores(m->o.noise, m->score);
-    for (int64_t i = 0; i < m->n; i++) m->score[i] = m->keep[i] ? m->score[i] : -1.0f;
-    return;
-  }
   if (m->o.granularity == TH_GRANULARITY_ELEMENT) {
     for (int64_t i = 0; i < m->n; i++) m->score[i] = m->keep[i] ? fabsf(effective(m, i)) : -1.0f;
     return;
