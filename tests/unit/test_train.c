@@ -7,25 +7,9 @@
 #include "eval/eval.h"
 #include "pass/calibrate.h"
 #include "pass/quantize.h"
-#include "train/teacher.h"
 #include "train_fixture.h"
 
 #define CLASSES 4
-
-static th_train_options options(int epochs) {
-  th_train_options o;
-  th_train_defaults(&o);
-  o.epochs = epochs;
-  o.batch = 32;
-  o.lr = 0.02f;
-  return o;
-}
-
-static double train(th_graph *g, const th_dataset *d, const th_train_options *o, th_train_result *result) {
-  th_train_result mine;
-  FX_OK(th_train_run(g, d, o, result ? result : &mine));
-  return (result ? result : &mine)->val_accuracy;
-}
 
 /* --- learning --- */
 
@@ -34,10 +18,10 @@ static void every_optimizer_learns(void **state) {
   th_dataset d = fx_dataset(640, 200, CLASSES, 0.7f);
   for (int id = TH_OPTIMIZER_SGD; id <= TH_OPTIMIZER_ADAMW; id++) {
     th_graph *g = fx_residual(TH_OP_RELU, CLASSES, true, 1);
-    th_train_options o = options(6);
+    th_train_options o = fx_options(6);
     o.optimizer = (th_optimizer_id)id;
     o.lr = rate[id];
-    double accuracy = train(g, &d, &o, NULL);
+    double accuracy = fx_train(g, &d, &o, NULL);
     if (accuracy < 0.97) fail_msg("optimizer %d: accuracy %g", id, accuracy);
     th_graph_destroy(g);
   }
@@ -47,11 +31,11 @@ static void every_optimizer_learns(void **state) {
 static void averaged_weights_learn_too(void **state) {
   th_dataset d = fx_dataset(640, 200, CLASSES, 1.5f);
   th_graph *g = fx_mlp(24, CLASSES, 1);
-  th_train_options o = options(6);
+  th_train_options o = fx_options(6);
   o.ema = 0.95f;
   o.schedule = TH_SCHEDULE_ONECYCLE;
   o.label_smoothing = 0.1f;
-  assert_true(train(g, &d, &o, NULL) > 0.95);
+  assert_true(fx_train(g, &d, &o, NULL) > 0.95);
   th_graph_destroy(g);
   fx_dataset_free(&d);
 }
@@ -73,9 +57,9 @@ static void running_statistics_follow_the_data(void **state) {
   fx_simple(&b, TH_OP_FLATTEN);
   fx_dense(&b, CLASSES);
   th_graph *g = fx_end(&b, 1);
-  th_train_options o = options(3);
+  th_train_options o = fx_options(3);
   o.keep_best = false;
-  train(g, &d, &o, NULL);
+  fx_train(g, &d, &o, NULL);
   const float *mean = g->tensors[fx_find(g, "mean")].data, *variance = g->tensors[fx_find(g, "variance")].data;
   for (int c = 0; c < FX_CHANNELS; c++) {
     double m = sum[c] / rows, v = square[c] / rows - m * m;
@@ -95,112 +79,14 @@ static void an_autoencoder_learns_without_labels(void **state) {
   fx_dense(&b, FX_ELEMS);
   th_graph *g = fx_end(&b, 1);
   th_train_result result;
-  th_train_options o = options(8);
+  th_train_options o = fx_options(8);
   o.weight_decay = 0.0f;
   o.lr = 0.1f;
-  train(g, &d, &o, &result);
+  fx_train(g, &d, &o, &result);
   assert_true(result.val_loss < 0.1); /* the patterns have variance 1, the noise 0.01 */
   assert_true(isnan(result.val_accuracy));
   th_graph_destroy(g);
   fx_dataset_free(&d);
-}
-
-/* The logits of an ensemble are the mean of its members', a float and an integer one alike. */
-static void several_teach_by_their_mean(void **state) {
-  enum { BATCH = 32 };
-  th_dataset d = fx_dataset(320, 50, CLASSES, 1.0f);
-  th_graph *g[3] = {fx_mlp(8, CLASSES, 1), fx_mlp(16, CLASSES, 2), fx_mlp(12, CLASSES, 3)};
-  const float *inputs[] = {d.store[0].samples}, *z;
-  const int64_t in = th_shape_elems(&d.shape);
-  double mean[BATCH * CLASSES] = {0};
-  th_teacher *t;
-  FX_OK(th_calibrate(g[2], 320, inputs, &(th_calibrate_options){0}));
-  FX_OK(th_quantize(g[2], &(th_quantize_options){0}));
-  for (int i = 0; i < 3; i++) {
-    const th_graph *one[] = {g[i]};
-    FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, NULL, &t));
-    FX_OK(th_teacher_run(t, inputs[0], BATCH, &z));
-    for (int k = 0; k < BATCH * CLASSES; k++) mean[k] += (double)z[k] / 3;
-    th_teacher_destroy(t);
-  }
-  const th_graph *all[] = {g[0], g[1], g[2]};
-  FX_OK(th_teacher_create(all, 3, in, CLASSES, BATCH, NULL, &t));
-  FX_OK(th_teacher_run(t, inputs[0], BATCH, &z));
-  for (int k = 0; k < BATCH * CLASSES; k++) assert_true(fabs((double)z[k] - mean[k]) < 1e-5 * (1 + fabs(mean[k])));
-  th_teacher_destroy(t);
-  for (int i = 0; i < 3; i++) th_graph_destroy(g[i]);
-  fx_dataset_free(&d);
-}
-
-/* Answers that are remembered are those that would be given, whatever batch the sample came in. */
-static void a_teacher_remembers_its_answers(void **state) {
-  enum { BATCH = 24, ALL = 96 };
-  th_dataset d = fx_dataset(ALL, 50, CLASSES, 1.0f);
-  th_graph *g = fx_residual(TH_OP_RELU, CLASSES, false, 3);
-  const th_graph *one[] = {g};
-  const int64_t in = th_shape_elems(&d.shape);
-  const float *samples = d.store[0].samples, *z, *again;
-  float *x = test_malloc((size_t)(BATCH * in) * sizeof *x);
-  th_teacher *plain, *remembering;
-  FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, NULL, &plain));
-  FX_OK(th_teacher_create(one, 1, in, CLASSES, BATCH, NULL, &remembering));
-  FX_OK(th_teacher_remember(remembering, ALL));
-  th_rng rng = th_rng_init(6, 6);
-  for (int round = 0; round < 20; round++) {
-    int32_t which[BATCH];
-    for (int i = 0; i < BATCH; i++) {
-      which[i] = (int32_t)th_rng_below(&rng, round < 10 ? ALL / 2 : ALL);
-      memcpy(x + i * in, samples + which[i] * in, (size_t)in * sizeof *x);
-    }
-    FX_OK(th_teacher_run(plain, x, BATCH, &z));
-    if (round == 9) memset(x, 0, (size_t)(BATCH * in) * sizeof *x); /* all known by now: not looked at */
-    FX_OK(th_teacher_answer(remembering, which, x, BATCH, &again));
-    assert_memory_equal(z, again, BATCH * CLASSES * sizeof *z);
-  }
-  th_teacher_destroy(plain);
-  th_teacher_destroy(remembering);
-  test_free(x);
-  th_graph_destroy(g);
-  fx_dataset_free(&d);
-}
-
-/* Noisy labels, few samples: a teacher that knows better helps the student. */
-static void a_teacher_helps(void **state) {
-  th_dataset clean = fx_dataset(640, 400, CLASSES, 2.0f), noisy = fx_dataset(128, 400, CLASSES, 2.0f);
-  th_graph *teacher = fx_mlp(32, CLASSES, 1);
-  th_train_options o = options(8);
-  train(teacher, &clean, &o, NULL);
-  int32_t *labels = (int32_t *)(uintptr_t)noisy.store[0].labels;
-  th_rng rng = th_rng_init(4, 4);
-  for (int i = 0; i < 128; i++)
-    if (th_rng_below(&rng, 10) < 4) labels[i] = (int32_t)th_rng_below(&rng, CLASSES);
-  th_train_result alone, taught;
-  o.epochs = 12;
-  o.keep_best = false;
-  th_graph *a = fx_mlp(16, CLASSES, 5), *b = fx_mlp(16, CLASSES, 5);
-  train(a, &noisy, &o, &alone);
-  o.teacher[0] = teacher;
-  o.teachers = 1;
-  o.temperature = 4.0f;
-  o.alpha = 0.9f;
-  train(b, &noisy, &o, &taught);
-  assert_true(taught.val_loss < 0.8 * alone.val_loss);
-  assert_true(taught.val_accuracy >= alone.val_accuracy);
-
-  /* an int8 teacher, run on the device's kernels, teaches nearly the same */
-  th_train_result by_integers;
-  th_graph *third = fx_mlp(16, CLASSES, 5);
-  const float *inputs[] = {clean.store[0].samples};
-  FX_OK(th_calibrate(teacher, 320, inputs, &(th_calibrate_options){0}));
-  FX_OK(th_quantize(teacher, &(th_quantize_options){0}));
-  train(third, &noisy, &o, &by_integers);
-  assert_true(fabs(by_integers.val_loss - taught.val_loss) < 0.1 * taught.val_loss);
-  th_graph_destroy(third);
-  th_graph_destroy(teacher);
-  th_graph_destroy(a);
-  th_graph_destroy(b);
-  fx_dataset_free(&clean);
-  fx_dataset_free(&noisy);
 }
 
 /* --- quantization-aware training --- */
@@ -246,8 +132,8 @@ static double integer_accuracy(const th_graph *g, const th_dataset *d) {
 static void fake_quantization_predicts_the_integers(void **state) {
   th_dataset d = fx_dataset(640, 400, CLASSES, 3.0f);
   th_graph *g = fx_mlp(24, CLASSES, 1);
-  th_train_options o = options(6);
-  train(g, &d, &o, NULL);
+  th_train_options o = fx_options(6);
+  fx_train(g, &d, &o, NULL);
   const float *inputs[] = {d.store[0].samples};
   FX_OK(th_calibrate(g, 320, inputs, &(th_calibrate_options){0}));
   th_constraints *cs;
@@ -255,7 +141,7 @@ static void fake_quantization_predicts_the_integers(void **state) {
   add_grids(g, cs);
   o.constraints = cs;
   o.lr = 0.002f;
-  double trained = train(g, &d, &o, NULL);
+  double trained = fx_train(g, &d, &o, NULL);
   FX_OK(th_quantize(g, &(th_quantize_options){.per_channel_fc = true}));
   double integers = integer_accuracy(g, &d);
   if (fabs(trained - integers) > 0.01 || trained < 0.8) fail_msg("trained %g, integers %g", trained, integers);
@@ -269,7 +155,7 @@ static void fake_quantization_predicts_the_integers(void **state) {
 static uint64_t run_with(const th_dataset *d, int threads, uint64_t seed, int batch) {
   th_augment augment = {.shift = 1, .flip = true, .rotate = 5, .erase = 2};
   th_graph *g = fx_residual(TH_OP_RELU, CLASSES, true, 1);
-  th_train_options o = options(2);
+  th_train_options o = fx_options(2);
   o.seed = seed;
   o.batch = batch;
   o.augment = &augment;
@@ -277,7 +163,7 @@ static uint64_t run_with(const th_dataset *d, int threads, uint64_t seed, int ba
   o.lr = 0.003f;
   o.ema = 0.9f;
   th_parallel_set_threads(threads);
-  train(g, d, &o, NULL);
+  fx_train(g, d, &o, NULL);
   th_parallel_set_threads(0);
   uint64_t hash = fx_hash(g);
   th_graph_destroy(g);
@@ -408,7 +294,7 @@ static void refused(th_graph *g, const th_dataset *d, const th_train_options *o,
 static void more_outputs_than_classes_train(void **state) {
   th_dataset d = fx_dataset(200, 80, CLASSES, 0.5f);
   th_graph *g = fx_mlp(16, CLASSES + 3, 1);
-  th_train_options o = options(4);
+  th_train_options o = fx_options(4);
   th_train_result result;
   FX_OK(th_train_run(g, &d, &o, &result));
   assert_true(result.val_accuracy > 0.9);
@@ -419,7 +305,7 @@ static void more_outputs_than_classes_train(void **state) {
 static void bad_input_is_refused(void **state) {
   th_dataset d = fx_dataset(64, 16, CLASSES, 1.0f);
   th_graph *g = fx_mlp(8, CLASSES, 1);
-  th_train_options o = options(1);
+  th_train_options o = fx_options(1);
   th_dataset other = d;
   other.shape = th_shape_make(1, 10);
   refused(g, &other, &o, TH_ERR_INPUT, "1x6x6x2");
@@ -436,7 +322,7 @@ static void bad_input_is_refused(void **state) {
   refused(g, &other, &o, TH_ERR_INPUT, "no labels");
   o.lr = 1e30f;
   refused(g, &d, &o, TH_ERR_INPUT, "learning rate");
-  o = options(1);
+  o = fx_options(1);
   th_graph *teacher = fx_mlp(8, 5, 1);
   o.teacher[0] = teacher;
   o.teachers = 1;
@@ -454,9 +340,6 @@ int main(void) {
       cmocka_unit_test(averaged_weights_learn_too),
       cmocka_unit_test(running_statistics_follow_the_data),
       cmocka_unit_test(an_autoencoder_learns_without_labels),
-      cmocka_unit_test(several_teach_by_their_mean),
-      cmocka_unit_test(a_teacher_remembers_its_answers),
-      cmocka_unit_test(a_teacher_helps),
       cmocka_unit_test(fake_quantization_predicts_the_integers),
       cmocka_unit_test(same_bits_whatever_the_threads),
       cmocka_unit_test(optimizers_follow_their_formulas),

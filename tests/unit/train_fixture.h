@@ -195,6 +195,23 @@ static inline th_graph *fx_residual(th_op_id activation, int classes, bool dropo
   return fx_end(&b, seed);
 }
 
+/* --- fits --- */
+
+static inline th_train_options fx_options(int epochs) {
+  th_train_options o;
+  th_train_defaults(&o);
+  o.epochs = epochs;
+  o.batch = 32;
+  o.lr = 0.02f;
+  return o;
+}
+
+static inline double fx_train(th_graph *g, const th_dataset *d, const th_train_options *o, th_train_result *result) {
+  th_train_result mine;
+  FX_OK(th_train_run(g, d, o, result ? result : &mine));
+  return (result ? result : &mine)->val_accuracy;
+}
+
 /* Hash of all constants. */
 static inline uint64_t fx_hash(const th_graph *g) {
   uint64_t hash = 1469598103934665603u;
