@@ -54,13 +54,14 @@ static void cheapest_runner_for_speed(void **state) {
     const double chosen = th_cost_of_step(target, TH_FOR_SPEED, f.d.program, 0);
     const th_form *form;
     assert_true(w.outputs == 144 && w.macs == 144 * 8);
-    assert_true(chosen > 0 && chosen <= th_cost_with(target, TH_FOR_SPEED, f.d.program, 0, THR_FORM_NONE));
+    assert_true(chosen > 0 && chosen <= th_cost_with(target, TH_FOR_SPEED, f.d.program, 0, THR_FORM_NONE, 0));
     for (int i = 0; (form = th_form_nth(i)); i++) {
       thr_need need;
       bool possible;
       if (form->kernel != s[0].step.kernel || !th_target_runs(target, form->folder)) continue;
       must(th_step_need(f.d.program, &s[0], form, &need, &possible));
-      assert_true(!possible || chosen <= th_cost_with(target, TH_FOR_SPEED, f.d.program, 0, form->id));
+      assert_true(!possible ||
+                  chosen <= th_cost_with(target, TH_FOR_SPEED, f.d.program, 0, form->id, (uint32_t)need.packed_bytes));
     }
     assert_int_equal(s[1].form, THR_FORM_NONE); /* no form for a softmax */
     drop(&f);
