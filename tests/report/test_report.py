@@ -198,7 +198,7 @@ def test_bad_folders(folder):
     work = os.path.join(folder, "bad")
     shutil.copytree(os.path.join(folder, "full"), work)
     before = results.read(work, "report.html")
-    assert "nowhere/report.json" in results.run(BUILD, folder, "report", "nowhere", code=3)
+    assert "nowhere: there is no such folder" in results.run(BUILD, folder, "report", "nowhere", code=3)
     for text, part in (("{", "report.json"), ("[]", "no JSON object"), ("{}", "stages"),
                        ('{"stages": [{"graph": "stages/none.thim"}]}', "none.thim"),
                        ('{"stages": [{"graph": "../../full/model.thim"}]}', "bad/stages/model.thim"),
