@@ -19,7 +19,7 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
-LIMITS = ["--flash", "16K", "--ram", "8K"]  # no accuracy: then a search uses all its trials
+LIMITS = ["--flash", "12K", "--ram", "4K"]  # no accuracy: then a search uses all its trials
 
 
 def run(words, folder):
@@ -30,13 +30,11 @@ def run(words, folder):
 
 def prepare(folder, tiny):
     """(network, data) or None when the data are not there."""
-    if not tiny:
-        network, data = os.path.join(ROOT, "models", "lenet-5.thim"), "fashion-mnist,limit=6000"
-        there = subprocess.run([THIMBLE, "eval", network, "--data", data, "-n", "1", "-q"], cwd=folder, capture_output=True).returncode == 0
-        return (network, data) if there else None
-    subprocess.run([sys.executable, os.path.join(ROOT, "tests", "cli", "make_idx.py"), "quads"], cwd=folder, check=True)
-    run([THIMBLE, "train", os.path.join(ROOT, "tests", "cli", "tiny.txt"), "--data", "quads", "--epochs", "4", "-o", "m.thim", "-q"], folder)
-    return "m.thim", "quads"
+    network, data = ("tests/cli/tiny.txt", "quads") if tiny else ("models/digits-2k.txt", "fashion-mnist,limit=12000")
+    if tiny:
+        subprocess.run([sys.executable, os.path.join(ROOT, "tests", "cli", "make_idx.py"), "quads"], cwd=folder, check=True)
+    train = [THIMBLE, "train", os.path.join(ROOT, network), "--data", data, "--epochs", "4", "-o", "m.thim", "-q"]
+    return ("m.thim", data) if subprocess.run(train, cwd=folder, capture_output=True).returncode == 0 else None
 
 
 def search(how, ranks, job, trials, folder):

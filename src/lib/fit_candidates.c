@@ -101,7 +101,7 @@ static double bits_of_weight(double density, double kept) {
 }
 
 static double counted_bytes(const th_fit_search *s, const th_candidate *c) {
-  const double kept = keeps(c, TH_TECHNIQUE_clusters) * keeps(c, TH_TECHNIQUE_bits);
+  const double kept = keeps(c, TH_TECHNIQUE_clusters) * keeps(c, TH_TECHNIQUE_bits) * keeps(c, TH_TECHNIQUE_rate);
   return weights_left(s, keeps(c, TH_TECHNIQUE_channels)) * bits_of_weight(keeps(c, TH_TECHNIQUE_elements), kept) / 8;
 }
 

