@@ -231,6 +231,7 @@ th_work th_work_with(const th_program *p, const th_program_step *s, thr_form_id 
   w.pair_quads = w.pair_twos * in_groups(s->row_elems, 4);
   w.quad_pairs = w.quads * in_groups(s->row_elems, 2) * w.places;
   w.blocks = w.places * blocks_of(&w, s, form, packed_bytes);
+  w.long_blocks = fmin(w.blocks, w.quad_pairs - w.blocks);
   return w;
 }
 
