@@ -103,27 +103,36 @@ const costs = [['bytes', 'model bytes'], ['flash_bytes', 'flash bytes'], ['ram_b
   .filter(([key]) => trials.some(t => t[key] > 0));
 let frontCost = costs.length ? costs[0][0] : 'bytes';
 
+// Trials that no cheaper one betters. The front has others, too: they are best in RAM, say, while the plot shows bytes.
+function bestAtCost(key) {
+  const better = (a, b) => metric === 'mse' ? a < b : a > b;
+  return [...trials].filter(t => t[key] > 0).sort((a, b) => a[key] - b[key] || (better(b[metric], a[metric]) ? 1 : -1))
+    .reduce((best, t) => !best.length || better(t[metric], best[best.length - 1][metric]) ? [...best, t] : best, []);
+}
+
 const pointOf = key => t => ({x: t[key], y: metricHeight(t), id: t.id});
 
 function frontSets() {
-  const of = pointOf(frontCost), byCost = (a, b) => a[frontCost] - b[frontCost];
+  const of = pointOf(frontCost);
   const limit = (fit.limits || {})[frontCost], heights = trials.map(metricHeight);
   const chosen = trials.filter(t => t.id === fit.chosen), nearest = trials.filter(t => t.id === (fit.nearest || {}).id);
   const large = {pointStyle: 'rectRot', pointRadius: 10, pointHoverRadius: 11, backgroundColor: colour('c2'), borderColor: colour('text'), borderWidth: 1.5};
   return [
     {label: 'chosen', data: chosen.map(of), ...large},
     {label: 'nearest miss', data: nearest.map(of), ...large},
-    {label: 'front', data: [...frontTrials].sort(byCost).map(of), showLine: frontCost === 'bytes', borderColor: colour('c1'), backgroundColor: colour('c1'), pointRadius: 5},
+    {label: 'front', data: frontTrials.map(of), borderColor: colour('c1'), backgroundColor: colour('c1'), pointRadius: 5},
     {label: 'other trials', data: trials.filter(t => !frontIds.has(t.id)).map(of), backgroundColor: faded(colour('c7'), .6), borderColor: colour('c7'), pointRadius: 4},
+    {label: 'best at its cost', data: bestAtCost(frontCost).map(of), showLine: true, pointRadius: 0, pointHitRadius: 0, borderColor: colour('c1'), borderWidth: 1.5},
     isNumber(limit) && {label: 'limit', data: [{x: limit, y: Math.min(...heights)}, {x: limit, y: Math.max(...heights)}], showLine: true, pointRadius: 0, borderDash: [6, 4], borderColor: colour('c8')},
   ].filter(set => set && set.data.length);
 }
 
 function searchChart() {
+  const isFar = () => { const all = trials.map(t => t[frontCost]).filter(v => v > 0); return Math.max(...all) > 20 * Math.min(...all); };
   const words = `Points: ${metricName} of ${trials.length} trials against their cost; ${frontTrials.length} of them are on the front.`;
   return chart('chart-front', words, () => ({
     type: 'scatter', data: {datasets: frontSets()},
-    options: options(axis(costs.find(c => c[0] === frontCost)[1], {ticks: {callback: compact}}),
+    options: options(axis(costs.find(c => c[0] === frontCost)[1], isFar() ? logarithmic : {ticks: {callback: compact}}),
       axis(`${metricName} on the ${measuredOn} split${metric === 'accuracy' ? ', %' : ''}`, {grace: '5%'}),
       {label: item => item.raw.id === undefined ? `limit ${whole(item.raw.x)}` : `trial ${item.raw.id}: ${whole(item.raw.x)}, ${short(item.raw.y)}`}),
   }));
