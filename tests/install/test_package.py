@@ -97,6 +97,13 @@ def clean_root(folder, packages, root):
     os.makedirs(os.path.join(root, "tmp"))
 
 
+def needs_no_mpi(deb):
+    """A build without MPI makes packages that do not ask for it."""
+    with open(os.path.join(BUILD, "CMakeCache.txt"), encoding="utf-8") as f:
+        if "THIMBLE_MPI:BOOL=OFF" in f.read():
+            check("mpi" not in run("dpkg-deb", "-f", deb, "Depends"), "built without MPI, and depends on it")
+
+
 def at_work(deb, folder):
     packages = closure(run("dpkg-deb", "-f", deb, "Depends"))
     inside = ["unshare", "-r", "chroot"]
@@ -128,6 +135,8 @@ def main():
     shutil.rmtree(OUT, ignore_errors=True)
     run("cpack", "-G", "DEB", "-B", OUT, cwd=BUILD)
     made = {name: unpack(name) for name in WANTED}
+    for deb, _folder in made.values():
+        needs_no_mpi(deb)
     if shutil.which("lintian"):
         complaints = run("lintian", "--fail-on", "error", *(deb for deb, _folder in made.values()))
         print(complaints, end="")
