@@ -125,7 +125,8 @@ static th_status encode_step(th_arena *arena, const th_encode_options *o, th_pro
   TH_TRY(narrow_bias(arena, s, thr_step_bias(&s->step)));
   *thr_step_requant(&s->step) = (thr_requant){
       .mult = s->mult, .shift = s->shift, .index = s->index, .per_channel = s->requant_count > 1 && !s->index};
-  if (o->code_channels && thr_kernel_decodes_channels(s->step.kernel)) TH_TRY(code_channels(arena, s));
+  /* A chain would decode its channels again for every line. */
+  if (o->code_channels && !s->rows && thr_kernel_decodes_channels(s->step.kernel)) TH_TRY(code_channels(arena, s));
   const uint64_t scratch = s->rows ? thr_step_unpack_bytes(&s->step) : thr_step_scratch_bytes(&s->step);
   if (scratch > INT32_MAX)
     return th_fail(TH_ERR_INPUT, "its weights would take %" PRIu64 " bytes of the arena", scratch);

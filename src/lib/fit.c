@@ -30,13 +30,14 @@ static th_status read_limits(th_fit_search *s) {
   if (o->device && !device) return TH_ERR_USAGE;
   if (device) TH_TRY(th_device_need_target(device));
   if (device && o->target && !th_str_eq(device->target, o->target))
-    return th_fail(TH_ERR_USAGE, "fit: the target of %s is %s, not %s", device->name, device->target, o->target);
+    return th_fail(TH_ERR_USAGE, "the target of %s is %s, not %s", device->name, device->target, o->target);
   s->target = o->target ? o->target : device ? device->target : "cortex-m4";
   if (!th_target_find(s->target)) return TH_ERR_USAGE;
+  if (th_str_eq(s->target, "host")) return th_fail(TH_ERR_USAGE, "the target host has no limits to fit");
   s->flash_limit = o->flash_bytes ? o->flash_bytes : device ? device->flash_bytes : 0;
   s->ram_limit = o->ram_bytes ? o->ram_bytes : device ? device->ram_bytes : 0;
   if (!s->flash_limit && !s->ram_limit)
-    return th_fail(TH_ERR_USAGE, "fit: what should it fit? a device, or bytes of flash or RAM");
+    return th_fail(TH_ERR_USAGE, "what should it fit? a device, or bytes of flash or RAM");
   return TH_OK;
 }
 
@@ -68,7 +69,7 @@ static th_status choose_metric(th_fit_search *s) {
   const th_status status = th_metric_choose(s->data->set, outputs, TH_METRIC_AUTO, &s->metric);
   if (status != TH_OK) return th_fail_in(status, "%s", s->model->path);
   if (s->metric != TH_METRIC_ACCURACY && !isnan(s->options->min_accuracy))
-    return th_fail(TH_ERR_USAGE, "fit: this model is measured by its %s; say max-drop instead of min-accuracy",
+    return th_fail(TH_ERR_USAGE, "this model is measured by its %s; say max-drop instead of min-accuracy",
                    s->metric == TH_METRIC_MSE ? "squared error (percent that it may grow)" : "AUC (points)");
   return TH_OK;
 }
@@ -118,8 +119,9 @@ static th_status open_files(th_fit_search *s) {
   s->shared = th_path_join(s->arena, s->dir, "trials");
   if (!path || !s->shared) return TH_ERR_RESOURCE;
   TH_TRY(check_folder(s, path));
+  TH_TRY(th_dir_create(s->dir));
+  TH_TRY(th_fit_journal_open(path, &s->journal, &kept)); /* first: by it the folder is known as that of a search */
   TH_TRY(th_dir_create(s->shared));
-  TH_TRY(th_fit_journal_open(path, &s->journal, &kept));
   if (kept) th_log(s->ctx, TH_LOG_INFO, "going on with %d jobs that %s holds", kept, path);
   if (!kept && s->options->resume) th_log(s->ctx, TH_LOG_WARN, "nothing to resume: %s is empty", path);
   return TH_OK;

@@ -29,7 +29,7 @@ typedef enum th_fit_kind {
   TH_FIT_TRIAL  /* both */
 } th_fit_kind;
 
-enum { TH_FIT_MOST_BUILDS = 8 };
+enum { TH_FIT_MOST_BUILDS = 10 };
 
 /* One way to compile a network, and what it takes. */
 typedef struct th_fit_build {
@@ -182,6 +182,8 @@ const char *th_fit_probe_recipe(const th_fit_search *s, int technique, const cha
 const char *th_fit_describe(const th_fit_search *s, const th_candidate *c);
 /* The trial's recipe with the settings of its build. */
 const char *th_fit_final_recipe(const th_fit_search *s, const th_fit_trial *t);
+/* The command that links and counts the build, once it is written. */
+const char *th_fit_bench_command(const th_fit_search *s, const th_fit_build *b);
 const char *th_fit_layer_name(const th_fit_search *s, int layer);
 
 /* fit_run.c: jobs of one round; *n_done: how many came to an end before time was up. `ended` is told of each as it
@@ -212,7 +214,10 @@ void th_fit_learn(th_fit_search *s);
 th_status th_fit_rounds(th_fit_search *s);
 
 /* fit_front.c */
-void th_fit_judge(const th_fit_search *s, th_fit_trial *t);                /* best, drop, excess from the outcome */
+void th_fit_judge(const th_fit_search *s, th_fit_trial *t); /* best, drop, excess from the outcome */
+/* What a build takes of a limit: what is predicted, with what predictions may be short of. */
+int64_t th_fit_flash_needed(const th_fit_build *b);
+int64_t th_fit_ram_needed(const th_fit_build *b);
 double th_fit_build_excess(const th_fit_search *s, const th_fit_build *b); /* over flash or RAM, as a part of it */
 bool th_fit_better(const th_fit_trial *a, const th_fit_trial *b);
 void th_fit_find_front(th_fit_search *s);

@@ -223,6 +223,12 @@ const char *th_fit_final_recipe(const th_fit_search *s, const th_fit_trial *t) {
                          t->best.coder);
 }
 
+const char *th_fit_bench_command(const th_fit_search *s, const th_fit_build *b) {
+  return th_arena_printf(s->arena,
+                         "thimble bench %s/model.tflite --target %s --optimize %s --coder %s --arena %" PRId64, s->dir,
+                         s->target, b->optimize, b->coder, arena_limit(s));
+}
+
 /* --- in words --- */
 
 const char *th_fit_describe(const th_fit_search *s, const th_candidate *c) {

@@ -112,6 +112,12 @@ th_status th_fit_save_json(const th_fit_search *s, const char *dir) {
 
 /* --- text --- */
 
+static int ended(const th_fit_search *s) {
+  int n = 0;
+  for (int i = 0; i < s->trials; i++) n += s->trial[i].job.done;
+  return n;
+}
+
 static double gain(const th_fit_trial *t) {
   return 0 - t->drop; /* no "-0" */
 }
@@ -178,10 +184,10 @@ static void write_nearest(const th_fit_search *s, th_buf *text) {
   const th_fit_miss miss = th_fit_nearest(s);
   char a[32], b[32];
   th_buf_printf(text, "\nnothing that was tried keeps all limits\n");
-  if (!miss.trial) {
-    if (s->out_of_time) th_buf_printf(text, "time was up before a trial ended: give more by --budget\n");
-    return;
-  }
+  if (s->out_of_time)
+    th_buf_printf(text, "time was up after %d of %d trials: more of it (--budget) may find what fits\n", ended(s),
+                  s->trials);
+  if (!miss.trial) return;
   th_buf_printf(text, "nearest: trial %d (%s): ", id_of(s, miss.trial),
                 th_fit_describe(s, &s->candidate[miss.trial->candidate]));
   write_numbers(s, miss.trial, &miss.build, text);
@@ -189,10 +195,10 @@ static void write_nearest(const th_fit_search *s, th_buf *text) {
     th_buf_printf(text, "more than one limit would have to give\n");
   else if (!strcmp(miss.limit, "flash"))
     th_buf_printf(text, "what would have to give is flash: %s bytes instead of %s\n",
-                  th_thousands(a, miss.build.flash_bytes), th_thousands(b, s->flash_limit));
+                  th_thousands(a, th_fit_flash_needed(&miss.build)), th_thousands(b, s->flash_limit));
   else if (!strcmp(miss.limit, "ram"))
     th_buf_printf(text, "what would have to give is RAM: %s bytes instead of %s\n",
-                  th_thousands(a, miss.build.ram_bytes), th_thousands(b, s->ram_limit));
+                  th_thousands(a, th_fit_ram_needed(&miss.build)), th_thousands(b, s->ram_limit));
   else
     th_buf_printf(text, "what would have to give is the %s: a loss of %.2f has to be allowed\n", metric_name(s),
                   miss.trial->drop);
@@ -200,8 +206,9 @@ static void write_nearest(const th_fit_search *s, th_buf *text) {
 
 void th_fit_write_text(const th_fit_search *s, th_arena *arena, th_buf *text) {
   const th_fit_trial *chosen = th_fit_chosen(s);
-  th_buf_printf(text, "front of %d trials, measured on the %s split; flash, RAM and instructions of %s are predicted\n",
-                s->trials, s->split == TH_ON_VALIDATION ? "validation" : "training", s->target);
+  th_buf_printf(
+      text, "front of %d trial%s, measured on the %s split; flash, RAM and instructions of %s are predicted\n",
+      ended(s), ended(s) == 1 ? "" : "s", s->split == TH_ON_VALIDATION ? "validation" : "training", s->target);
   write_front(s, arena, text);
   if (!chosen) {
     write_nearest(s, text);
@@ -210,4 +217,6 @@ void th_fit_write_text(const th_fit_search *s, th_arena *arena, th_buf *text) {
   th_buf_printf(text, "\nchosen: trial %d (%s): ", id_of(s, chosen),
                 th_fit_describe(s, &s->candidate[chosen->candidate]));
   write_numbers(s, chosen, &chosen->best, text);
+  const char *command = th_fit_bench_command(s, &chosen->best);
+  if (command) th_buf_printf(text, "to link it and count it under emulation: %s\n", command);
 }

@@ -68,18 +68,6 @@ typedef enum th_unary {
 
 typedef enum th_binary { TH_BINARY_ADD, TH_BINARY_SUB, TH_BINARY_MUL } th_binary;
 
-typedef struct th_sgd {
-  float lr, momentum, weight_decay;
-  bool nesterov;
-} th_sgd;
-
-typedef struct th_adam { /* Kingma & Ba 2015, algorithm 1; decoupled decay: Loshchilov & Hutter 2019 */
-  float lr, beta1, beta2, epsilon;
-  float weight_decay;
-  bool decoupled;
-  float correct1, correct2; /* 1 / (1 - beta^t) */
-} th_adam;
-
 typedef struct th_math {
   const char *isa; /* "portable", "avx2", "avx512" */
 
@@ -137,9 +125,6 @@ typedef struct th_math {
 
   /* y (c x r) = or += transpose of x (r x c); rows x_row and y_row floats apart */
   void (*transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool accumulate);
-
-  void (*sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n);
-  void (*adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n);
 } th_math;
 
 const th_math *th_math_get(void);

@@ -135,6 +135,8 @@ static void coded_weights_run_in_lines(void **state) {
     run_apart(&n, input, expected);
     assert_int_equal(th_pass_order(&n.p), TH_OK);
     assert_int_equal(th_pass_segments(&n.p, enough, NULL), TH_OK);
+    assert_int_equal(th_pass_plan(&n.p, &info), TH_OK);
+    assert_true(info.arena_bytes <= enough); /* which is no less than the least */
     assert_int_equal(th_encode_program(&n.p, &coders, NULL), TH_OK);
     assert_int_equal(th_pass_plan(&n.p, &info), TH_OK);
     assert_int_equal(th_plan_check(&n.p), TH_OK);

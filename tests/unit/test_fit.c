@@ -78,6 +78,8 @@ static void damaged_lines_are_done_again(void **state) {
 
 /* --- front, choice, nearest miss --- */
 
+enum { EXAMPLE = 48 }; /* bytes of RAM that the firmware's example has for itself */
+
 static th_fit_trial trial_of(double accuracy, int64_t flash, int64_t ram, int64_t instructions) {
   th_fit_trial t = {0};
   t.job.done = true;
@@ -97,7 +99,8 @@ static void the_most_accurate_that_fits_is_chosen(void **state) {
   const th_fit_options o = {.max_drop = 1, .min_accuracy = (double)NAN};
   th_fit_trial t[] = {trial_of(0.90, 2000, 100, 9), trial_of(0.895, 900, 100, 9), trial_of(0.893, 800, 100, 9),
                       trial_of(0.80, 700, 100, 9),  trial_of(0.892, 800, 100, 9), trial_of(0.893, 800, 100, 9)};
-  th_fit_search s = {.options = &o, .flash_limit = 1000, .ram_limit = 100, .metric = TH_METRIC_ACCURACY, .base = 0.9};
+  th_fit_search s = {
+      .options = &o, .flash_limit = 1000, .ram_limit = 100 + EXAMPLE, .metric = TH_METRIC_ACCURACY, .base = 0.9};
   s.trial = t;
   s.trials = 6;
   judge_all(&s);
@@ -113,12 +116,26 @@ static void the_fastest_build_within_the_limits_counts(void **state) {
   t.job.outcome.build[1] = (th_fit_build){"size", "range", 400, 900, 60, 5};
   t.job.outcome.build[2] = (th_fit_build){"ram", "range", 400, 800, 20, 9};
   t.job.outcome.builds = 3;
-  th_fit_search s = {.options = &o, .flash_limit = 1000, .ram_limit = 100, .metric = TH_METRIC_ACCURACY, .base = 0.9};
+  th_fit_search s = {
+      .options = &o, .flash_limit = 1000, .ram_limit = 100 + EXAMPLE, .metric = TH_METRIC_ACCURACY, .base = 0.9};
   th_fit_judge(&s, &t);
   assert_int_equal(t.best.instructions, 5);
-  s.ram_limit = 30;
+  s.ram_limit = 30 + EXAMPLE;
   th_fit_judge(&s, &t);
   assert_int_equal(t.best.instructions, 9);
+}
+
+/* Linked, 998 predicted bytes may be 1,002. */
+static void a_limit_leaves_room_for_what_predictions_miss(void **state) {
+  (void)state;
+  const th_fit_options o = {.max_drop = (double)NAN, .min_accuracy = (double)NAN};
+  th_fit_search s = {.options = &o, .flash_limit = 1000, .ram_limit = 100, .metric = TH_METRIC_ACCURACY, .base = 0.9};
+  th_fit_trial fits = trial_of(0.9, 996, 100 - EXAMPLE, 1), flash = trial_of(0.9, 998, 10, 1),
+               ram = trial_of(0.9, 10, 53, 1);
+  th_fit_judge(&s, &fits);
+  th_fit_judge(&s, &flash);
+  th_fit_judge(&s, &ram);
+  assert_true(fits.excess == 0 && flash.excess > 0 && ram.excess > 0);
 }
 
 static void the_nearest_miss_names_what_would_have_to_give(void **state) {
@@ -126,7 +143,8 @@ static void the_nearest_miss_names_what_would_have_to_give(void **state) {
   const th_fit_options o = {.max_drop = 1, .min_accuracy = (double)NAN};
   th_fit_trial t[] = {trial_of(0.90, 2000, 100, 9), trial_of(0.89, 1300, 100, 9), trial_of(0.6, 900, 100, 9),
                       trial_of(0.895, 1100, 150, 9)};
-  th_fit_search s = {.options = &o, .flash_limit = 1000, .ram_limit = 100, .metric = TH_METRIC_ACCURACY, .base = 0.9};
+  th_fit_search s = {
+      .options = &o, .flash_limit = 1000, .ram_limit = 100 + EXAMPLE, .metric = TH_METRIC_ACCURACY, .base = 0.9};
   s.trial = t;
   s.trials = 4;
   judge_all(&s);
@@ -226,6 +244,7 @@ int main(void) {
       cmocka_unit_test(damaged_lines_are_done_again),
       cmocka_unit_test(the_most_accurate_that_fits_is_chosen),
       cmocka_unit_test(the_fastest_build_within_the_limits_counts),
+      cmocka_unit_test(a_limit_leaves_room_for_what_predictions_miss),
       cmocka_unit_test(the_nearest_miss_names_what_would_have_to_give),
       cmocka_unit_test(a_squared_error_may_grow_by_percent),
       cmocka_unit_test(jobs_fail_and_die_alone),

@@ -197,35 +197,6 @@ static void run_depthwise(const th_math *m, job *j) {
   free(x), free(w), free(dy), free(bias);
 }
 
-/* Ten steps of each optimizer on the same gradients: Nesterov SGD in the first part of out, AdamW in the second. */
-static void run_optimizers(const th_math *m, job *j) {
-  int n = 1 + below(j, 100);
-  float *w = j->out, *u = j->out + n, state[3][100] = {{0}};
-  double v[100] = {0}, m1[100] = {0}, m2[100] = {0}, power1 = 1, power2 = 1;
-  th_sgd sgd = {.lr = 0.1f, .momentum = 0.9f, .weight_decay = 0.01f, .nesterov = true};
-  th_adam adam = {
-      .lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .weight_decay = 0.1f, .decoupled = true};
-  j->n = 2 * n;
-  for (int i = 0; i < n; i++) j->want[i] = j->want[n + i] = (double)(w[i] = u[i] = th_rng_normal(&j->rng));
-  for (int step = 0; step < 10; step++) {
-    float *g = numbers(j, n);
-    power1 *= 0.9, power2 *= 0.999;
-    adam.correct1 = (float)(1 / (1 - power1)), adam.correct2 = (float)(1 / (1 - power2));
-    m->sgd(&sgd, w, g, state[0], n);
-    m->adam(&adam, u, g, state[1], state[2], n);
-    for (int i = 0; i < n; i++) {
-      double grad = (double)g[i] + 0.01 * j->want[i];
-      v[i] = 0.9 * v[i] + grad;
-      j->want[i] -= 0.1 * (grad + 0.9 * v[i]);
-      m1[i] = 0.9 * m1[i] + 0.1 * (double)g[i];
-      m2[i] = 0.999 * m2[i] + 0.001 * (double)g[i] * (double)g[i];
-      double move = m1[i] / (1 - power1) / (sqrt(m2[i] / (1 - power2)) + 1e-8);
-      j->want[n + i] -= 0.01 * 0.1 * j->want[n + i] + 0.01 * move;
-    }
-    free(g);
-  }
-}
-
 static void check(const job *j, const char *isa, int seed, double tolerance) {
   double top = 1e-3;
   for (int i = 0; i < j->n; i++) top = fmax(top, fabs(j->want[i]));
@@ -264,9 +235,6 @@ static void test_channels(void **state) {
 }
 static void test_depthwise(void **state) {
   run_all(run_depthwise, 60, 1e-6);
-}
-static void test_optimizers(void **state) {
-  run_all(run_optimizers, 30, 2e-5);
 }
 
 /* Cancellation in 1 - 2 / (1 + e^2x), overflow of exp, and numbers that are not. */
@@ -315,7 +283,7 @@ static void test_quantize(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_gemm),      cmocka_unit_test(test_transpose),
                                      cmocka_unit_test(test_unary),     cmocka_unit_test(test_channels),
-                                     cmocka_unit_test(test_depthwise), cmocka_unit_test(test_optimizers),
-                                     cmocka_unit_test(test_edges),     cmocka_unit_test(test_quantize)};
+                                     cmocka_unit_test(test_depthwise), cmocka_unit_test(test_edges),
+                                     cmocka_unit_test(test_quantize)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

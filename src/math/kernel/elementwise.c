@@ -181,24 +181,3 @@ void TH_KERNEL(softmax_grad)(float beta, const float *y, const float *dy, float 
     }
   }
 }
-
-void TH_KERNEL(sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n) {
-  const float lr = o->lr, mu = o->momentum, decay = o->weight_decay;
-  for (int64_t i = 0; i < n; i++) {
-    float grad = g[i] + decay * w[i];
-    float v = mu * velocity[i] + grad;
-    velocity[i] = v;
-    w[i] -= lr * (o->nesterov ? grad + mu * v : v);
-  }
-}
-
-void TH_KERNEL(adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n) {
-  const float coupled = o->decoupled ? 0 : o->weight_decay, apart = o->decoupled ? o->lr * o->weight_decay : 0;
-  for (int64_t i = 0; i < n; i++) {
-    float grad = g[i] + coupled * w[i];
-    m[i] += (1 - o->beta1) * (grad - m[i]);
-    v[i] += (1 - o->beta2) * (grad * grad - v[i]);
-    float step = o->lr * (m[i] * o->correct1) / (__builtin_sqrtf(v[i] * o->correct2) + o->epsilon);
-    w[i] = w[i] - apart * w[i] - step;
-  }
-}

@@ -92,7 +92,5 @@ void TH_KERNEL(affine)(const float *x, int64_t rows, int c, const float *scale, 
 void TH_KERNEL(affine_grad)(const float *x, const float *dy, int64_t rows, int c, const float *a, const float *b,
                             const float *d, const th_gate *gate, float *dx, bool acc);
 void TH_KERNEL(transpose)(const float *x, ptrdiff_t x_row, int r, int c, float *y, ptrdiff_t y_row, bool acc);
-void TH_KERNEL(sgd)(const th_sgd *o, float *w, const float *g, float *velocity, int64_t n);
-void TH_KERNEL(adam)(const th_adam *o, float *w, const float *g, float *m, float *v, int64_t n);
 
 #endif

@@ -37,6 +37,4 @@ const th_math TABLE(TH_ISA) = {
     .affine = TH_KERNEL(affine),
     .affine_grad = TH_KERNEL(affine_grad),
     .transpose = TH_KERNEL(transpose),
-    .sgd = TH_KERNEL(sgd),
-    .adam = TH_KERNEL(adam),
 };
