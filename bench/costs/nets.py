@@ -25,6 +25,7 @@ POOL = [(12, 12, 6, 2, 2, 2, 0), (9, 9, 16, 3, 3, 2, 1), (8, 8, 32, 2, 2, 2, 0),
 MAPS = [(8, 8, 8), (1, 1, 100), (4, 4, 33), (1, 1, 10), (24, 24, 3)]
 UNARY = ["relu", "relu6", "leaky_relu", "hard_swish", "sigmoid", "tanh"]
 BINARY = ["add", "sub", "mul", "minimum", "maximum"]
+MEAN = [(7, 7, 20), (5, 5, 32), (4, 4, 64), (8, 8, 16), (12, 12, 8), (3, 3, 128), (2, 2, 16), (10, 1, 24), (6, 9, 10), (25, 5, 60), (3, 3, 7), (5, 3, 33)]
 SOFTMAX = [(1, 4), (1, 10), (1, 12), (1, 35), (1, 100), (6, 8), (20, 3), (1, 2)]
 
 
@@ -139,6 +140,10 @@ class Net:
     def softmax(self, rows, depth):
         return self.node("softmax", [self.input((rows, depth))], (rows, depth), "", "q(0.00390625,-128)")
 
+    def mean(self, y, x, c):
+        """Over all points."""
+        return self.node("mean", [self.input((1, y, x, c))], (1, c), "axes_mask=6")
+
     def text(self):
         return "\n".join(self.lines + [f"output %{name}" for name in self.outputs]) + "\n"
 
@@ -154,6 +159,7 @@ WEIGHTED = ([("conv2d", c) for c in CONV] + [("conv2d", (y, x, ic, oc, 1, 1, 1, 
 PLAIN = ([("pool", (kind,) + p) for kind in ("max_pool2d", "avg_pool2d") for p in POOL] +
          [("binary", (o, m)) for o in BINARY for m in MAPS] + [("unary", (o, m)) for o in UNARY for m in MAPS] +
          [("softmax", s) for s in SOFTMAX])
+MEANS = [("mean", m) for m in MEAN]
 CODED = [(kind, c) for kind, c in WEIGHTED[::3]]
 TRAINED = [(kind, c) for kind, c in WEIGHTED[::2]]
 RICH = [(kind, c) for kind, c in WEIGHTED[1::9]] + [("dense", d) for d in DENSE[::2]]

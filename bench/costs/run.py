@@ -27,7 +27,7 @@ THIMBLE = os.environ.get("THIMBLE", os.path.join(ROOT, "build", "thimble"))
 NET = os.environ.get("THIMBLE_NET", os.path.join(ROOT, "build", "bench", "costs", "bench_costs_net"))
 TABLE = os.path.join(ROOT, "src", "lib", "costs.def")
 FOLDERS = {"cortex-m4": ["dsp"], "cortex-m55": ["mve"], "cortex-m0plus": ["small"], "rv32imc": ["small"]}
-KINDS = ("plain", "weighted", "trained", "coded", "rich", "clumps", "apart", "chain")  # of nets
+KINDS = ("plain", "means", "weighted", "trained", "coded", "rich", "clumps", "apart", "chain")  # of nets
 WITH_CODES = ("coded", "rich", "clumps")  # whose kernels are not measured
 GOALS = ("speed", "size")  # what the compiler is told; for RAM it is size
 NARROW = " narrow"         # the way of convolutions without room to arrange weights in
@@ -81,7 +81,8 @@ def work_of(model, target, goal, forms, coder):
 def make_nets(folder, kinds):
     """{kind: [paths of models]}"""
     made = {}
-    texts = {"weighted": lambda: nets.nets(nets.WEIGHTED), "plain": lambda: nets.nets(nets.PLAIN), "trained": lambda: nets.nets(nets.TRAINED, "many", True),
+    texts = {"weighted": lambda: nets.nets(nets.WEIGHTED), "plain": lambda: nets.nets(nets.PLAIN), "means": lambda: nets.nets(nets.MEANS),
+             "trained": lambda: nets.nets(nets.TRAINED, "many", True),
              "coded": lambda: nets.nets(nets.CODED, "few"), "rich": lambda: nets.nets(nets.RICH, "many"), "clumps": lambda: nets.nets(nets.CLUMPS, "clumps"),
              "apart": lambda: nets.nets(nets.APART, scale=1.0), "chain": nets.chains}
     for kind in kinds:
@@ -97,7 +98,7 @@ def make_nets(folder, kinds):
 
 def rounds_of(target, kinds):
     """(goal, kind of net, forms, coder)"""
-    every = [("plain", "none", "raw")] + [(kind, forms, "raw") for kind in ("weighted", "trained") for forms in form_rounds(target)]
+    every = [("plain", "none", "raw"), ("means", "none", "raw")] + [(kind, forms, "raw") for kind in ("weighted", "trained") for forms in form_rounds(target)]
     coded = [("coded", "none", coder) for coder in ("raw",) + CODERS] + [("rich", "none", coder) for coder in ("raw", "huffman", "gap")]
     coded += [("clumps", "none", coder) for coder in ("raw", "context")]
     found = [(goal,) + r for goal in GOALS for r in every + (coded if goal == "size" else [])]  # for speed nothing is coded
@@ -247,6 +248,8 @@ DEPENDS = {  # (folder, row): the amounts that its loops run over; what is not h
     ("", "decode huffman"): LOOKED_UP, ("", "decode gap_huffman"): LOOKED_UP, ("", "dot gap_huffman"): LOOKED_UP + " outputs",
     ("", "decode bitpack"): "call parts weights once words slow_words", ("", "decode range"): "call parts weights once bits survivors",
     ("", "decode context"): "call parts weights once questions survivors bits neighboured looks",
+    ("dsp", "mean_s8"): "call quad_places quad_lines quad_words alone alone_taps", ("mve", "mean_s8"): "call quad_places quad_lines quad_words alone alone_taps",
+    ("small", "mean_s8"): "call inputs outputs lines",
     ("small", "conv2d_s8"): "call rows weights row_strips outputs twos two_lines two_columns edges edge_taps edge_inside",
     ("small", "depthwise_conv2d_s8"): "call rows weights row_strips outputs twos two_lines two_columns edges edge_taps",
     ("small", "conv2d_fields_s8_small"): "call places window_lines window_quads columns quad_places quad_pairs blocks long_blocks outputs uncut edges",

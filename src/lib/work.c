@@ -149,6 +149,18 @@ static void add_pool2d(th_work *w, const thr_pool2d_params *c) {
   add_windows(w, &y, &x, 1);
 }
 
+/* Four channels at a time, as far as they go. */
+static void add_mean(th_work *w, const thr_mean_params *p) {
+  const double y = p->over_y ? p->y : 1, x = p->over_x ? p->x : 1;
+  const double places = (double)p->y * p->x / (y * x), fours = p->over_c ? 0 : p->c / 4;
+  w->lines = w->outputs * y;
+  w->quad_places = places * fours;
+  w->quad_lines = w->quad_places * y;
+  w->quad_words = w->quad_lines * x;
+  w->alone = w->outputs - 4 * w->quad_places;
+  w->alone_taps = w->alone * p->count;
+}
+
 static void add_softmax(th_work *w, const thr_softmax_params *c) {
   w->rows = c->rows;
 }
@@ -215,6 +227,9 @@ th_work th_work_with(const th_program *p, const th_program_step *s, thr_form_id 
       break;
     case THR_PARAMS_pool2d:
       add_pool2d(&w, &s->step.p.pool2d);
+      break;
+    case THR_PARAMS_mean:
+      add_mean(&w, &s->step.p.mean);
       break;
     case THR_PARAMS_softmax:
       add_softmax(&w, &s->step.p.softmax);
