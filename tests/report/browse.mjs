@@ -76,15 +76,21 @@ async function checkSelects(page, name) {
   }
 }
 
+// Asks again until the answer is yes, five seconds at most. Playwright's waitForFunction needs eval, which the page's policy forbids.
+async function until(page, question, argument) {
+  for (const end = Date.now() + 5000; Date.now() < end; await page.waitForTimeout(30)) if (await page.evaluate(question, argument)) return true;
+  return false;
+}
+
 // Charts follow a change of theme a frame later, and much later on a busy machine.
-const settled = page => page.waitForFunction(() => Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color ===
-  getComputedStyle(document.documentElement).getPropertyValue('--soft').trim(), null, {timeout: 5000}).catch(() => {});
+const settled = page => until(page, () => Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color ===
+  getComputedStyle(document.documentElement).getPropertyValue('--soft').trim());
 
 async function checkTheme(page, name) {
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor + Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color);
   const light = await background();
   await page.emulateMedia({colorScheme: 'dark'});
-  await page.waitForFunction(was => getComputedStyle(document.body).backgroundColor + Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color !== was, light, {timeout: 5000}).catch(() => {});
+  await until(page, was => getComputedStyle(document.body).backgroundColor + Chart.getChart(document.querySelector('canvas')).options.scales.x.ticks.color !== was, light);
   await settled(page);
   const dark = await background();
   check(`${name}: follows the system to dark, charts too`, light !== dark, [light, dark]);
@@ -169,8 +175,7 @@ async function checkUse(page, name, file) {
   await checkKeyboard(page, name);
   if (await page.$('#copy')) {
     await page.click('#copy');
-    await page.waitForFunction(() => document.querySelector('#recipe [role=status]').textContent !== '');
-    check(`${name}: the recipe's button answers`, true);
+    check(`${name}: the recipe's button answers`, await until(page, () => document.querySelector('#recipe [role=status]').textContent !== ''));
   }
   await page.click('#theme');
 }
@@ -182,6 +187,22 @@ async function checkTables(page, name) {
   check(`${name}: tables take the place of charts`, found[0] === 0 && found[1] === 0 && found[2] >= 8, found);
 }
 
+// The figures on top, with the longest numbers that small chips see: on one line, and inside their tiles.
+async function checkFigures(page, name) {
+  const found = [];
+  for (const width of [1200, 1000, 700, 360]) {
+    await page.setViewportSize({width, height: 740});
+    found.push(...await page.evaluate(width => [...document.querySelectorAll('.figures dt + dd')].map(node => {
+      const was = node.textContent;
+      node.textContent = '73,453,646';
+      const style = getComputedStyle(node), outside = node.scrollWidth > node.clientWidth, broken = node.clientHeight > 1.5 * parseFloat(style.lineHeight);
+      node.textContent = was;
+      return outside || broken ? [width, node.clientWidth, style.fontSize, outside, broken] : null;
+    }).filter(Boolean), width));
+  }
+  check(`${name}: large numbers stay in their tiles`, found.length === 0, found.slice(0, 4));
+}
+
 async function checkPage(browser, file, thorough) {
   const name = path.basename(file, '.html');
   const {page, trouble, requests, url} = await open(browser, file, {colorScheme: 'light'});
@@ -190,8 +211,9 @@ async function checkPage(browser, file, thorough) {
   await (plain ? checkTables : checkCharts)(page, name);
   await shoot(page, file, 'light');
   if (thorough && !plain) await checkUse(page, name, file);
+  await checkFigures(page, name);
   await page.setViewportSize({width: 360, height: 740});
-  await page.waitForFunction(() => document.documentElement.scrollWidth <= 360, null, {timeout: 5000}).catch(() => {});
+  await until(page, () => document.documentElement.scrollWidth <= 360);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   check(`${name}: 360 pixels are enough`, wide <= 360, wide);
   await shoot(page, file, 'narrow');
