@@ -173,18 +173,22 @@ def keep_results(rows):
         f.write("{\n" + ",\n".join(f" {json.dumps(case)}: {json.dumps(known[case])}" for case in sorted(known)) + "\n}\n")
 
 
-def percents(values):
+def span(values, form):
     """From the least to the largest, as one or two numbers."""
-    least, most = f"{100 * min(values):+.1f}", f"{100 * max(values):+.1f}"
+    least, most = format(min(values), form), format(max(values), form)
     return least if least == most else f"{least} to {most}"
+
+
+def percents(values):
+    return span([100 * v for v in values], "+.1f")
 
 
 def table_line(target, rows):
     off = {key: [error(*row[key]) for row in rows if row[key][0] is not None] for key in ("flash", "instructions")}
     slack = [row["stack"][0] - row["stack"][1] for row in rows if row["stack"][0] is not None]
-    within = sum(abs(e) <= INSTRUCTIONS for e in off["instructions"])
+    within = sum(abs(e) <= INSTRUCTIONS for e in off["instructions"]) if off["instructions"] else "-"
     return (f"| {target} | {len(rows)} | {percents(off['flash'])} | {'exact' if all(r['arena'][0] == r['arena'][1] for r in rows) else 'NOT exact'} | "
-            f"{min(slack)} to {max(slack)} | {percents(off['instructions']) if off['instructions'] else 'not measured'} | {within} |")
+            f"{span(slack, 'd')} | {percents(off['instructions']) if off['instructions'] else 'not predicted'} | {within} |")
 
 
 def tables():

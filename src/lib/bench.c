@@ -13,29 +13,43 @@
 
 /* --- the firmware --- */
 
-static th_status count_layers(th_bench_run *b, const th_trial *t, const char *dir, const th_context *ctx,
-                              th_arena *arena) {
-  const th_goal goal = b->deployed.program->goal;
-  th_firmware_result unused;
-  const int layers = b->deployed.program->n_steps;
-  if (!b->firmware.instructions) return TH_OK; /* no counter there */
-  b->layer_instructions = TH_ARRAY(arena, uint64_t, layers);
-  if (!b->layer_instructions) return TH_ERR_RESOURCE;
-  TH_TRY(th_firmware_build(dir, b->target, goal, TH_FIRMWARE_PROFILE, &unused));
-  return th_firmware_profile(dir, b->target, t->inputs, t->in_bytes, t->out_bytes, layers, b->layer_instructions, ctx);
+/* The chip's memory, whole. */
+static th_device part_of(const th_bench_run *b) {
+  const th_target *t = th_target_find(b->target);
+  return (th_device){.name = t->name,
+                     .flash_bytes = th_target_memory(t->flash, "LENGTH"),
+                     .ram_bytes = th_target_memory(t->ram, "LENGTH")};
 }
 
 /* Said before compiler and linker say it in their words. They have the last word where a prediction of flash may be
  * wrong by its two percent. */
 static th_status check_room(const th_bench_run *b) {
-  const th_target *t = th_target_find(b->target);
-  const th_device part = {.name = t->name,
-                          .flash_bytes = th_target_memory(t->flash, "LENGTH"),
-                          .ram_bytes = th_target_memory(t->ram, "LENGTH")};
-  const int64_t flash = b->predicted.flash_bytes, ram = b->predicted.arena_bytes;
+  const th_device part = part_of(b);
+  const int64_t flash = b->predicted.flash_bytes, ram = b->predicted.ram_bytes;
   const th_needs surely = {flash - flash / 50, ram, false}, needs = {flash, ram, false};
   if (part.flash_bytes == 0 || flash < 0 || th_needs_met(&surely, &part)) return TH_OK;
-  return th_needs_check(&needs, &part, "; optimize ram needs the least");
+  return th_needs_check(&needs, &part, b->deployed.program->goal == TH_FOR_RAM ? "" : "; optimize ram needs the least");
+}
+
+/* Linkers know nothing of the stack: one that runs into the example's buffers would hang or give wrong bytes. */
+static th_status check_stack(const th_bench_run *b, const th_firmware_result *linked, const char *advice) {
+  const th_device part = part_of(b);
+  const th_needs needs = {linked->flash_bytes, (int64_t)linked->ram_bytes + b->predicted.stack_bytes, false};
+  if (part.ram_bytes == 0 || b->predicted.stack_bytes < 0) return TH_OK;
+  return th_needs_check(&needs, &part, advice);
+}
+
+static th_status count_layers(th_bench_run *b, const th_trial *t, const char *dir, const th_context *ctx,
+                              th_arena *arena) {
+  const th_goal goal = b->deployed.program->goal;
+  th_firmware_result linked;
+  const int layers = b->deployed.program->n_steps;
+  if (!b->firmware.instructions) return TH_OK; /* no counter there */
+  b->layer_instructions = TH_ARRAY(arena, uint64_t, layers);
+  if (!b->layer_instructions) return TH_ERR_RESOURCE;
+  TH_TRY(th_firmware_build(dir, b->target, goal, TH_FIRMWARE_PROFILE, &linked));
+  TH_TRY(check_stack(b, &linked, "; totals does without counters of layers"));
+  return th_firmware_profile(dir, b->target, t->inputs, t->in_bytes, t->out_bytes, layers, b->layer_instructions, ctx);
 }
 
 static th_status run_firmware(th_bench_run *b, const th_model *m, const th_settings *s, th_trial *t, const char *dir,
@@ -46,6 +60,7 @@ static th_status run_firmware(th_bench_run *b, const th_model *m, const th_setti
   TH_TRY(check_room(b));
   TH_TRY(th_compile_firmware(m, s, dir));
   TH_TRY(th_firmware_build(dir, b->target, th_compile_goal(s), TH_FIRMWARE_PLAIN, &b->firmware));
+  TH_TRY(check_stack(b, &b->firmware, "; the example's buffers and the stack are counted"));
   TH_TRY(th_firmware_run(dir, b->target, t->samples, t->inputs, t->in_bytes, t->device, t->out_bytes, true, ctx,
                          &b->firmware));
   b->samples = t->samples;
@@ -95,7 +110,8 @@ static th_status run_one(bench *b, const th_settings *s, const char *dir) {
   run->inputs = b->options->input ? "given" : b->data ? "test" : "random";
   run->unit = th_target_family(th_target_find(b->target))->unit;
   TH_TRY(th_name_file(run_firmware(run, b->compiled, s, &b->trial, dir, b->ctx), b->model->path));
-  return b->options->totals ? TH_OK : count_layers(run, &b->trial, dir, b->ctx, b->result->arena);
+  if (b->options->totals) return TH_OK;
+  return th_name_file(count_layers(run, &b->trial, dir, b->ctx, b->result->arena), b->model->path);
 }
 
 /* Each in a folder of its own, as the settings say but for what they optimize. */

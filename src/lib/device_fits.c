@@ -19,10 +19,15 @@ typedef struct fits {
   target_needs of[TARGETS_MAX]; /* as th_target_list */
 } fits;
 
+/* `compile`: how it is built; NULL: as by default. */
+static th_status settings_of(const th_settings *compile, th_settings **s) {
+  return compile ? th_settings_copy(compile, s) : th_settings_create("compile", s);
+}
+
 /* A target that refuses a model for an operator it has no kernel for is no error: the model does not fit it. */
-static th_status find_needs(const th_model *model, const char *target, target_needs *t) {
+static th_status find_needs(const th_model *model, const th_settings *compile, const char *target, target_needs *t) {
   th_settings *s;
-  TH_TRY(th_settings_create("compile", &s));
+  TH_TRY(settings_of(compile, &s));
   th_status status = th_settings_set(s, "target", target);
   if (status == TH_OK) status = th_compile_needs(model, s, &t->needs);
   th_settings_free(s);
@@ -32,25 +37,25 @@ static th_status find_needs(const th_model *model, const char *target, target_ne
   return TH_OK;
 }
 
-/* What keeps a model from all targets keeps it from the default one. */
-static th_status tell_why(const th_model *model) {
+/* What keeps a model from all targets keeps it from the one that is set. */
+static th_status tell_why(const th_model *model, const th_settings *compile) {
   th_settings *s;
   th_needs needs;
-  TH_TRY(th_settings_create("compile", &s));
+  TH_TRY(settings_of(compile, &s));
   const th_status status = th_compile_needs(model, s, &needs);
   th_settings_free(s);
   return th_name_file(status, model->path);
 }
 
-static th_status find_all(const th_model *model, fits *f) {
+static th_status find_all(const th_model *model, const th_settings *compile, fits *f) {
   const th_target *t;
   *f = (fits){0};
   bool any = false;
   for (int i = 0; i < TARGETS_MAX && (t = th_target_list(i)) != NULL; i++) {
-    if (!th_target_is_host(t)) TH_TRY(find_needs(model, t->name, &f->of[i]));
+    if (!th_target_is_host(t)) TH_TRY(find_needs(model, compile, t->name, &f->of[i]));
     any |= f->of[i].known;
   }
-  return any ? TH_OK : tell_why(model);
+  return any ? TH_OK : tell_why(model, compile);
 }
 
 /* NULL: its target does not run the model, or it has none. */
@@ -114,7 +119,7 @@ th_status th_devices(const th_model *model, th_result **result) {
   fits f;
   if (model) TH_TRY(th_compile_need_integer(model));
   TH_TRY(th_result_create(&r));
-  th_status status = model ? find_all(model, &f) : TH_OK;
+  th_status status = model ? find_all(model, NULL, &f) : TH_OK;
   if (status == TH_OK) {
     write_list(model ? &f : NULL, r);
     status = th_result_finish(r);
@@ -124,21 +129,12 @@ th_status th_devices(const th_model *model, th_result **result) {
 
 /* --- thimble info --- */
 
-static th_status write_one(const th_model *model, const char *name, th_result *r) {
-  th_settings *s;
-  TH_TRY(th_settings_create("compile", &s));
-  th_status status = th_settings_set(s, "device", name);
-  th_buf_printf(&r->text, "\n");
-  if (status == TH_OK) status = th_compile_tell_device(model, s, NULL, r);
-  th_settings_free(s);
-  return status;
-}
-
-th_status th_devices_write_fits(const th_model *model, const char *name, th_result *r) {
+th_status th_devices_write_fits(const th_model *model, const th_settings *compile, th_result *r) {
   const th_device *d;
   fits f;
-  if (name) return write_one(model, name, r);
-  TH_TRY(find_all(model, &f));
+  th_buf_printf(&r->text, "\n");
+  if (compile && th_device_of(compile)) return th_compile_tell_device(model, compile, NULL, r);
+  TH_TRY(find_all(model, compile, &f));
   th_json *list = th_json_add_array(r->json, "devices");
   th_buf others = {0};
   int n = 0, fit = 0;
@@ -153,8 +149,8 @@ th_status th_devices_write_fits(const th_model *model, const char *name, th_resu
       th_buf_printf(&others, "%s%s", others.size ? ", " : ": all but ", d->name);
     }
   }
-  th_buf_printf(&r->text, "\nit fits %d of %d devices%s (thimble devices --fits MODEL)\n", fit, n,
-                fit && others.size ? th_buf_cstr(&others) : "");
+  th_buf_printf(&r->text, "it fits %d of %d devices%s%s\n", fit, n, fit && others.size ? th_buf_cstr(&others) : "",
+                compile ? "" : " (thimble devices --fits MODEL)");
   th_buf_free(&others);
   return TH_OK;
 }

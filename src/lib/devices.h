@@ -19,9 +19,9 @@ const th_device *th_device_list(int i);            /* NULL past the last */
 const th_device *th_device_find(const char *name); /* whatever its case; NULL, with the error recorded, when unknown */
 /* TH_ERR_INPUT, with the reason, when no target's code runs on its core. */
 th_status th_device_need_target(const th_device *device);
-/* JSON array "devices": the names of those that the model fits, and a line of text: which it does not. With the name of
- * one: whether it fits that (th_needs_write). */
-th_status th_devices_write_fits(const th_model *model, const char *name, th_result *r);
+/* JSON array "devices": the names of those that the model fits, built as `compile` says (NULL: by default), and a line
+ * of text: which it does not. Where that names a device: whether it fits this one (th_needs_write). */
+th_status th_devices_write_fits(const th_model *model, const th_settings *compile, th_result *r);
 /* What the setting `device` of stage compile names; NULL: none. */
 const th_device *th_device_of(const th_settings *compile);
 

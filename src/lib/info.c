@@ -139,7 +139,7 @@ static void write_ports(const th_model *m, bool in, th_result *r) {
   }
 }
 
-static th_status info_of_graph(const th_model *m, const char *device, th_deployed *d, th_result *r) {
+static th_status info_of_graph(const th_model *m, const th_settings *compile, th_deployed *d, th_result *r) {
   const th_graph *g = m->graph;
   th_footprint f;
   if (!th_graph_is_float(g) && strcmp(th_model_arithmetic(m), "mixed") != 0) TH_TRY(th_deploy(g, NULL, d));
@@ -156,7 +156,7 @@ static th_status info_of_graph(const th_model *m, const char *device, th_deploye
     if (!g->nodes[i].dead) TH_TRY(write_layer(g, &g->nodes[i], !m->untrained, bytes_of_node(d, i), layers, t));
   th_table_print(t, &r->text);
   if (d->program) TH_TRY(th_info_lossless(m, r));
-  return d->program ? th_devices_write_fits(m, device, r) : TH_OK;
+  return d->program ? th_devices_write_fits(m, compile, r) : TH_OK;
 }
 
 /* What the model would take as firmware, by tables. */
@@ -170,13 +170,12 @@ static th_status add_prediction(const th_model *m, const th_settings *compile, t
 }
 
 th_status th_model_info(const th_model *model, const th_settings *compile, th_result **result) {
-  const th_device *device = compile ? th_device_of(compile) : NULL;
   if (compile) TH_TRY(th_compile_need_integer(model));
   if (!model->graph) return th_model_program_info(model, result);
   th_result *r;
   TH_TRY(th_result_create(&r));
   th_deployed d = {0};
-  th_status status = info_of_graph(model, device ? device->name : NULL, &d, r);
+  th_status status = info_of_graph(model, compile, &d, r);
   th_deployed_free(&d);
   if (status == TH_OK && compile) status = add_prediction(model, compile, r);
   if (status == TH_OK) status = th_result_finish(r);
