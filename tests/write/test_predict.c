@@ -33,12 +33,20 @@ static void put_weights(th_buf *text, th_rng *rng, const char *name, const char 
   th_buf_printf(text, "}\n");
 }
 
+/* Frees the text. */
+static th_model *model_of(th_buf *text) {
+  th_graph *g;
+  th_model *m;
+  must(th_graph_parse((const char *)text->data, text->size, "g", NULL, NULL, &g));
+  th_buf_free(text);
+  must(th_model_from_graph(g, "thim", &m));
+  return m;
+}
+
 /* Convolutions of three kinds, a pool, a layer that sees all, as in networks of this size. */
 static th_model *make_model(void) {
   th_rng rng = th_rng_init(3, 0);
   th_buf text = {0};
-  th_graph *g;
-  th_model *m;
   th_buf_printf(&text, "graph g\ninput %%x s8 1x12x12x3 q(0.05,-3)\n");
   put_weights(&text, &rng, "w1", "16x3x3x3", 16 * 27);
   put_weights(&text, &rng, "w2", "1x3x3x16", 16 * 9);
@@ -54,10 +62,7 @@ static th_model *make_model(void) {
       "node flat = reshape(%%d) -> %%e s8 1x216 q(0.1,-10)\n"
       "node fc = fully_connected(%%e %%w4 -) -> %%f s8 1x10 q(0.2,0)\n"
       "node soft = softmax(%%f) -> %%y s8 1x10 q(0.00390625,-128)\noutput %%y\n");
-  must(th_graph_parse((const char *)text.data, text.size, "g", NULL, NULL, &g));
-  th_buf_free(&text);
-  must(th_model_from_graph(g, "thim", &m));
-  return m;
+  return model_of(&text);
 }
 
 static th_settings *settings_for(const char *target, const char *optimize, const char *coder) {
@@ -151,8 +156,6 @@ static void holds_on_rv32imc(void **state) {
 static th_model *make_small_model(void) {
   th_rng rng = th_rng_init(3, 0);
   th_buf text = {0};
-  th_graph *g;
-  th_model *m;
   th_buf_printf(&text, "graph g\ninput %%x s8 1x8x8x1 q(0.05,-3)\n");
   put_weights(&text, &rng, "w1", "8x3x3x1", 72);
   put_weights(&text, &rng, "w2", "10x288", 2880);
@@ -160,10 +163,7 @@ static th_model *make_small_model(void) {
                 "node c1 = conv2d(%%x %%w1 -) -> %%a s8 1x6x6x8 q(0.1,-10)\n"
                 "node flat = reshape(%%a) -> %%b s8 1x288 q(0.1,-10)\n"
                 "node fc = fully_connected(%%b %%w2 -) -> %%y s8 1x10 q(0.2,0)\noutput %%y\n");
-  must(th_graph_parse((const char *)text.data, text.size, "g", NULL, NULL, &g));
-  th_buf_free(&text);
-  must(th_model_from_graph(g, "thim", &m));
-  return m;
+  return model_of(&text);
 }
 
 static void holds_on_avr(void **state) {
