@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Deep Compression (Han, Mao, Dally 2016) as published, on its own networks and data, beside the paper's tables.
 
-    bench/deep-compression/run.py [--build build] [--seeds 1] [--epochs 1.0] [--model FILE] [--keep DIR] [--json] [NETWORK ...]
+    bench/deep-compression/run.py [--build build] [--seeds 1] [--epochs 1.0] [--model FILE] [--keep DIR] [--threads 0]
+                                  [--json] [NETWORK ...]
 
 NETWORK is lenet-300-100 or lenet-5 (both when none is named), on MNIST (`thimble data get mnist`). A network is trained, pruned
 layer by layer to the fractions that the paper keeps, retrained, clustered to the paper's numbers of values per layer with
@@ -10,7 +11,8 @@ paper's: weights kept, bits of a value and of an index without and with Huffman 
 pruning (P: value and index), quantization (P+Q) and Huffman coding (P+Q+H). These follow the paper's format: 5-bit gaps
 with filler zeros, code tables and codebooks left out as there, so that the columns compare. Beside them stands what counts
 for a device: the bytes of the whole model.thim. Test errors are means over the seeds; the epoch that is kept is chosen on
-a validation split. `--epochs F` multiplies all epochs. Prints a table, with --json one object.
+a validation split. `--epochs F` multiplies all epochs. A seed takes a few minutes of one processor for lenet-300-100 and
+some fifteen for lenet-5. Prints a table, with --json one object.
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
@@ -44,8 +46,8 @@ RATES = {"lenet-300-100": (0.1, 0.01), "lenet-5": (0.02, 0.005)}
 
 
 def thimble(args, *command):
-    done = subprocess.run([os.path.join(args.build, "thimble"), *command, "--quiet"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([os.path.join(args.build, "thimble"), *command, "--quiet", "--threads", str(args.threads)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"thimble {' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
     return done.stdout
@@ -154,18 +156,23 @@ def spread(values):
     return mean, math.sqrt(sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1))
 
 
-def print_network(network, runs):
-    paper = PAPER[network]
-    print(f"\n{network} on MNIST, {len(runs)} seed(s); each column: ours / paper")
-    print(f"{'layer':8}{'weights':>9}{'kept %':>15}{'value bits':>13}{'+H':>12}{'index bits':>12}{'+H':>12}{'P %':>8}{'P+Q %':>15}{'P+Q+H %':>16}")
+def print_layers(paper, layers):
     for name, theirs in paper["layers"].items():
-        r = runs[0]["linear"]["layers"][name]
+        r = layers[name]
         cells = [(f"{r['kept']:.0f}", theirs[0]), (r["value_bits"], theirs[1]), (f"{r['value_bits_huffman']:.1f}", theirs[2]),
                  (r["index_bits"], theirs[3]), (f"{r['index_bits_huffman']:.1f}", theirs[4])]
         shares = [(f"{r['pq']:.1f}", theirs[5]), (f"{r['pqh']:.2f}", theirs[6])]
         widths, more = [15, 13, 12, 12, 12], [15, 16]
         print(f"{name:8}{r['weights']:9,}" + "".join(f"{f'{a} / {b}':>{w}}" for (a, b), w in zip(cells, widths)) +
               f"{r['p']:8.1f}" + "".join(f"{f'{a} / {b}':>{w}}" for (a, b), w in zip(shares, more)))
+
+
+def print_network(network, paper, runs):
+    print(f"\n{network} on MNIST, {len(runs)} seed(s); each column: ours / paper; layers: first seed")
+    print(f"{'layer':8}{'weights':>9}{'kept %':>15}{'value bits':>13}{'+H':>12}{'index bits':>12}{'+H':>12}{'P %':>8}{'P+Q %':>15}{'P+Q+H %':>16}")
+    for init in INITS:
+        print(f"centroids begin {init}")
+        print_layers(paper, runs[0][init]["layers"])
     print(f"\n{'':24}{'test error %':>20}{'P':>7}{'P+Q':>7}{'P+Q+H':>8}{'model.thim':>12}{'smallest':>10}")
     print(f"{'paper':24}{paper['error'][0]:>9.2f} -> {paper['error'][1]:.2f}{'':>20}{str(paper['ratio']) + 'x':>9}{str(paper['kilobytes']) + ' KB':>12}")
     before, pruned = spread([r["error_float"] for r in runs]), spread([r["error_pruned"] for r in runs])
@@ -184,6 +191,7 @@ def main():
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--model", help="a float model of the one network named, instead of training one")
     parser.add_argument("--keep", help="folder for the models; those that are there are not trained again")
+    parser.add_argument("--threads", type=int, default=0, help="0: one per processor; results are the same")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("networks", nargs="*", choices=[*PAPER, []])
     args = parser.parse_args()
@@ -194,9 +202,9 @@ def main():
         folder = args.keep or temporary
         os.makedirs(folder, exist_ok=True)
         for network in args.networks:
-            result[network] = [run_seed(args, network, seed, folder) for seed in range(1, args.seeds + 1)]
+            result[network] = {"paper": PAPER[network], "runs": [run_seed(args, network, seed, folder) for seed in range(1, args.seeds + 1)]}
             if not args.json:
-                print_network(network, result[network])
+                print_network(network, **result[network])
     if args.json:
         print(json.dumps(result, indent=1))
 
