@@ -13,7 +13,8 @@
 
 const opt_row cli_common_rows[] = {
     {OPT_FLAG, 0, "json", offsetof(cli_common, json), NULL, "print one JSON object instead of tables", 0, 0},
-    {OPT_FLAG, 'q', "quiet", offsetof(cli_common, quiet), NULL, "no progress and no messages but errors", 0, 0},
+    {OPT_FLAG, 'q', "quiet", offsetof(cli_common, quiet), NULL, "no progress and no messages but warnings and errors",
+     0, 0},
     {OPT_FLAG, 'v', "verbose", offsetof(cli_common, verbose), NULL, "more messages", 0, 0},
     {OPT_INT, 't', "threads", offsetof(cli_common, threads), "N",
      "threads to use; 0 is one per processor. Results do not depend on it", 0, 1024},

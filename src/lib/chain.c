@@ -11,6 +11,7 @@
 #include "lib/compile.h"
 #include "lib/data.h"
 #include "lib/stages.h"
+#include "lib/training.h"
 
 /* --- settings that the run itself decides --- */
 
@@ -23,8 +24,7 @@ static th_status set_number(th_settings *s, const char *name, uint64_t v) {
 static th_status set_stage(const th_chain *c, th_settings *s, const char *target, const char *device) {
   if (th_settings_has(s, "seed") && th_settings_is_default(s, "seed")) TH_TRY(set_number(s, "seed", c->recipe.seed));
   if (th_settings_stage(s) != TH_STAGE_COMPILE) return TH_OK;
-  TH_TRY(th_compile_aim(s, target, device));
-  return th_compile_check_name(s);
+  return th_compile_aim(s, target, device);
 }
 
 th_status th_chain_begin(th_chain *c, const char *target, const char *device) {
@@ -59,7 +59,7 @@ static uint64_t teacher_hash(const th_chain *c, const th_settings *s) {
   uint64_t hash = 0;
   while ((part = th_str_part(&list, &n)) != NULL) {
     const char *path = th_arena_printf(c->arena, "%.*s", (int)n, part);
-    if (path && !th_str_eq(path, "self") && th_file_read(c->arena, path, TH_FILE_LIMIT, &data, &size) == TH_OK)
+    if (path && !th_is_own_teacher(path) && th_file_read(c->arena, path, TH_FILE_LIMIT, &data, &size) == TH_OK)
       hash = hash * 31 + th_hash64(data, size);
   }
   th_error_clear();

@@ -38,7 +38,7 @@ static bool is_identifier(const char *name) {
   return n >= 1 && n <= LONGEST_NAME;
 }
 
-th_status th_compile_check_name(const th_settings *compile) {
+static th_status check_name(const th_settings *compile) {
   static const char *const taken[] = {"main",   "startup", "semihost", "board", "rt",      "stdint", "stddef",
                                       "string", "limits",  "stdlib",   "stdio", "stdbool", "math",   "assert"};
   const char *name = th_settings_text(compile, "name");
@@ -50,6 +50,27 @@ th_status th_compile_check_name(const th_settings *compile) {
       return th_fail(TH_ERR_USAGE, "name: '%s' is taken by another file of the project; choose another name", name);
   if (th_str_starts(name, "thr"))
     return th_fail(TH_ERR_USAGE, "name: '%s': what begins with thr is the runtime's; choose another name", name);
+  return TH_OK;
+}
+
+static bool is_package(const char *as) {
+  const char *name;
+  for (int i = 0; (name = th_package_list(i, NULL)) != NULL; i++)
+    if (th_str_eq(name, as)) return true;
+  return false;
+}
+
+static bool codes_weights(const th_settings *compile) {
+  const char *coder = th_settings_text(compile, "coder");
+  return !th_str_eq(coder, "auto") && !th_str_eq(coder, "raw");
+}
+
+th_status th_compile_check(const th_settings *compile) {
+  TH_TRY(check_name(compile));
+  const bool is_avr = th_str_eq(th_settings_text(compile, "target"), "avr");
+  if (is_avr && is_package(th_settings_text(compile, "as")) && codes_weights(compile))
+    return th_fail(TH_ERR_INPUT, "coder %s: kernels for AVR read raw weights: auto or raw",
+                   th_settings_text(compile, "coder"));
   return TH_OK;
 }
 
@@ -129,13 +150,6 @@ static int64_t constant_bytes(const th_deployed *d) {
   return sum;
 }
 
-static bool is_package(const char *as) {
-  const char *name;
-  for (int i = 0; (name = th_package_list(i, NULL)) != NULL; i++)
-    if (th_str_eq(name, as)) return true;
-  return false;
-}
-
 /* --- for a device --- */
 
 th_status th_compile_aim(th_settings *compile, const char *target, const char *device) {
@@ -156,11 +170,16 @@ static th_status predict_needs(const th_deployed *d, const th_settings *compile,
   return TH_OK;
 }
 
+static th_status deploy_as_written(const th_model *model, const th_settings *compile, th_deployed *d) {
+  const bool source = is_package(th_settings_text(compile, "as"));
+  return source ? th_compile_deploy(model, compile, d) : th_compile_deploy_blob(model, compile, d);
+}
+
 th_status th_compile_needs(const th_model *model, const th_settings *compile, th_needs *needs) {
   const bool source = is_package(th_settings_text(compile, "as"));
   th_deployed d;
   TH_TRY(th_compile_need_integer(model));
-  TH_TRY(source ? th_compile_deploy(model, compile, &d) : th_compile_deploy_blob(model, compile, &d));
+  TH_TRY(deploy_as_written(model, compile, &d));
   const bool avr = source && th_str_eq(th_settings_text(compile, "target"), "avr");
   th_status status = avr ? th_avr_check(d.program) : TH_OK;
   *needs = (th_needs){constant_bytes(&d), d.plan.arena_bytes, true};
@@ -188,8 +207,20 @@ th_status th_compile_tell_device(const th_model *model, const th_settings *compi
   return TH_OK;
 }
 
+static th_status check_arena(const th_model *model, const th_settings *compile) {
+  const double most = th_settings_number(compile, "arena");
+  th_deployed d;
+  if (most == 0) return TH_OK;
+  TH_TRY(deploy_as_written(model, compile, &d));
+  const uint32_t needed = d.plan.arena_bytes;
+  th_deployed_free(&d);
+  if (needed <= most) return TH_OK;
+  return th_fail(TH_ERR_CHECK, "arena: %u bytes are needed, %.0f may be used%s", needed, most,
+                 th_compile_goal(compile) == TH_FOR_RAM ? "" : "; --optimize ram needs the least");
+}
+
 static th_status write_package(const th_model *model, const th_settings *compile, const char *as, const char *dir) {
-  TH_TRY(th_compile_check_name(compile));
+  TH_TRY(th_compile_check(compile));
   TH_TRY(th_compile_need_integer(model));
   th_deployed d;
   TH_TRY(th_compile_deploy(model, compile, &d));
@@ -272,6 +303,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
   const char *as = th_settings_text(s, "as");
   th_buf program = {0};
   TH_TRY(th_compile_check_device(model, s));
+  TH_TRY(check_arena(model, s));
   th_status status = th_compile_blob(model, s, &program);
   const int64_t bytes = (int64_t)program.size;
   if (status == TH_OK && is_package(as)) status = write_package(model, s, as, dir); /* creates what it fills */
@@ -290,7 +322,7 @@ static th_status compile_into(const th_model *model, const th_settings *s, const
 
 th_status th_compile(const th_model *model, const th_settings *settings, const char *dir, const th_context *ctx,
                      th_result **result) {
-  TH_TRY(th_compile_check_name(settings));
+  TH_TRY(th_compile_check(settings));
   TH_TRY(th_compile_need_integer(model));
   th_result *r;
   TH_TRY(th_result_create(&r));

@@ -15,8 +15,9 @@ th_status th_compile_need_integer(const th_model *model);
 th_goal th_compile_goal(const th_settings *compile);
 /* For speed, "auto" leaves the weights as they are: decoding takes instructions. */
 th_encode_options th_compile_coders(const th_settings *compile);
-/* TH_ERR_USAGE unless `name` is an identifier that no other file of the project folder bears. */
-th_status th_compile_check_name(const th_settings *compile);
+/* What is wrong with the settings, whatever the model: TH_ERR_USAGE unless `name` is an identifier that no other file
+ * of the project folder bears, TH_ERR_INPUT for weights that the target's kernels cannot decode. */
+th_status th_compile_check(const th_settings *compile);
 /* Takes over what the command line says of the target; NULL: nothing. It goes before what the settings say. */
 th_status th_compile_aim(th_settings *compile, const char *target, const char *device);
 /* Appends the .thim program. */

@@ -149,8 +149,8 @@ th_status th_devices_write_fits(const th_model *model, const th_settings *compil
       th_buf_printf(&others, "%s%s", others.size ? ", " : ": all but ", d->name);
     }
   }
-  th_buf_printf(&r->text, "it fits %d of %d devices%s%s\n", fit, n, fit && others.size ? th_buf_cstr(&others) : "",
-                compile ? "" : " (thimble devices --fits MODEL)");
+  th_buf_printf(&r->text, "it fits %d of the %d devices that code is written for%s%s\n", fit, n,
+                fit && others.size ? th_buf_cstr(&others) : "", compile ? "" : " (thimble devices --fits MODEL)");
   th_buf_free(&others);
   return TH_OK;
 }

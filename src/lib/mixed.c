@@ -170,7 +170,7 @@ static void list_layers(search *s) {
 }
 
 th_status th_mixed_choose(const th_graph *g, int samples, const float *const *inputs, const th_mixed_options *options,
-                          th_mixed_layer *layers, int *count) {
+                          th_mixed_layer *layers, int *count, int64_t *bytes) {
   search s = {.g = g, .samples = samples, .inputs = inputs, .o = options, .layer = layers};
   s.arena = th_arena_create();
   list_layers(&s);
@@ -178,6 +178,7 @@ th_status th_mixed_choose(const th_graph *g, int samples, const float *const *in
   if (status == TH_OK) status = measure_all(&s);
   if (status == TH_OK) status = choose(&s);
   *count = s.n;
+  *bytes = bytes_now(&s);
   th_arena_destroy(s.arena);
   return status;
 }

@@ -27,9 +27,9 @@ typedef struct th_mixed_options {
   long long budget; /* bytes of the whole .thim */
 } th_mixed_options;
 
-/* `g`: float, folded, calibrated. Sets `layers` (room for every layer with weights) and their number. TH_ERR_CHECK, and
- * says how small it gets, when no choice fits the budget. */
+/* `g`: float, folded, calibrated. Sets `layers` (room for every layer with weights), their number, and the bytes that
+ * the whole .thim takes with their types. TH_ERR_CHECK, and says how small it gets, when no choice fits the budget. */
 th_status th_mixed_choose(const th_graph *g, int samples, const float *const *inputs, const th_mixed_options *options,
-                          th_mixed_layer *layers, int *count);
+                          th_mixed_layer *layers, int *count, int64_t *bytes);
 
 #endif

@@ -10,7 +10,8 @@
 #include "base/str.h"
 #include "format/yaml.h"
 #include "lib/model.h"
-#include "lib/stage_job.h"
+#include "lib/stages.h"
+#include "lib/training.h"
 #include "op/op.h"
 
 #define LARGEST_RECIPE ((size_t)1 << 20)
@@ -46,7 +47,7 @@ static th_status read_stage(const th_yaml *item, th_recipe *r) {
     settings = item->child;
   }
   if (th_settings_create(name, &r->stage[r->n]) != TH_OK) return fail_at(item);
-  r->n++;
+  r->line[r->n++] = item->line;
   return settings ? read_settings(settings, r->stage[r->n - 1]) : TH_OK;
 }
 
@@ -92,6 +93,7 @@ th_status th_recipe_read(const char *path, th_recipe *r) {
   size_t size;
   th_status status = th_file_read(arena, path, LARGEST_RECIPE, &text, &size);
   if (status == TH_OK) status = parse(arena, (const char *)text, size, path, r);
+  r->file = path;
   th_arena_destroy(arena);
   return status;
 }
@@ -152,46 +154,76 @@ th_status th_recipe_default(const th_model *model, th_recipe *r) {
 
 /* --- checking --- */
 
-static th_status refuse(int i, th_stage_id stage, const char *why) {
-  return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): %s", i + 1, th_stage_name((int)stage), why);
+/* Adds to the error where its stage stands; what a command line calls usage is bad input in a file. */
+static th_status refuse_stage(const th_recipe *r, int i) {
+  const char *name = th_stage_name((int)th_settings_stage(r->stage[i]));
+  if (th_error_status() == TH_ERR_USAGE) th_error_set(TH_ERR_INPUT, th_error_message());
+  if (r->file) return th_fail_in(TH_ERR_INPUT, "%s:%d: stage %d (%s)", r->file, r->line[i], i + 1, name);
+  return th_fail_in(TH_ERR_INPUT, "recipe: stage %d (%s)", i + 1, name);
 }
 
-static th_status check_teacher(int i, const th_settings *s) {
+/* A teacher in a file must exist, be trained, and answer the same question. */
+static th_status check_teacher_file(const char *path, const th_model *student) {
+  th_model *teacher;
+  if (!th_file_exists(path)) return th_fail(TH_ERR_INPUT, "teacher %s does not exist", path);
+  TH_TRY(th_training_open_teacher(path, &teacher));
+  const th_port in = th_model_input(teacher, 0), out = th_model_output(teacher, 0);
+  const th_port wanted = th_model_input(student, 0), given = th_model_output(student, 0);
+  const bool fits = th_model_port_elems(&in) == th_model_port_elems(&wanted) &&
+                    th_model_port_elems(&out) == th_model_port_elems(&given);
+  const th_status status =
+      fits ? TH_OK
+           : th_fail(TH_ERR_INPUT, "teacher %s: maps %lld values to %lld, the student %lld to %lld", path,
+                     (long long)th_model_port_elems(&in), (long long)th_model_port_elems(&out),
+                     (long long)th_model_port_elems(&wanted), (long long)th_model_port_elems(&given));
+  th_model_close(teacher);
+  return status;
+}
+
+static th_status check_teachers(const th_settings *s, const th_model *model) {
   if (!th_settings_has(s, "teacher")) return TH_OK;
   const char *list = th_settings_text(s, "teacher"), *part;
   char path[TH_LONGEST_PATH];
   size_t n;
   while ((part = th_str_part(&list, &n)) != NULL) {
     snprintf(path, sizeof path, "%.*s", (int)n, part);
-    if (th_is_own_teacher(path) || th_file_exists(path)) continue;
-    return th_fail(TH_ERR_INPUT, "recipe: stage %d (%s): teacher %s does not exist", i + 1,
-                   th_stage_name((int)th_settings_stage(s)), path);
+    if (!th_is_own_teacher(path)) TH_TRY(check_teacher_file(path, model));
   }
   return TH_OK;
 }
 
+typedef struct kind { /* of the model between two stages */
+  bool is_float, is_trained;
+} kind;
+
+static th_status check_order(const th_settings *s, bool is_last, kind k) {
+  const th_stage_id stage = th_settings_stage(s);
+  if (stage == TH_STAGE_COMPILE || stage == TH_STAGE_SWEEP) {
+    if (k.is_float) return th_fail(TH_ERR_INPUT, "needs an integer model; quantize comes before it");
+    if (stage == TH_STAGE_COMPILE && !is_last) return th_fail(TH_ERR_INPUT, "must be the last stage");
+    return TH_OK;
+  }
+  if (!k.is_float) return th_fail(TH_ERR_INPUT, "needs a float model, and here it is integer already");
+  if (k.is_trained) return TH_OK;
+  if (stage != TH_STAGE_TRAIN && stage != TH_STAGE_DISTILL)
+    return th_fail(TH_ERR_INPUT, "needs a trained model; train or distill comes first");
+  return th_teaches_itself(s) ? th_fail(TH_ERR_INPUT, "its own teacher is not trained yet") : TH_OK;
+}
+
+static kind kind_after(const th_settings *s, kind k) {
+  const bool halves = th_settings_stage(s) == TH_STAGE_QUANTIZE && th_str_eq(th_settings_text(s, "weights"), "float16");
+  return (kind){k.is_float && (th_settings_stage(s) != TH_STAGE_QUANTIZE || halves), true};
+}
+
 th_status th_recipe_check(const th_recipe *r, const th_model *model) {
-  bool is_float = th_graph_is_float(model->graph), trained = !model->untrained;
-  if (r->n == 0) return th_fail(TH_ERR_INPUT, "recipe: the list of stages is empty");
+  kind k = {th_graph_is_float(model->graph), !model->untrained};
+  if (r->n == 0) return th_fail(TH_ERR_INPUT, "%s: the list of stages is empty", r->file ? r->file : "recipe");
   for (int i = 0; i < r->n; i++) {
-    th_stage_id stage = th_settings_stage(r->stage[i]);
-    TH_TRY(check_teacher(i, r->stage[i]));
-    if (stage == TH_STAGE_COMPILE) {
-      if (is_float) return refuse(i, stage, "needs an integer model; quantize comes before it");
-      if (i != r->n - 1) return refuse(i, stage, "must be the last stage");
-      continue;
-    }
-    if (stage == TH_STAGE_SWEEP) {
-      if (is_float) return refuse(i, stage, "needs an integer model; quantize comes before it");
-      continue;
-    }
-    if (!is_float) return refuse(i, stage, "needs a float model, and here it is integer already");
-    bool fits = stage == TH_STAGE_TRAIN || stage == TH_STAGE_DISTILL;
-    if (!trained && !fits) return refuse(i, stage, "needs a trained model; train or distill comes first");
-    if (!trained && th_teaches_itself(r->stage[i])) return refuse(i, stage, "its own teacher is not trained yet");
-    trained = true;
-    const bool halves = stage == TH_STAGE_QUANTIZE && th_str_eq(th_settings_text(r->stage[i], "weights"), "float16");
-    is_float = stage != TH_STAGE_QUANTIZE || halves;
+    th_status status = check_order(r->stage[i], i == r->n - 1, k);
+    if (status == TH_OK) status = check_teachers(r->stage[i], model);
+    if (status == TH_OK) status = th_stage_check(r->stage[i], model->graph);
+    if (status != TH_OK) return refuse_stage(r, i);
+    k = kind_after(r->stage[i], k);
   }
   return TH_OK;
 }

@@ -21,6 +21,8 @@ typedef struct th_recipe {
   bool has_seed;
   int n;
   th_settings *stage[TH_RECIPE_STAGES];
+  const char *file; /* where it was read from, the caller's; NULL: nowhere */
+  int line[TH_RECIPE_STAGES];
 } th_recipe;
 
 /* Every setting is checked while reading; errors name file, line and the nearest known word. */

@@ -220,3 +220,15 @@ bool th_settings_flag(const th_settings *s, const char *name) {
 int th_settings_choice(const th_settings *s, const char *name) {
   return choice_of(rows[find_row(s, name)].placeholder, th_settings_text(s, name));
 }
+
+/* Defaults count as values: a later version may have others. */
+uint64_t th_settings_hash(const th_settings *s) {
+  uint64_t hash = 0;
+  for (int i = 0; i < N_ROWS; i++) {
+    if (!row_is_of(&rows[i], (int)s->stage)) continue;
+    if (th_str_eq(rows[i].name, "checkpoint") || th_str_eq(rows[i].name, "resume")) continue;
+    const char *value = s->value[i] ? s->value[i] : rows[i].def;
+    hash = (hash * 31 + th_hash64(rows[i].name, strlen(rows[i].name))) * 31 + th_hash64(value, strlen(value));
+  }
+  return hash * 31 + (uint64_t)s->stage;
+}

@@ -28,11 +28,14 @@ static th_status add_codebooks(th_stage_job *j, th_constraints *cs) {
 }
 
 static th_status check_clusters(const char *value, size_t length) {
-  return th_stage_check_number(value, length, 2, 256);
+  return th_stage_check_number(value, length, 2, 256, true);
+}
+
+th_status th_stage_cluster_check(const th_stage_job *j) {
+  return th_stage_check_layers(j, check_clusters);
 }
 
 th_status th_stage_cluster(th_stage_job *j) {
   TH_TRY(th_stage_fold(j));
-  TH_TRY(th_stage_check_layers(j, check_clusters));
   return th_stage_fit(j, add_codebooks);
 }

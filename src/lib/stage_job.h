@@ -36,17 +36,20 @@ th_status th_stage_passes(th_stage_job *j, const char *names);
 /* Weights are what runs on the device only once batch norm is folded into them. */
 th_status th_stage_fold(th_stage_job *j);
 
-/* Whether a layer with weights has this name. */
+/* Whether a layer that can have weights has this name. */
 bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length);
 /* The setting `layers`, LAYER=VALUE,...: what it says of a layer, into `value`; false when nothing. And whether all its
  * entries name layers with weights, and `check` finds nothing wrong with the values. */
 bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size);
 th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const char *value, size_t length));
-th_status th_stage_check_number(const char *value, size_t length, double least, double most);
+th_status th_stage_check_number(const char *value, size_t length, double least, double most, bool is_whole);
 /* The number said of a layer, or `other`. */
 double th_stage_number_of_layer(const th_stage_job *j, int node, double other);
 
-/* One file each. */
+/* One file each; `check` says what is wrong with the settings, and needs graph and settings of the job alone. */
+th_status th_stage_prune_check(const th_stage_job *j);
+th_status th_stage_cluster_check(const th_stage_job *j);
+th_status th_stage_quantize_check(const th_stage_job *j);
 th_status th_stage_prune(th_stage_job *j);
 th_status th_stage_cluster(th_stage_job *j);
 th_status th_stage_quantize(th_stage_job *j);

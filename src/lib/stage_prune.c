@@ -18,7 +18,7 @@ static th_status check_skip_list(const th_stage_job *j, const char *list) {
 }
 
 static th_status check_sparsity(const char *value, size_t length) {
-  return th_stage_check_number(value, length, 0, 0.9999);
+  return th_stage_check_number(value, length, 0, 0.9999, false);
 }
 
 static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
@@ -87,16 +87,26 @@ static th_status remove_channels(th_stage_job *j, bool *skip) {
 }
 
 static th_status prune_whole_channels(th_stage_job *j) {
-  TH_TRY(check_channel_settings(j));
   bool *skip = th_alloc((size_t)j->g->n_nodes * sizeof *skip);
   th_status status = skip ? remove_channels(j, skip) : TH_ERR_RESOURCE;
   th_free(skip);
   return status == TH_OK ? th_stage_fit(j, th_stage_keep_zeros) : status;
 }
 
-th_status th_stage_prune(th_stage_job *j) {
+static th_status check_pattern(const th_stage_job *j) {
+  const int keep = (int)th_settings_number(j->s, "keep"), of = (int)th_settings_number(j->s, "block");
+  if (keep <= of) return TH_OK;
+  return th_fail(TH_ERR_USAGE, "prune: keep %d of a block of %d", keep, of);
+}
+
+th_status th_stage_prune_check(const th_stage_job *j) {
+  if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_N_M) TH_TRY(check_pattern(j));
+  if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) TH_TRY(check_channel_settings(j));
   TH_TRY(check_skip_list(j, th_settings_text(j->s, "skip")));
-  TH_TRY(th_stage_check_layers(j, check_sparsity));
+  return th_stage_check_layers(j, check_sparsity);
+}
+
+th_status th_stage_prune(th_stage_job *j) {
   if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) return prune_whole_channels(j);
   return th_stage_fit(j, add_masks);
 }

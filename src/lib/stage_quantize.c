@@ -137,10 +137,26 @@ static void warn_of_unused_settings(const th_stage_job *j) {
   static const char *const of_training[] = {
       "range",    "rate",         "epochs",      "batch",       "optimizer",   "lr",          "momentum",
       "nesterov", "weight-decay", "lr-schedule", "warmup",      "step-epochs", "step-factor", "label-smoothing",
-      "augment",  "keep-best",    "teacher",     "temperature", "alpha"};
+      "augment",  "keep-best",    "teacher",     "temperature", "alpha",       "match",       "match-weight"};
   for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++)
     if (!th_settings_is_default(j->s, of_training[i]))
       th_log(j->ctx, TH_LOG_WARN, "quantize: %s is ignored: method ptq does not train", of_training[i]);
+}
+
+static void warn_of_unused_calibration(const th_stage_job *j) {
+  if (activation_type(j) == TH_DTYPE_S16 && !th_settings_is_default(j->s, "calibration"))
+    th_log(j->ctx, TH_LOG_WARN, "quantize: calibration is ignored: 16 bits hold the whole range");
+}
+
+/* Clustered layers: their few values are on a grid of 8 bits already. */
+static void warn_of_kept_values(const th_stage_job *j) {
+  static const char *const of_weights[] = {"weights", "layers", "mixed", "rounding", "equalize", "conv-channels"};
+  int kept = 0;
+  for (int i = 0; i < j->n_weights; i++) kept += j->g->tensors[j->weights[i].tensor].quant.count > 0;
+  for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights && kept > 0; i++)
+    if (!th_settings_is_default(j->s, of_weights[i]))
+      th_log(j->ctx, TH_LOG_WARN, "quantize: %s is ignored in %d clustered layers, which keep their values",
+             of_weights[i], kept);
 }
 
 static bool any_small_type(const th_stage_job *j) {
@@ -166,23 +182,32 @@ static void tell_types(const th_stage_job *j) {
   }
 }
 
-/* The types are chosen by what each does after training, so that quantization-aware training begins with them. */
-static th_status choose_types(th_stage_job *j, const th_quantize_options *quantize) {
-  const char *text = th_settings_text(j->s, "budget");
+static th_status check_mixed(const th_stage_job *j) {
+  const char *budget = th_settings_text(j->s, "budget");
   const bool mixed = th_settings_flag(j->s, "mixed");
-  if (!mixed && *text) return th_fail(TH_ERR_USAGE, "quantize: budget has no meaning without mixed");
+  long long bytes;
+  if (!mixed && *budget) return th_fail(TH_ERR_USAGE, "quantize: budget has no meaning without mixed");
   if (!mixed) return TH_OK;
   if (any_small_type(j))
     return th_fail(TH_ERR_USAGE, "quantize: mixed chooses the types; leave out weights and layers");
+  if (!*budget) return th_fail(TH_ERR_USAGE, "quantize: mixed needs a budget, as --budget 12K");
+  if (!th_str_size(budget, &bytes)) return th_fail(TH_ERR_USAGE, "budget: \"%s\" is no number of bytes", budget);
+  return TH_OK;
+}
+
+/* The types are chosen by what each does after training, so that quantization-aware training begins with them. */
+static th_status choose_types(th_stage_job *j, const th_quantize_options *quantize) {
+  if (!th_settings_flag(j->s, "mixed")) return TH_OK;
   const th_round_options round = round_options(j, quantize);
   th_mixed_options o = {.round = &round};
-  if (!*text) return th_fail(TH_ERR_USAGE, "quantize: mixed needs a budget, as --budget 12K");
-  if (!th_str_size(text, &o.budget)) return th_fail(TH_ERR_USAGE, "budget: \"%s\" is no number of bytes", text);
+  if (!th_str_size(th_settings_text(j->s, "budget"), &o.budget)) return TH_ERR_USAGE; /* see check_mixed */
   const float *inputs[] = {j->samples};
   int n;
-  TH_TRY(th_mixed_choose(j->g, j->n_samples, inputs, &o, j->mixed, &n));
+  int64_t bytes;
+  TH_TRY(th_mixed_choose(j->g, j->n_samples, inputs, &o, j->mixed, &n, &bytes));
   j->n_mixed = n;
   tell_types(j);
+  th_log(j->ctx, TH_LOG_INFO, "mixed: about %lld bytes once compiled, of %lld", (long long)bytes, o.budget);
   return TH_OK;
 }
 
@@ -253,14 +278,20 @@ static th_status halve_all(th_stage_job *j) {
   return TH_OK;
 }
 
-th_status th_stage_quantize(th_stage_job *j) {
+th_status th_stage_quantize_check(const th_stage_job *j) {
   TH_TRY(check_halves(j));
+  TH_TRY(th_stage_check_layers(j, check_type));
+  return check_mixed(j);
+}
+
+th_status th_stage_quantize(th_stage_job *j) {
   if (wants_halves(j)) return halve_all(j);
   const bool trains = th_stage_trains(j->s);
   if (!trains) warn_of_unused_settings(j);
   TH_TRY(th_stage_fold(j));
-  TH_TRY(th_stage_check_layers(j, check_type));
   TH_TRY(find_shared_values(j));
+  warn_of_unused_calibration(j);
+  warn_of_kept_values(j);
   if (th_settings_flag(j->s, "equalize")) TH_TRY(th_stage_passes(j, "equalize"));
   TH_TRY(fetch_samples(j));
   const bool wide = activation_type(j) == TH_DTYPE_S16;

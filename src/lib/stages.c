@@ -5,9 +5,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "lib/stages.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "lib/compile.h"
 #include "lib/layout.h"
 #include "lib/stage_job.h"
 #include "lib/unit.h"
@@ -84,11 +86,22 @@ bool th_stage_of_layer(const char *list, const char *name, char *value, size_t s
 }
 
 bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length) {
-  for (int i = 0; i < j->n_weights; i++) {
-    const char *layer = j->g->nodes[j->weights[i].node].name;
-    if (strlen(layer) == length && !memcmp(layer, name, length)) return true;
+  for (int i = 0; i < j->g->n_nodes; i++) {
+    const th_node *n = &j->g->nodes[i];
+    if (n->dead || th_op_weight_input(n->op) < 0) continue;
+    if (strlen(n->name) == length && !memcmp(n->name, name, length)) return true;
   }
   return false;
+}
+
+/* `rest`: what follows in the list; `name`: a layer with its "=", n characters. */
+static th_status check_said_once(const char *rest, const char *name, size_t n) {
+  const char *part;
+  size_t m;
+  while ((part = th_str_part(&rest, &m)) != NULL)
+    if (m >= n && !memcmp(part, name, n))
+      return th_fail(TH_ERR_INPUT, "layers: %.*s is said of twice", (int)n - 1, name);
+  return TH_OK;
 }
 
 th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const char *value, size_t length)) {
@@ -100,6 +113,7 @@ th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const 
       return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=VALUE with a layer that has weights", (int)m,
                      part);
     TH_TRY(check(part + n + 1, m - n - 1));
+    TH_TRY(check_said_once(list, part, n + 1));
   }
   return TH_OK;
 }
@@ -111,12 +125,13 @@ double th_stage_number_of_layer(const th_stage_job *j, int node, double other) {
   return said && th_str_double(text, &v) ? v : other;
 }
 
-th_status th_stage_check_number(const char *value, size_t length, double least, double most) {
+th_status th_stage_check_number(const char *value, size_t length, double least, double most, bool is_whole) {
   char text[32] = "";
   double v;
   if (length < sizeof text) memcpy(text, value, length);
-  if (th_str_double(text, &v) && v >= least && v <= most) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected a number from %g to %g", (int)length, value, least, most);
+  if (th_str_double(text, &v) && v >= least && v <= most && (!is_whole || v == floor(v))) return TH_OK;
+  return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected %s from %g to %g", (int)length, value,
+                 is_whole ? "an integer" : "a number", least, most);
 }
 
 th_status th_stage_passes(th_stage_job *j, const char *names) {
@@ -135,10 +150,9 @@ static th_status stage_train(th_stage_job *j) {
   return run_fit(j, NULL);
 }
 
-static th_status stage_distill(th_stage_job *j) {
-  if (!j->fit.options.teachers)
-    return th_fail(TH_ERR_USAGE, "distill: no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
-  return th_stage_fit(j, th_stage_keep_zeros);
+static th_status distill_check(const th_stage_job *j) {
+  if (*th_settings_text(j->s, "teacher")) return TH_OK;
+  return th_fail(TH_ERR_USAGE, "distill: no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
 }
 
 /* --- all --- */
@@ -155,7 +169,36 @@ static float unit_of(const th_stage_job *j) {
   return th_unit_of(j->data->set);
 }
 
+static th_status check_stage(const th_stage_job *j) {
+  switch (th_settings_stage(j->s)) {
+    case TH_STAGE_PRUNE:
+      return th_stage_prune_check(j);
+    case TH_STAGE_DISTILL:
+      return distill_check(j);
+    case TH_STAGE_CLUSTER:
+      return th_stage_cluster_check(j);
+    case TH_STAGE_QUANTIZE:
+      return th_stage_quantize_check(j);
+    case TH_STAGE_COMPILE:
+      return th_compile_check(j->s);
+    default:
+      return TH_OK;
+  }
+}
+
+th_status th_stage_check(const th_settings *settings, const th_graph *g) {
+  th_stage_job *j = th_alloc(sizeof *j);
+  if (!j) return TH_ERR_RESOURCE;
+  j->s = settings;
+  th_status status = th_graph_clone(g, &j->g);
+  if (status == TH_OK) status = check_stage(j);
+  th_graph_destroy(j->g);
+  th_free(j);
+  return status;
+}
+
 static th_status run_stage(th_stage_job *j) {
+  TH_TRY(check_stage(j));
   TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
   switch (th_settings_stage(j->s)) {
     case TH_STAGE_TRAIN:
@@ -163,7 +206,7 @@ static th_status run_stage(th_stage_job *j) {
     case TH_STAGE_PRUNE:
       return th_stage_prune(j);
     case TH_STAGE_DISTILL:
-      return stage_distill(j);
+      return th_stage_fit(j, th_stage_keep_zeros);
     case TH_STAGE_CLUSTER:
       return th_stage_cluster(j);
     case TH_STAGE_QUANTIZE:

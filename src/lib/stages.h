@@ -11,4 +11,8 @@
 th_status th_stage_apply(th_model *model, const th_data *data, const th_graph *self, const th_settings *settings,
                          const th_context *ctx);
 
+/* Whether the settings have a meaning, and for a network with these layers: all that can be said before any work. The
+ * graph may have no weights yet. */
+th_status th_stage_check(const th_settings *settings, const th_graph *g);
+
 #endif

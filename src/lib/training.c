@@ -40,11 +40,19 @@ bool th_teaches_itself(const th_settings *s) {
   return th_str_in_list(list, "self") || th_str_in_list(list, "before");
 }
 
+th_status th_training_open_teacher(const char *path, th_model **teacher) {
+  *teacher = NULL;
+  TH_TRY(th_model_open(path, teacher));
+  th_status status = th_model_need_graph(*teacher, "a teacher");
+  if (status == TH_OK) status = th_model_need_trained(*teacher, "a teacher");
+  if (status == TH_OK) return TH_OK;
+  th_model_close(*teacher);
+  *teacher = NULL;
+  return status;
+}
+
 static th_status open_teacher(const char *name, const th_own_teachers *own, th_model **teacher) {
-  if (!th_is_own_teacher(name)) {
-    TH_TRY(th_model_open(name, teacher));
-    return th_model_need_graph(*teacher, "a teacher");
-  }
+  if (!th_is_own_teacher(name)) return th_training_open_teacher(name, teacher);
   th_graph *copy;
   TH_TRY(th_graph_clone(th_str_eq(name, "self") ? own->self : own->before, &copy));
   return th_model_from_graph(copy, "thim", teacher);
@@ -97,6 +105,7 @@ th_status th_training_prepare(const th_settings *s, const th_data *data, const t
   if (th_settings_has(s, "checkpoint")) {
     o->checkpoint = *th_settings_text(s, "checkpoint") ? th_settings_text(s, "checkpoint") : NULL;
     o->resume = th_settings_flag(s, "resume");
+    o->settings = th_settings_hash(s);
   }
   th_status status = prepare_augment(s, data, training);
   if (status == TH_OK) status = prepare_teachers(s, own, training);

@@ -24,6 +24,9 @@ typedef struct th_own_teachers {
 bool th_is_own_teacher(const char *name);
 bool th_teaches_itself(const th_settings *s); /* one of the stage's teachers is such a word */
 
+/* A trained network in a file; the caller closes it. */
+th_status th_training_open_teacher(const char *path, th_model **teacher);
+
 /* The own teachers are cloned. The result must be freed. */
 th_status th_training_prepare(const th_settings *s, const th_data *data, const th_own_teachers *own,
                               const th_context *ctx, th_training *training);

@@ -3,8 +3,8 @@
  *   "THCKPT1\n"  u64 fingerprint  u64 payload bytes  payload  u64 FNV-1a of the payload
  *
  * The fingerprint hashes the graph as it was at the beginning (weights included), the options, the data set (samples
- * included) and the shape of the constraints: a checkpoint of another run is refused and stays as it is.
- * SPDX-License-Identifier: Apache-2.0 */
+ * included), the shape of the constraints and the settings they were made from: a checkpoint of another run is refused
+ * and stays as it is. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "base/file.h"
@@ -63,6 +63,7 @@ static void describe_options(const th_train_options *o, th_buf *text) {
                 (double)o->warmup, o->step_epochs, (double)o->step_factor, (double)o->label_smoothing, (double)o->ema,
                 o->keep_best, o->augment != NULL, (unsigned long long)o->seed, (double)o->temperature,
                 (double)o->alpha);
+  th_buf_printf(text, "settings %016llx\n", (unsigned long long)o->settings);
   if (o->match) th_buf_printf(text, "match %d %a\n", o->match, (double)o->match_weight);
   const th_augment *a = o->augment;
   if (a)

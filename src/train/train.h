@@ -37,7 +37,8 @@ typedef struct th_train_options {
   const th_augment *augment;
   uint64_t seed;
   const char *checkpoint; /* file written after each epoch and on interruption; NULL: none */
-  bool resume;            /* start from it when it exists; it must fit (same graph, options, data) */
+  bool resume;            /* start from it when it exists; it must fit (same graph, options, data, settings) */
+  uint64_t settings;      /* hash of all else that the caller decides by, constraints above all; only compared */
   /* distillation: alpha * T^2 * KL(teacher || student at T) + (1 - alpha) * cross entropy (Hinton et al. 2015, eq. 2-4)
    */
   const th_graph *teacher[TH_MOST_TEACHERS]; /* float or integer graphs with the same number of outputs; the mean of
