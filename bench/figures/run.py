@@ -85,7 +85,7 @@ def quantization(tool):
 
 
 def pruned(tool, granularity, sparsity, epochs):
-    how = ["--scope", "layer"] if granularity == "n:m" else ["--sparsity", str(sparsity)]
+    how = [] if granularity == "n:m" else ["--sparsity", str(sparsity)]
     return tool.make(f"prune-{granularity.replace(':', '-')}-{sparsity}-{epochs}", "prune", LENET, *FASHION, "--granularity", granularity, *how,
                      "--epochs", str(epochs))
 

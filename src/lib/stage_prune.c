@@ -7,9 +7,27 @@
 #include "pass/prune_channels.h"
 
 enum { SCOPE_LAYER, SCOPE_GLOBAL, SCOPE_DEVIATION }; /* choices of scope */
+enum { CHANNEL = TH_GRANULARITY_N_M + 1, CHOICES };  /* of granularity: those of masks, and what is none */
 
-static th_status check_skip_list(const th_stage_job *j, const char *list) {
-  const char *part;
+/* --- what settings say together --- */
+
+/* N:M says itself how many weights go, at once and in every layer; channels go at once and never come back. */
+static th_status check_granularity(const th_stage_job *j) {
+  static const char *const without_meaning[CHOICES][8] = {
+      [TH_GRANULARITY_ELEMENT] = {"block", "keep"},
+      [TH_GRANULARITY_BLOCK] = {"keep", "regrow"},
+      [TH_GRANULARITY_N_M] = {"sparsity", "schedule", "grow-until", "regrow", "scope", "layers"},
+      [CHANNEL] = {"schedule", "grow-until", "regrow", "depthwise", "block", "keep", "layers"}};
+  const char *const *name = without_meaning[th_settings_choice(j->s, "granularity")];
+  for (; *name; name++)
+    if (!th_settings_is_default(j->s, *name))
+      return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity %s", *name,
+                     th_settings_text(j->s, "granularity"));
+  return TH_OK;
+}
+
+static th_status check_skipped(const th_stage_job *j) {
+  const char *list = th_settings_text(j->s, "skip"), *part;
   size_t n;
   while ((part = th_str_part(&list, &n)) != NULL)
     if (!th_stage_has_layer(j, part, n))
@@ -17,9 +35,24 @@ static th_status check_skip_list(const th_stage_job *j, const char *list) {
   return TH_OK;
 }
 
-static th_status check_sparsity(const char *value, size_t length) {
+static th_status check_one_sparsity(const char *value, size_t length) {
   return th_stage_check_number(value, length, 0, 0.9999, false);
 }
+
+static th_status check_pattern(const th_stage_job *j) {
+  const int keep = (int)th_settings_number(j->s, "keep"), of = (int)th_settings_number(j->s, "block");
+  if (th_settings_choice(j->s, "granularity") != TH_GRANULARITY_N_M || keep <= of) return TH_OK;
+  return th_fail(TH_ERR_USAGE, "prune: keep %d of a block of %d", keep, of);
+}
+
+th_status th_stage_prune_check(const th_stage_job *j) {
+  TH_TRY(check_granularity(j));
+  TH_TRY(check_pattern(j));
+  TH_TRY(check_skipped(j));
+  return th_stage_check_layers(j, check_one_sparsity);
+}
+
+/* --- masks --- */
 
 static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
   th_mask_options o = {.sparsity = (float)th_stage_number_of_layer(j, w->node, th_settings_number(j->s, "sparsity")),
@@ -60,14 +93,7 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
   return th_mask_group(masks, n, scope == SCOPE_DEVIATION);
 }
 
-/* Channels go at once and never come back, so the settings of growing masks would be ignored. */
-static th_status check_channel_settings(const th_stage_job *j) {
-  static const char *const of_masks[] = {"schedule", "grow-until", "regrow", "depthwise", "block", "keep", "layers"};
-  for (size_t i = 0; i < sizeof of_masks / sizeof *of_masks; i++)
-    if (!th_settings_is_default(j->s, of_masks[i]))
-      return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity channel", of_masks[i]);
-  return TH_OK;
-}
+/* --- channels --- */
 
 static th_status remove_channels(th_stage_job *j, bool *skip) {
   const char *names = th_settings_text(j->s, "skip");
@@ -77,8 +103,6 @@ static th_status remove_channels(th_stage_job *j, bool *skip) {
   }
   th_prune_channels_options o = {.sparsity = (float)th_settings_number(j->s, "sparsity"),
                                  .global = th_settings_choice(j->s, "scope") != SCOPE_LAYER,
-                                 .norm = TH_CHANNEL_L1,
-                                 .min_channels = 1,
                                  .skip = skip};
   int removed;
   TH_TRY(th_prune_channels(j->g, &o, &removed));
@@ -93,20 +117,7 @@ static th_status prune_whole_channels(th_stage_job *j) {
   return status == TH_OK ? th_stage_fit(j, th_stage_keep_zeros) : status;
 }
 
-static th_status check_pattern(const th_stage_job *j) {
-  const int keep = (int)th_settings_number(j->s, "keep"), of = (int)th_settings_number(j->s, "block");
-  if (keep <= of) return TH_OK;
-  return th_fail(TH_ERR_USAGE, "prune: keep %d of a block of %d", keep, of);
-}
-
-th_status th_stage_prune_check(const th_stage_job *j) {
-  if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_N_M) TH_TRY(check_pattern(j));
-  if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) TH_TRY(check_channel_settings(j));
-  TH_TRY(check_skip_list(j, th_settings_text(j->s, "skip")));
-  return th_stage_check_layers(j, check_sparsity);
-}
-
 th_status th_stage_prune(th_stage_job *j) {
-  if (th_settings_choice(j->s, "granularity") == TH_GRANULARITY_CHANNEL) return prune_whole_channels(j);
+  if (th_settings_choice(j->s, "granularity") == CHANNEL) return prune_whole_channels(j);
   return th_stage_fit(j, add_masks);
 }

@@ -14,15 +14,11 @@ typedef struct candidate {
   double score;
 } candidate;
 
-static double slice_norm(const float *w, th_slices s, int64_t at, th_channel_norm norm) {
+static double mean_magnitude(const float *w, th_slices s, int64_t at) {
   double sum = 0;
   for (int64_t o = 0; o < s.outer; o++)
-    for (int64_t i = 0; i < s.inner; i++) {
-      double v = (double)w[(o * s.dim + at) * s.inner + i];
-      sum += norm == TH_CHANNEL_L1 ? fabs(v) : v * v;
-    }
-  double mean = sum / (double)(s.outer * s.inner);
-  return norm == TH_CHANNEL_L1 ? mean : sqrt(mean);
+    for (int64_t i = 0; i < s.inner; i++) sum += fabs((double)w[(o * s.dim + at) * s.inner + i]);
+  return sum / (double)(s.outer * s.inner);
 }
 
 /* |gamma| / sqrt(variance + epsilon) when a batch norm alone reads the layer's output, else 1. */
@@ -35,28 +31,28 @@ static double norm_factor(const th_graph *g, const th_node *n, int64_t c) {
   return fabs((double)gamma[c]) / sqrt((double)variance[c] + (double)bn->attr[TH_ATTR_EPSILON].f);
 }
 
-/* Adds each producer's norms, divided by their mean over its channels so that producers of one space weigh the same. */
-static void score_node(const th_graph *g, const th_node *n, const th_channels *c, th_channel_norm norm,
-                       double **score) {
+/* Adds each producer's magnitudes, divided by their mean over its channels so that producers of one space weigh the
+ * same. */
+static void score_node(const th_graph *g, const th_node *n, const th_channels *c, double **score) {
   int space = c->map[n->out[0]].space;
   const float *w = th_const_f32(g, n->in[1]);
   if (space < 0 || !score[space] || !w) return;
   th_slices s = th_slices_of(&g->tensors[n->in[1]].shape, th_op_weight_axis(n->op));
   double mean = 0;
-  for (int64_t i = 0; i < s.dim; i++) mean += slice_norm(w, s, i, norm) * norm_factor(g, n, i) / (double)s.dim;
+  for (int64_t i = 0; i < s.dim; i++) mean += mean_magnitude(w, s, i) * norm_factor(g, n, i) / (double)s.dim;
   if (mean == 0) return;
   for (int64_t i = 0; i < s.dim; i++)
-    score[space][th_channel_at(c, n->out[0], i)] += slice_norm(w, s, i, norm) * norm_factor(g, n, i) / mean;
+    score[space][th_channel_at(c, n->out[0], i)] += mean_magnitude(w, s, i) * norm_factor(g, n, i) / mean;
 }
 
-static double **score_all(const th_graph *g, th_arena *arena, const th_channels *c, th_channel_norm norm) {
+static double **score_all(const th_graph *g, th_arena *arena, const th_channels *c) {
   double **score = TH_ARRAY(arena, double *, c->n_spaces + 1);
   for (int s = 0; score && s < c->n_spaces; s++)
     if (!c->frozen[s] && !th_channels_linked(c, s) && c->size[s] > 0 &&
         !(score[s] = TH_ARRAY(arena, double, c->size[s])))
       return NULL;
   for (int i = 0; score && i < g->n_nodes; i++)
-    if (!g->nodes[i].dead && th_op_weight_input(g->nodes[i].op) == 1) score_node(g, &g->nodes[i], c, norm, score);
+    if (!g->nodes[i].dead && th_op_weight_input(g->nodes[i].op) == 1) score_node(g, &g->nodes[i], c, score);
   return score;
 }
 
@@ -67,12 +63,12 @@ static int by_score(const void *a, const void *b) {
   return x->channel > y->channel ? -1 : 1; /* ties: the higher number goes first */
 }
 
-/* Marks the lowest `budget` of the candidates as gone, sparing `least` channels of each space. */
-static int drop_lowest(candidate *list, int n, int budget, int least, bool **keep, int *left) {
+/* Marks the lowest `budget` of the candidates as gone, sparing one channel of each space. */
+static int drop_lowest(candidate *list, int n, int budget, bool **keep, int *left) {
   int gone = 0;
   qsort(list, (size_t)n, sizeof *list, by_score);
   for (int i = 0; i < n && gone < budget; i++) {
-    if (left[list[i].space] <= least) continue;
+    if (left[list[i].space] <= 1) continue;
     keep[list[i].space][list[i].channel] = false;
     left[list[i].space]--;
     gone++;
@@ -88,7 +84,7 @@ static void normalize(double *score, int n) {
 
 static th_status choose(th_arena *arena, const th_channels *c, double **score, const th_prune_channels_options *o,
                         bool **keep, int *gone) {
-  int total = 0, n = 0, least = o->min_channels > 1 ? o->min_channels : 1;
+  int total = 0, n = 0;
   for (int s = 0; s < c->n_spaces; s++) total += score[s] ? c->size[s] : 0;
   candidate *list = TH_ARRAY(arena, candidate, total + 1);
   int *left = TH_ARRAY(arena, int, c->n_spaces + 1);
@@ -104,10 +100,10 @@ static th_status choose(th_arena *arena, const th_channels *c, double **score, c
       list[n++] = (candidate){s, i, score[s][i]};
     }
     if (o->global) continue;
-    *gone += drop_lowest(list, n, (int)lround((double)o->sparsity * n), least, keep, left);
+    *gone += drop_lowest(list, n, (int)lround((double)o->sparsity * n), keep, left);
     n = 0;
   }
-  if (o->global) *gone = drop_lowest(list, n, (int)lround((double)o->sparsity * n), least, keep, left);
+  if (o->global) *gone = drop_lowest(list, n, (int)lround((double)o->sparsity * n), keep, left);
   return TH_OK;
 }
 
@@ -123,7 +119,7 @@ static th_status prune(th_graph *g, th_arena *arena, const th_prune_channels_opt
   th_channels c;
   TH_TRY(th_channels_find(g, arena, &c));
   if (o->skip) freeze_skipped(g, o->skip, &c);
-  double **score = score_all(g, arena, &c, o->norm);
+  double **score = score_all(g, arena, &c);
   bool **keep = TH_ARRAY(arena, bool *, c.n_spaces + 1);
   if (!score || !keep) return TH_ERR_RESOURCE;
   TH_TRY(choose(arena, &c, score, o, keep, gone));

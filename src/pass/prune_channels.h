@@ -8,18 +8,14 @@
 
 #include "ir/graph.h"
 
-typedef enum th_channel_norm { TH_CHANNEL_L1, TH_CHANNEL_L2 } th_channel_norm;
-
 typedef struct th_prune_channels_options {
   float sparsity; /* fraction of the prunable channels to remove, 0..1 */
   bool global;    /* one ranking over all layers (scores divided by their layer's mean), else the fraction per layer */
-  th_channel_norm norm;
-  int min_channels; /* stay in every layer; at least 1 */
   const bool *skip; /* by node: the channels of its output stay, wherever else they go; NULL: no such node */
 } th_prune_channels_options;
 
-/* Float graphs. The outputs of the last layer stay. `removed` (may be NULL): how many channels went. Ties go to the
- * lower channel number staying. */
+/* Float graphs. The outputs of the last layer stay, and one channel of every other. `removed` (may be NULL): how many
+ * channels went. Ties go to the lower channel number staying. */
 th_status th_prune_channels(th_graph *g, const th_prune_channels_options *options, int *removed);
 
 #endif

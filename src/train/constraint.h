@@ -85,19 +85,14 @@ th_status th_constraints_attach(const th_constraints *cs, th_graph *g);
 
 /* --- mask: pruning (Han et al. 2015; schedule: Zhu & Gupta 2017, eq. 1; regrowth by gradient: Evci et al. 2020) --- */
 typedef enum th_prune_schedule { TH_PRUNE_CONSTANT, TH_PRUNE_POLYNOMIAL } th_prune_schedule;
-typedef enum th_granularity {
-  TH_GRANULARITY_ELEMENT,
-  TH_GRANULARITY_BLOCK,
-  TH_GRANULARITY_N_M,
-  TH_GRANULARITY_CHANNEL
-} th_granularity;
+typedef enum th_granularity { TH_GRANULARITY_ELEMENT, TH_GRANULARITY_BLOCK, TH_GRANULARITY_N_M } th_granularity;
 typedef struct th_mask_options {
   float sparsity; /* final fraction of zeros, 0..1; negative: keep the zeros that are there (preserve) */
   th_prune_schedule schedule;
   float begin, end; /* part of the fit over which sparsity grows (polynomial), 0..1 */
   th_granularity granularity;
-  int block, keep_of; /* block: consecutive weights; n:m = block of keep_of */
-  int channel_axis;   /* for channel */
+  int block, keep_of; /* block: consecutive weights of a channel; n:m = block of keep_of */
+  int channel_axis;   /* of output channels, for blocks and n:m; tensors of one dimension have none */
   bool regrow;
 } th_mask_options;
 th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *shape, th_constraint **c);

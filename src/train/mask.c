@@ -1,13 +1,13 @@
 /* The mask constraint: pruning by magnitude.
  *
- * Weights are pruned in units (an element, a block of consecutive weights, a channel); the units with the smallest
- * score are zeroed, as many as the schedule asks for. Schedule: Zhu & Gupta 2017, eq. 1,
+ * Weights are pruned in units (an element, or a block of consecutive weights of one output channel); the units with the
+ * smallest score are zeroed, as many as the schedule asks for. Schedule: Zhu & Gupta 2017, eq. 1,
  *   s(t) = s_f + (s_i - s_f) (1 - (t - t_0) / (t_1 - t_0))^3,
  * re-evaluated every hundredth of the fit; what is pruned stays so, unless regrowth is on. Regrowth (Evci et al. 2020,
  * section 3): a fraction of the survivors, decaying to none along a cosine, makes room for the pruned weights with the
  * largest gradients, which start again from zero. Global scope: one threshold over the scores of several masks; each
- * keeps at least a hundredth of its units, for a layer without weights passes nothing on. Sparsity counts units.
- * SPDX-License-Identifier: Apache-2.0 */
+ * keeps at least a hundredth of its units, for a layer without weights passes nothing on. Sparsity counts units. N:M
+ * keeps the N largest of each group of M in a channel, at once. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
 
@@ -34,11 +34,11 @@ struct mask {
   th_constraint base;
   th_mask_options o;
   int64_t n, units;
-  th_shape shape;
-  uint32_t *keep; /* by element: all ones, or zero where pruned */
-  float *score;   /* by unit */
-  float *work;    /* by element: scratch of selections */
-  float *offset;  /* regrowth: what the shadow was when the weight came back; NULL otherwise */
+  int64_t channels, inner, row; /* output channels, consecutive elements of one, elements of one */
+  uint32_t *keep;               /* by element: all ones, or zero where pruned */
+  float *score;                 /* by unit */
+  float *work;                  /* by element: scratch of selections */
+  float *offset;                /* regrowth: what the shadow was when the weight came back; NULL otherwise */
   const float *in, *grad;
   bool started, done;
   float initial;  /* sparsity found at the beginning */
@@ -49,21 +49,20 @@ struct mask {
 
 /* --- units and scores --- */
 
-static int64_t inner_elems(const mask *m) {
-  int64_t n = 1;
-  for (int i = m->o.channel_axis + 1; i < m->shape.rank; i++) n *= m->shape.dim[i];
-  return n;
+/* Element k of a channel: blocks and groups run along these, so that none lies in two channels. */
+static int64_t element_of(const mask *m, int64_t channel, int64_t k) {
+  return (k / m->inner * m->channels + channel) * m->inner + k % m->inner;
+}
+
+static int64_t blocks_of_row(const mask *m) {
+  return (m->row + m->o.block - 1) / m->o.block;
 }
 
 static int64_t unit_of(const mask *m, int64_t i) {
-  switch (m->o.granularity) {
-    case TH_GRANULARITY_BLOCK:
-      return i / m->o.block;
-    case TH_GRANULARITY_CHANNEL:
-      return i / inner_elems(m) % m->shape.dim[m->o.channel_axis];
-    default:
-      return i;
-  }
+  if (m->o.granularity != TH_GRANULARITY_BLOCK) return i;
+  const int64_t channel = i / m->inner % m->channels;
+  const int64_t k = i / (m->inner * m->channels) * m->inner + i % m->inner;
+  return channel * blocks_of_row(m) + k / m->o.block;
 }
 
 static float effective(const mask *m, int64_t i) {
@@ -94,8 +93,8 @@ static uint32_t ones_if(bool kept) {
 }
 
 static void keep_units(mask *m, const float *score, float threshold, int64_t *ties) {
-  if (m->o.granularity == TH_GRANULARITY_CHANNEL || m->o.granularity == TH_GRANULARITY_BLOCK) {
-    for (int64_t u = 0; u < m->units; u++) /* decided per unit first: a channel's elements are not consecutive */
+  if (m->o.granularity == TH_GRANULARITY_BLOCK) {
+    for (int64_t u = 0; u < m->units; u++) /* decided per unit first: a block's elements need not be consecutive */
       m->work[u] = score[u] < threshold || (score[u] == threshold && (*ties)-- > 0) ? 0.0f : 1.0f;
     for (int64_t i = 0; i < m->n; i++) m->keep[i] = ones_if(m->work[unit_of(m, i)] != 0.0f);
     return;
@@ -157,18 +156,23 @@ static void regrow(mask *m, int64_t k) {
   th_free(scores);
 }
 
-static void prune_n_m(mask *m) {
-  for (int64_t first = 0; first < m->n; first += m->o.keep_of) {
-    int64_t last = first + m->o.keep_of < m->n ? first + m->o.keep_of : m->n;
-    for (int64_t i = first; i < last; i++) {
-      int larger = 0; /* of equal ones the first counts as larger */
-      for (int64_t j = first; j < last; j++) {
-        float a = fabsf(m->in[j]), b = fabsf(m->in[i]);
-        larger += a > b || (a == b && j < i);
-      }
-      m->keep[i] = ones_if(larger < m->o.block);
+static void keep_largest(mask *m, int64_t channel, int64_t first, int64_t last) {
+  for (int64_t i = first; i < last; i++) {
+    const int64_t at = element_of(m, channel, i);
+    int larger = 0; /* of equal ones the first counts as larger */
+    for (int64_t j = first; j < last; j++) {
+      const float a = fabsf(m->in[element_of(m, channel, j)]), b = fabsf(m->in[at]);
+      larger += a > b || (a == b && j < i);
     }
+    m->keep[at] = ones_if(larger < m->o.block);
   }
+}
+
+/* A channel's last group may be shorter, and keeps as many. */
+static void prune_n_m(mask *m) {
+  for (int64_t c = 0; c < m->channels; c++)
+    for (int64_t first = 0; first < m->row; first += m->o.keep_of)
+      keep_largest(m, c, first, first + m->o.keep_of < m->row ? first + m->o.keep_of : m->row);
 }
 
 /* --- the schedule --- */
@@ -373,7 +377,8 @@ static th_status check(const th_mask_options *o, int64_t n, const th_shape *shap
     return th_fail(TH_ERR_USAGE, "mask: block is %d, expected at least 1", o->block);
   if (o->granularity == TH_GRANULARITY_N_M && (o->block < 1 || o->keep_of < o->block))
     return th_fail(TH_ERR_USAGE, "mask: n:m is %d:%d, expected 1 <= n <= m", o->block, o->keep_of);
-  if (o->granularity == TH_GRANULARITY_CHANNEL && (o->channel_axis < 0 || o->channel_axis >= shape->rank))
+  if (o->granularity != TH_GRANULARITY_ELEMENT && shape->rank > 1 &&
+      (o->channel_axis < 0 || o->channel_axis >= shape->rank))
     return th_fail(TH_ERR_USAGE, "mask: channel axis is %d, the tensor has %d dimensions", o->channel_axis,
                    shape->rank);
   if (o->regrow && o->granularity != TH_GRANULARITY_ELEMENT)
@@ -381,10 +386,18 @@ static th_status check(const th_mask_options *o, int64_t n, const th_shape *shap
   return TH_OK;
 }
 
-static int64_t count_units(const mask *m) {
-  if (m->o.granularity == TH_GRANULARITY_BLOCK) return (m->n + m->o.block - 1) / m->o.block;
-  if (m->o.granularity == TH_GRANULARITY_CHANNEL) return m->shape.dim[m->o.channel_axis];
-  return m->n;
+/* A tensor without channels is one row. */
+static void find_rows(mask *m, const th_shape *shape) {
+  m->channels = 1;
+  m->inner = m->row = m->units = m->n;
+  if (m->o.granularity == TH_GRANULARITY_ELEMENT) return;
+  if (shape->rank > 1) {
+    m->channels = shape->dim[m->o.channel_axis];
+    m->row = m->n / m->channels;
+    m->inner = 1;
+    for (int i = m->o.channel_axis + 1; i < shape->rank; i++) m->inner *= shape->dim[i];
+  }
+  if (m->o.granularity == TH_GRANULARITY_BLOCK) m->units = m->channels * blocks_of_row(m);
 }
 
 th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *shape, th_constraint **c) {
@@ -392,8 +405,8 @@ th_status th_mask_create(const th_mask_options *o, int64_t n, const th_shape *sh
   TH_TRY(check(o, n, shape));
   mask *m = th_alloc(sizeof *m);
   if (!m) return TH_ERR_RESOURCE;
-  *m = (mask){.base = {&th_constraint_mask}, .o = *o, .n = n, .shape = *shape, .updated = -1.0};
-  m->units = count_units(m);
+  *m = (mask){.base = {&th_constraint_mask}, .o = *o, .n = n, .updated = -1.0};
+  find_rows(m, shape);
   m->keep = th_alloc((size_t)n * sizeof *m->keep);
   m->score = th_alloc((size_t)n * sizeof(float));
   m->work = th_alloc((size_t)n * sizeof(float));

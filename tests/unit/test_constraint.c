@@ -137,55 +137,92 @@ static void mask_preserves_zeros(void **state) {
   test_free(v);
 }
 
-static void mask_prunes_blocks_channels_and_n_of_m(void **state) {
-  float *w = random_weights(240, 4), v[240];
-  th_constraint *c =
-      mask((th_mask_options){.sparsity = 0.5f, .granularity = TH_GRANULARITY_BLOCK, .block = 8}, 240, flat(240));
-  tick(c, w, 240, 0.0, 0, NULL);
-  c->cls->project(c, w, v, 240);
-  for (int i = 0; i < 240; i += 8) {
-    int64_t zeros = zeros_in(v + i, 8);
-    assert_true(zeros == 0 || zeros == 8);
-  }
-  assert_int_equal(zeros_in(v, 240), 120);
-  c->cls->destroy(c);
-
-  for (int axis = 0; axis < 3; axis += 2) { /* (6, 5, 8): rows, and columns that are not consecutive */
-    th_mask_options o = {.sparsity = 0.5f, .granularity = TH_GRANULARITY_CHANNEL, .channel_axis = axis};
-    c = mask(o, 240, th_shape_make(3, 6, 5, 8));
-    tick(c, w, 240, 0.0, 0, NULL);
-    c->cls->project(c, w, v, 240);
-    int dead = 0, channels = axis ? 8 : 6;
-    double dead_most = 0, live_least = 1e9;
-    for (int ch = 0; ch < channels; ch++) {
-      double sum = 0;
-      int zeros = 0;
-      for (int i = 0; i < 240; i++) {
-        if ((axis ? i % 8 : i / 40) != ch) continue;
-        sum += fabs((double)w[i]);
-        zeros += v[i] == 0.0f;
-      }
-      assert_true(zeros == 0 || zeros == 240 / channels);
-      if (zeros) dead_most = fmax(dead_most, sum);
-      if (!zeros) live_least = fmin(live_least, sum);
-      dead += zeros > 0;
+/* The weights of each output channel in storage order: rows[channel][...], every row `length` long. */
+static void rows_of(const float *w, const th_shape *shape, int axis, int64_t length, float *rows) {
+  const int64_t n = th_shape_elems(shape);
+  int64_t filled[64] = {0};
+  for (int64_t i = 0; i < n; i++) {
+    int64_t rest = i, at[TH_MAX_RANK];
+    for (int d = shape->rank - 1; d >= 0; d--) {
+      at[d] = rest % shape->dim[d];
+      rest /= shape->dim[d];
     }
-    assert_int_equal(dead, channels / 2);
-    assert_true(dead_most < live_least);
-    c->cls->destroy(c);
+    const int64_t c = shape->rank > 1 ? at[axis] : 0;
+    rows[c * length + filled[c]++] = w[i];
   }
+}
 
-  c = mask((th_mask_options){.granularity = TH_GRANULARITY_N_M, .block = 2, .keep_of = 4}, 240, flat(240));
-  tick(c, w, 240, 0.0, 0, NULL);
-  c->cls->project(c, w, v, 240);
-  for (int i = 0; i < 240; i += 4) {
-    float kept[4];
-    memcpy(kept, w + i, sizeof kept);
-    qsort(kept, 4, sizeof *kept, by_magnitude);
-    for (int k = 0; k < 4; k++) assert_true((v[i + k] != 0.0f) == (fabsf(w[i + k]) >= fabsf(kept[2])));
-  }
+typedef struct rows_case {
+  th_shape shape;
+  int axis;
+  int64_t channels;
+  int m; /* weights of a group or block */
+} rows_case;
+
+/* Masks random weights; `rows` and `kept` are what went in and came out, channel by channel. */
+static int64_t mask_rows(const rows_case *r, th_mask_options o, float *rows, float *kept) {
+  const int64_t n = th_shape_elems(&r->shape), length = n / r->channels;
+  float *w = random_weights(n, 4), *v = test_malloc((size_t)n * sizeof *v);
+  o.channel_axis = r->axis;
+  th_constraint *c = mask(o, n, r->shape);
+  tick(c, w, n, 0.0, 0, NULL);
+  c->cls->project(c, w, v, n);
+  rows_of(w, &r->shape, r->axis, length, rows);
+  rows_of(v, &r->shape, r->axis, length, kept);
   c->cls->destroy(c);
   test_free(w);
+  test_free(v);
+  return length;
+}
+
+static const rows_case in_rows[] = {
+    {{4, {14, 3, 3, 10}}, 0, 14, 4}, /* convolution: rows of 90 */
+    {{2, {5, 7}}, 0, 5, 4},          /* dense */
+    {{4, {1, 3, 3, 6}}, 3, 6, 4},    /* depthwise: a channel's nine weights are not consecutive */
+    {{2, {30, 8}}, 0, 30, 8},        /* rows that are whole blocks */
+    {{1, {35}}, 0, 1, 8},            /* no channels: one row */
+};
+enum { IN_ROWS = sizeof in_rows / sizeof *in_rows, MOST_IN_ROWS = 1260 };
+
+static void mask_keeps_n_of_m_within_a_channel(void **state) {
+  float rows[MOST_IN_ROWS], kept[MOST_IN_ROWS];
+  for (const rows_case *r = in_rows; r < in_rows + IN_ROWS; r++) {
+    const th_mask_options o = {.granularity = TH_GRANULARITY_N_M, .block = 2, .keep_of = r->m};
+    const int64_t length = mask_rows(r, o, rows, kept);
+    for (int64_t at = 0; at < r->channels * length;) {
+      const int64_t left = length - at % length, size = left < r->m ? left : r->m;
+      float sorted[64];
+      memcpy(sorted, rows + at, (size_t)size * sizeof *sorted);
+      qsort(sorted, (size_t)size, sizeof *sorted, by_magnitude);
+      assert_int_equal(zeros_in(kept + at, size), size > 2 ? size - 2 : 0);
+      for (int64_t k = 0; k < size && size > 2; k++)
+        assert_true((kept[at + k] != 0.0f) == (fabsf(rows[at + k]) >= fabsf(sorted[size - 2])));
+      at += size;
+    }
+  }
+}
+
+static void mask_prunes_blocks_within_a_channel(void **state) {
+  float rows[MOST_IN_ROWS], kept[MOST_IN_ROWS];
+  for (const rows_case *r = in_rows; r < in_rows + IN_ROWS; r++) {
+    const th_mask_options o = {.sparsity = 0.5f, .granularity = TH_GRANULARITY_BLOCK, .block = r->m};
+    const int64_t length = mask_rows(r, o, rows, kept), blocks = r->channels * ((length + r->m - 1) / r->m);
+    int64_t dead = 0;
+    double dead_most = 0, live_least = 1e9;
+    for (int64_t at = 0; at < r->channels * length;) {
+      const int64_t left = length - at % length, size = left < r->m ? left : r->m;
+      const int64_t zeros = zeros_in(kept + at, size);
+      double mean = 0;
+      for (int64_t k = 0; k < size; k++) mean += fabs((double)rows[at + k]) / (double)size;
+      assert_true(zeros == 0 || zeros == size);
+      if (zeros) dead_most = fmax(dead_most, mean);
+      if (!zeros) live_least = fmin(live_least, mean);
+      dead += zeros > 0;
+      at += size;
+    }
+    assert_int_equal(dead, (blocks + 1) / 2);
+    assert_true(dead_most < live_least + 1e-7);
+  }
 }
 
 /* One threshold over two tensors of different spread: what survives anywhere is larger than what dies anywhere. */
@@ -747,7 +784,8 @@ static void misuse_is_refused(void **state) {
       th_mask_create(&(th_mask_options){.granularity = TH_GRANULARITY_N_M, .block = 5, .keep_of = 4}, 10, &shape, &c),
       TH_ERR_USAGE);
   assert_int_equal(
-      th_mask_create(&(th_mask_options){.granularity = TH_GRANULARITY_CHANNEL, .channel_axis = 1}, 10, &shape, &c),
+      th_mask_create(&(th_mask_options){.granularity = TH_GRANULARITY_BLOCK, .block = 4, .channel_axis = 2}, 10,
+                     &(th_shape){2, {5, 2}}, &c),
       TH_ERR_USAGE);
   assert_int_equal(th_codebook_create(&(th_codebook_options){.clusters = 0}, w, 10, &shape, &c), TH_ERR_USAGE);
   assert_int_equal(th_codebook_create(&(th_codebook_options){.clusters = 4, .channel_axis = 3}, w, 10, &shape, &c),
@@ -776,7 +814,8 @@ int main(void) {
       cmocka_unit_test(mask_counts_ties_exactly),
       cmocka_unit_test(mask_grows_along_the_polynomial),
       cmocka_unit_test(mask_preserves_zeros),
-      cmocka_unit_test(mask_prunes_blocks_channels_and_n_of_m),
+      cmocka_unit_test(mask_keeps_n_of_m_within_a_channel),
+      cmocka_unit_test(mask_prunes_blocks_within_a_channel),
       cmocka_unit_test(mask_group_shares_one_threshold),
       cmocka_unit_test(mask_group_measures_in_deviations),
       cmocka_unit_test(mask_group_kills_no_layer),
