@@ -132,6 +132,10 @@ static th_status write_report(job *j) {
   bool deployed = th_json_get(th_json_get(j->result->json, "outputs"), "firmware") != NULL;
   if (j->tflite.skipped)
     th_buf_printf(&j->result->text, "\nnote: model.tflite is not written: %s\n", j->tflite.skipped);
+  if (!compile)
+    th_buf_printf(&j->result->text,
+                  "\nnote: the recipe does not end with compile: model.thim is the network as it is, not "
+                  "coded for a device\n");
   th_buf_printf(&j->result->text, "\nwritten to %s: model.thim, %s%sreport.html, report.json, recipe.yaml\n", j->dir,
                 deployed && !j->tflite.skipped ? "model.tflite, " : "", deployed ? "firmware/, " : "");
   warn_of_loss(j);
