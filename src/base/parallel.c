@@ -1,7 +1,8 @@
 /* The worker pool behind th_parallel_for.
  *
  * One job at a time: the caller publishes (fn, arg, chunks), wakes the workers, takes chunks itself from the shared
- * counter, and waits until all workers have left the job. Which thread takes which chunk varies; results must not.
+ * counter, and closes the job when none is left: it waits for the workers that have come, not for those that a busy
+ * machine has not let run yet. Which thread takes which chunk varies; results must not.
  * Training is thousands of short jobs a second with hardly a pause, and going to sleep and being woken costs more than
  * many of them: both sides look for a while before they sleep.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -22,8 +23,8 @@ typedef struct pool {
   int workers;              /* started so far: threads 1..workers */
   int wanted;               /* threads to use, caller included; 0: one per processor */
   atomic_uint generation;
-  atomic_int busy; /* workers still in the job */
-  int use;         /* workers with number <= use take part */
+  atomic_int busy; /* workers in the job */
+  int use;         /* workers with number <= use may come; 0: the job is closed */
   th_chunk_fn *fn;
   void *arg;
   int chunks;
@@ -73,7 +74,7 @@ static void take_chunks(pool *p, int thread) {
   inside = false;
 }
 
-#define SPINS 2000 /* about 50 microseconds: longer than the gap between two jobs of one training step */
+#define SPINS 8000 /* about 200 microseconds: longer than the gap between two jobs of one training step */
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -93,6 +94,7 @@ static void *worker(void *number) {
       pthread_cond_wait(&p->wake, &p->lock);
     }
     seen = p->generation;
+    atomic_fetch_add(&p->busy, 1);
     pthread_mutex_unlock(&p->lock);
     take_chunks(p, thread);
     if (atomic_fetch_sub(&p->busy, 1) > 1) continue;
@@ -138,15 +140,16 @@ th_status th_parallel_for(int chunks, th_chunk_fn *fn, void *arg) {
   p->fn = fn, p->arg = arg, p->chunks = chunks, p->status = TH_OK, p->message[0] = '\0';
   atomic_store(&p->next, 0);
   p->use = threads - 1 < p->workers ? threads - 1 : p->workers;
-  atomic_store(&p->busy, p->use);
   p->generation++;
   pthread_cond_broadcast(&p->wake);
   pthread_mutex_unlock(&p->lock);
   take_chunks(p, 0);
+  pthread_mutex_lock(&p->lock);
+  p->use = 0;
+  pthread_mutex_unlock(&p->lock);
   for (int i = 0; i < SPINS && atomic_load_explicit(&p->busy, memory_order_acquire); i++) relax();
   pthread_mutex_lock(&p->lock);
   while (p->busy) pthread_cond_wait(&p->idle, &p->lock);
-  p->use = 0;
   th_status status = p->status;
   if (status != TH_OK) th_error_set(status, p->message);
   pthread_mutex_unlock(&p->lock);
