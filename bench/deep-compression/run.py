@@ -161,7 +161,7 @@ def print_layers(paper, layers):
         r = layers[name]
         cells = [(f"{r['kept']:.0f}", theirs[0]), (r["value_bits"], theirs[1]), (f"{r['value_bits_huffman']:.1f}", theirs[2]),
                  (r["index_bits"], theirs[3]), (f"{r['index_bits_huffman']:.1f}", theirs[4])]
-        shares = [(f"{r['pq']:.1f}", theirs[5]), (f"{r['pqh']:.2f}", theirs[6])]
+        shares = [(f"{r['pq']:.1f}", theirs[5]), (f"{r['pqh']:.2f}", f"{theirs[6]:.2f}")]
         widths, more = [15, 13, 12, 12, 12], [15, 16]
         print(f"{name:8}{r['weights']:9,}" + "".join(f"{f'{a} / {b}':>{w}}" for (a, b), w in zip(cells, widths)) +
               f"{r['p']:8.1f}" + "".join(f"{f'{a} / {b}':>{w}}" for (a, b), w in zip(shares, more)))

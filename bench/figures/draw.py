@@ -10,6 +10,7 @@ be what the measurements say, each picture must carry the checksum of its measur
 that drew it, drawing it again must give the same bytes. SPDX-License-Identifier: Apache-2.0
 """
 import argparse
+import functools
 import glob
 import hashlib
 import io
@@ -147,6 +148,37 @@ def draw_clustering(plot):
 
 def draw_clustering_lenet_5(plot):
     return draw_clusters(plot, load("clustering-lenet-5"), 80)
+
+
+# Deep Compression beside the paper: bench/deep-compression/run.py --json
+
+NETWORKS = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
+BEGINNINGS = ["linear", "density", "random"]
+
+
+def table_deep_compression():
+    """Means over the seeds; the paper names neither what pruning alone leaves in its format nor a file."""
+    body = []
+    for network, data in load("deep-compression").items():
+        error, runs = data["paper"]["error"], data["runs"]
+        body.append([NETWORKS[network], "paper", f"{error[0]:.2f} %", f"{error[1]:.2f} %", "", f"{data['paper']['ratio']}x", f"{data['paper']['kilobytes']} KB, no file"])
+        for init in BEGINNINGS:
+            of = lambda *keys: mean(functools.reduce(lambda v, k: v[k], keys, r[init]) for r in runs)
+            body.append(["", f"{init}, {len(runs)} seed{'s' if len(runs) > 1 else ''}", f"{mean(r['error_float'] for r in runs):.2f} %", f"{of('error'):.2f} %",
+                         f"{of('ratio', 'pq'):.1f}x", f"{of('ratio', 'pqh'):.1f}x", f"{of('thim_bytes', 'smallest'):,.0f} bytes"])
+    return rows(["network", "centroids begin", "test error, float", "at the end", "P+Q", "P+Q+H", "file of the device"], body)
+
+
+def table_deep_compression_layers():
+    """Of the first seed."""
+    body = []
+    for network, data in load("deep-compression").items():
+        for layer, (kept, bits, coded_bits, _, coded_index, pq, pqh) in data["paper"]["layers"].items():
+            ours = [data["runs"][0][init]["layers"][layer] for init in BEGINNINGS]
+            by_init = lambda key, digits: ", ".join(f"{o[key]:.{digits}f}" for o in ours)
+            body.append([f"{NETWORKS[network]} {layer}", f"{ours[0]['kept']:.0f} / {kept} %", f"{ours[0]['value_bits']} / {bits}", f"{by_init('value_bits_huffman', 1)} / {coded_bits}",
+                         f"{ours[0]['index_bits_huffman']:.1f} / {coded_index}", f"{ours[0]['pq']:.1f} / {pq} %", f"{by_init('pqh', 2)} / {pqh:.2f} %"])
+    return rows(["layer", "kept", "bits of a value", "with Huffman coding", "of an index", "P+Q", "P+Q+H"], body)
 
 
 # Weights, stage by stage
@@ -289,7 +321,8 @@ PICTURES = {"pruning": (draw_pruning, ["pruning"]), "clustering": (draw_clusteri
 # name: function, topic it is made from
 TABLES = {"pruning": (table_pruning, "pruning"), "clustering": (table_clustering, "clustering"),
           "clustering-lenet-5": (table_clustering_lenet_5, "clustering-lenet-5"), "quantization": (table_quantization, "quantization"),
-          "coding": (table_coding, "coding"), "coding-device": (table_coding_device, "coding"), "distillation": (table_distillation, "distillation")}
+          "coding": (table_coding, "coding"), "coding-device": (table_coding_device, "coding"), "distillation": (table_distillation, "distillation"),
+          "deep-compression": (table_deep_compression, "deep-compression"), "deep-compression-layers": (table_deep_compression_layers, "deep-compression")}
 
 
 def matplotlib_or_none():
