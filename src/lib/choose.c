@@ -11,34 +11,21 @@
 
 /* --- which forms may be used --- */
 
-/* The next name of a list with commas, its length in *n; NULL behind the last. */
-static const char *next_name(const char *list, size_t *n) {
-  list += strspn(list, ",");
-  *n = strcspn(list, ",");
-  return *n > 0 ? list : NULL;
-}
-
-static bool lists(const char *list, const char *name) {
-  size_t n;
-  for (const char *at = list; (at = next_name(at, &n)); at += n)
-    if (strlen(name) == n && memcmp(at, name, n) == 0) return true;
-  return false;
-}
-
 static bool may_use(const char *list, const th_form *form) {
-  return th_str_eq(list, "all") || lists(list, form->name);
+  return th_str_eq(list, "all") || th_str_in_list(list, form->name);
 }
 
 static th_status check_names(const char *list) {
+  const char *name;
   size_t n;
   if (th_str_eq(list, "all") || th_str_eq(list, "none")) return TH_OK;
-  for (const char *at = list; (at = next_name(at, &n)); at += n) {
+  while ((name = th_str_part(&list, &n)) != NULL) {
     const th_form *form;
     bool known = false;
     for (int i = 0; (form = th_form_nth(i)) && !known; i++)
-      known = strlen(form->name) == n && !memcmp(at, form->name, n);
+      known = strlen(form->name) == n && !memcmp(name, form->name, n);
     if (!known)
-      return th_fail(TH_ERR_USAGE, "forms: '%.*s' is no form (all, none, or names with commas between)", (int)n, at);
+      return th_fail(TH_ERR_USAGE, "forms: '%.*s' is no form (all, none, or names with commas between)", (int)n, name);
   }
   return TH_OK;
 }

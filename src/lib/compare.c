@@ -22,11 +22,16 @@ typedef struct pair {
   double error, signal; /* sums of squares */
 } pair;
 
+static double relative_error(const pair *p) {
+  return p->signal > 0 ? sqrt(p->error / p->signal) : 0;
+}
+
 typedef struct comparison {
   th_model *model[2];
   th_eval *eval[2];
   pair *pairs;
-  int n_pairs;
+  const char **unlike; /* layers whose shapes differ */
+  int n_pairs, n_unlike;
   int classes;
   int64_t right[2], agree, samples;
   float *real[2]; /* one tensor of a batch, dequantized */
@@ -81,6 +86,12 @@ static bool can_stand_for(const th_graph *a, const th_node *node, const th_graph
   return ka.root->op == kb.root->op && ka.act == kb.act;
 }
 
+/* A node of b that has its own partner in a by name, or had one before its size changed. */
+static bool is_named_in(const th_graph *a, const th_node *other) {
+  const int i = node_named(a, other->name);
+  return i >= 0 && !is_half(a, &a->nodes[i]);
+}
+
 /* The tensor of b that stands for the output of `node` in a, or -1. Names first; files that keep none are matched in
  * order, by what is computed and its size: *next is where the search in b goes on. */
 static int partner(const th_graph *a, const th_graph *b, const th_node *node, int *next) {
@@ -89,25 +100,38 @@ static int partner(const th_graph *a, const th_graph *b, const th_node *node, in
   int other = node_named(b, node->name);
   if (other >= 0 && can_stand_for(a, node, b, other)) return b->nodes[other].out[0];
   for (int i = *next; i < b->n_nodes; i++) {
-    if (!can_stand_for(a, node, b, i)) continue;
+    if (!can_stand_for(a, node, b, i) || is_named_in(a, &b->nodes[i])) continue;
     *next = i + 1;
     return b->nodes[i].out[0];
   }
   return -1;
 }
 
+/* Whether b has a layer of this name, which then is of another size: channels of it are gone. */
+static bool has_namesake(const th_graph *b, const th_graph *a, const th_node *node) {
+  const int id = th_graph_find_tensor(b, a->tensors[node->out[0]].name);
+  return (id >= 0 && !b->tensors[id].data) || node_named(b, node->name) >= 0;
+}
+
+static void add_pair(comparison *c, const th_node *node, int id) {
+  const th_node *root = kind_of(c->model[0]->graph, node).root;
+  c->pairs[c->n_pairs++] = (pair){.a = node->out[0], .b = id, .name = root->name, .op = th_op_name(root->op)};
+}
+
 static th_status match_layers(comparison *c, th_arena *arena) {
   const th_graph *a = c->model[0]->graph, *b = c->model[1]->graph;
   c->pairs = TH_ARRAY(arena, pair, a->n_nodes + 1);
-  if (!c->pairs) return TH_ERR_RESOURCE;
+  c->unlike = TH_ARRAY(arena, const char *, a->n_nodes + 1);
+  if (!c->pairs || !c->unlike) return TH_ERR_RESOURCE;
   int64_t largest = 1;
   int next = 0;
   for (int i = 0; i < a->n_nodes; i++) {
     const th_node *n = &a->nodes[i];
-    int id = n->dead || is_half(a, n) ? -1 : partner(a, b, n, &next);
+    if (n->dead || is_half(a, n)) continue;
+    const int id = partner(a, b, n, &next);
+    if (id >= 0) add_pair(c, n, id);
+    if (id < 0 && has_namesake(b, a, n)) c->unlike[c->n_unlike++] = kind_of(a, n).root->name;
     if (id < 0) continue;
-    const th_node *root = kind_of(a, n).root;
-    c->pairs[c->n_pairs++] = (pair){.a = n->out[0], .b = id, .name = root->name, .op = th_op_name(root->op)};
     int64_t elems = th_shape_elems(&a->tensors[n->out[0]].shape);
     if (elems > largest) largest = elems;
   }
@@ -200,7 +224,7 @@ static int worst_jump(const comparison *c) {
   int worst = -1;
   double before = 0, largest = 0;
   for (int p = 0; p < c->n_pairs; p++) {
-    double e = c->pairs[p].signal > 0 ? sqrt(c->pairs[p].error / c->pairs[p].signal) : 0;
+    double e = relative_error(&c->pairs[p]);
     if (e - before > largest) largest = e - before, worst = p;
     before = e;
   }
@@ -213,7 +237,7 @@ static void write_layers(const comparison *c, th_result *r) {
   int worst = worst_jump(c);
   for (int p = 0; p < c->n_pairs; p++) {
     const pair *q = &c->pairs[p];
-    double e = q->signal > 0 ? sqrt(q->error / q->signal) : 0, snr = q->error > 0 ? -20 * log10(e) : NAN;
+    double e = relative_error(q), snr = q->error > 0 ? -20 * log10(e) : NAN;
     th_json *o = th_json_add_object(layers, NULL);
     th_json_add_string(o, "name", q->name);
     th_json_add_string(o, "op", q->op);
@@ -230,6 +254,16 @@ static void write_layers(const comparison *c, th_result *r) {
   }
   th_table_print(t, &r->text);
   if (worst >= 0) th_json_add_string(r->json, "worst_layer", c->pairs[worst].name);
+}
+
+static void write_unlike(const comparison *c, th_result *r) {
+  th_json *names = th_json_add_array(r->json, "not_compared");
+  if (c->n_unlike) th_buf_printf(&r->text, "not compared, their shapes differ:");
+  for (int i = 0; i < c->n_unlike; i++) {
+    th_json_add_string(names, NULL, c->unlike[i]);
+    th_buf_printf(&r->text, "%s %s", i ? "," : "", c->unlike[i]);
+  }
+  if (c->n_unlike) th_buf_printf(&r->text, "\n");
 }
 
 /* Integers in a model's own quantization: of b when a does not take them. */
@@ -259,6 +293,7 @@ static th_status compare_into(comparison *c, th_dataset *set, int limit, const t
   TH_TRY(run_all(c, set, count, ctx, r->arena));
   write_answers(c, set, r);
   write_layers(c, r);
+  write_unlike(c, r);
   return th_result_finish(r);
 }
 

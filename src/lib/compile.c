@@ -95,8 +95,8 @@ th_encode_options th_compile_coders(const th_settings *compile) {
   return (th_encode_options){.coders = chosen, .code_channels = chosen == TH_CODERS_ALL};
 }
 
-/* Before forms are chosen, which only C sources have. */
-/* `firmware`: decoders are part of it, and only those that its weights need; an interpreter has them all. */
+/* Steps run by kernels yet: forms, which C sources alone have, are chosen later. `firmware`: decoders are part of it,
+ * and only those that its weights need; an interpreter has them all. */
 static th_status deploy(const th_model *model, const th_settings *compile, bool firmware, th_deployed *d) {
   th_encode_options o = th_compile_coders(compile);
   o.quick = firmware && o.coders == 0;

@@ -7,7 +7,7 @@ static th_status add_codebook(th_stage_job *j, const th_weight *w, th_constraint
   bool per_channel = th_settings_choice(j->s, "scope") == 1 && !w->is_dense;
   th_codebook_options o = {.clusters = (int)th_stage_number_of_layer(j, w->node, th_settings_number(j->s, "clusters")),
                            .init = (th_centroid_init)th_settings_choice(j->s, "init"),
-                           .zero_pinned = w->sparsity >= 0.02,
+                           .zero_pinned = w->is_pruned,
                            .lloyd_iterations = 30,
                            .rate_lambda = (float)th_settings_number(j->s, "rate"),
                            .channel_axis = per_channel ? w->axis : -1,

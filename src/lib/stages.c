@@ -42,7 +42,7 @@ th_status th_stage_keep_levels(th_stage_job *j, const th_weight *w, int distinct
   const th_tensor *t = &j->g->tensors[w->tensor];
   th_codebook_options o = {.clusters = distinct,
                            .init = TH_CENTROID_KEEP,
-                           .zero_pinned = w->sparsity >= 0.02,
+                           .zero_pinned = w->is_pruned,
                            .lloyd_iterations = 0,
                            .channel_axis = t->quant.axis,
                            .keep_scales = t->quant.scale,

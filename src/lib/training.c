@@ -142,6 +142,7 @@ th_status th_weights_list(const th_graph *g, th_weight *list, int *count) {
     int64_t zeros = 0;
     for (int64_t k = 0; k < w.elems; k++) zeros += ((const float *)t->data)[k] == 0;
     w.sparsity = w.elems ? (double)zeros / (double)w.elems : 0;
+    w.is_pruned = th_op_is_pruned(zeros, w.elems);
     list[n++] = w;
   }
   *count = n;
@@ -172,7 +173,7 @@ int th_weight_levels(const th_tensor *t) {
 }
 
 th_status th_constrain_zeros(const th_graph *g, const th_weight *w, th_constraints *cs) {
-  if (w->sparsity < 0.02) return TH_OK; /* a few chance zeros are not worth keeping */
+  if (!w->is_pruned) return TH_OK;
   th_constraint *mask;
   th_mask_options o = {.sparsity = -1, .granularity = TH_GRANULARITY_ELEMENT};
   TH_TRY(th_mask_create(&o, w->elems, &g->tensors[w->tensor].shape, &mask));

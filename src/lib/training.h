@@ -37,6 +37,7 @@ typedef struct th_weight {
   int node, tensor;
   int axis; /* output channels */
   bool is_depthwise, is_dense;
+  bool is_pruned;  /* its zeros are to stay (th_op_is_pruned) */
   double sparsity; /* fraction of exact zeros */
   int64_t elems;
 } th_weight;
@@ -47,7 +48,7 @@ th_status th_weights_list(const th_graph *g, th_weight *list, int *count);
 /* Distinct values of a float tensor in units of its grid (th_quant); 0 when it has no grid or more than 256. */
 int th_weight_levels(const th_tensor *t);
 
-/* Masks that keep the zeros which are there, for tensors with at least 2 % of them. */
+/* Masks that keep the zeros which are there, where the tensor is pruned. */
 th_status th_constrain_zeros(const th_graph *g, const th_weight *w, th_constraints *cs);
 
 #endif

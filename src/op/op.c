@@ -85,3 +85,7 @@ int th_op_weight_axis(th_op_id op) {
 int th_op_bias_input(th_op_id op) {
   return th_op_weight_input(op) < 0 ? -1 : 2;
 }
+
+bool th_op_is_pruned(int64_t zeros, int64_t weights) {
+  return zeros > 0 && (double)zeros >= 0.02 * (double)weights;
+}

@@ -100,5 +100,8 @@ void th_op_same_padding(int32_t in, int32_t kernel, int32_t stride, int32_t dila
 int th_op_weight_input(th_op_id op);
 int th_op_weight_axis(th_op_id op);
 int th_op_bias_input(th_op_id op);
+/* Whether so many zeros among a tensor's weights are there on purpose, and to be kept: below 2 % they are chance (as
+ * rounding makes some), and holding those few would cost accuracy and save next to nothing. */
+bool th_op_is_pruned(int64_t zeros, int64_t weights);
 
 #endif

@@ -273,13 +273,16 @@ static th_status remove_channels(th_graph *g, th_arena *scratch, int *gone) {
 
 th_status th_pass_dead(th_graph *g, const th_pass_options *o) {
   th_status status = TH_OK;
-  int gone = 1;
+  int gone = 1, all = 0;
   remove_unused(g);
   while (status == TH_OK && gone > 0) { /* a row that goes frees columns of the layer before it */
     th_arena *scratch = th_arena_create();
     if (!scratch) return TH_ERR_RESOURCE;
     status = remove_channels(g, scratch, &gone);
     th_arena_destroy(scratch);
+    all += gone;
   }
+  if (all > 0 && o && status == TH_OK)
+    th_log(o->ctx, TH_LOG_INFO, "%d channels removed that cannot influence the result", all);
   return status;
 }

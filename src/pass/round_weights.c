@@ -279,12 +279,11 @@ static bool wants_inputs(const rounding *r, const layer *l) {
   return false;
 }
 
-/* A few zeros by chance are not worth keeping. */
 static bool is_pruned(const th_weight_view *v) {
   const int64_t n = v->channels * v->elems;
   int64_t zeros = 0;
   for (int64_t i = 0; i < n; i++) zeros += v->w[i] == 0;
-  return (double)zeros >= 0.02 * (double)n;
+  return th_op_is_pruned(zeros, n);
 }
 
 static th_status round_layer(rounding *r, const th_graph *original, int node) {

@@ -159,6 +159,41 @@ static void dead_channels_disappear(void **state) {
   assert_true(without < with * 8 / 10);
 }
 
+typedef struct told {
+  int times;
+  char last[200];
+} told;
+
+static void listen(void *user, th_log_level level, const char *text) {
+  told *t = user;
+  assert_int_equal(level, TH_LOG_INFO);
+  t->times++;
+  snprintf(t->last, sizeof t->last, "%s", text);
+}
+
+/* The two zero rows of w are the two channels; a second run has nothing to do and says nothing. */
+static void dead_says_how_many_channels_go(void **state) {
+  static const char text[] =
+      "graph g\ninput %x f32 1x2\nconst %w f32 4x2 = {1 2 0 0 3 4 0 0}\nconst %v f32 1x4 = {1 2 3 4}\n"
+      "node a = fully_connected(%x %w -) -> %y f32 1x4\nnode b = fully_connected(%y %v -) -> %z f32 1x1\n"
+      "output %z\n";
+  told t = {0};
+  const th_context ctx = {.log = listen, .user = &t};
+  th_graph *g;
+  must(th_graph_parse(text, sizeof text - 1, "g", NULL, NULL, &g));
+  must(th_pass_run(g, "dead,dead", &(th_pass_options){.ctx = &ctx}));
+  assert_int_equal(t.times, 1);
+  assert_string_equal(t.last, "2 channels removed that cannot influence the result");
+  th_graph_destroy(g);
+}
+
+static void few_zeros_are_chance(void **state) {
+  assert_false(th_op_is_pruned(0, 0));
+  assert_false(th_op_is_pruned(0, 10));
+  assert_false(th_op_is_pruned(199, 10000));
+  assert_true(th_op_is_pruned(200, 10000));
+}
+
 static void pruned_channels_disappear(void **state) {
   for (int global = 0; global < 2; global++) {
     th_graph *g = make(3, 0);
@@ -318,6 +353,7 @@ static void values_that_are_not_finite_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_pass_keeps_the_values),     cmocka_unit_test(dead_channels_disappear),
+      cmocka_unit_test(dead_says_how_many_channels_go), cmocka_unit_test(few_zeros_are_chance),
       cmocka_unit_test(pruned_channels_disappear),      cmocka_unit_test(quantized_values_are_close),
       cmocka_unit_test(rounding_with_inputs_errs_less), cmocka_unit_test(clipping_ignores_outliers),
       cmocka_unit_test(a_grid_that_is_there_stays),     cmocka_unit_test(values_that_are_not_finite_are_refused),
