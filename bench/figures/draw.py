@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the pictures and tables of docs/guide/ from the measurements beside them (run.py writes those).
+"""Makes the pictures and tables of docs/guide/ from the measurements beside them (run.py writes those, and
+bench/deep-compression/run.py its own).
 
     bench/figures/draw.py [--check]
 
