@@ -11,8 +11,8 @@ paper's: weights kept, bits of a value and of an index without and with Huffman 
 pruning (P: value and index), quantization (P+Q) and Huffman coding (P+Q+H). These follow the paper's format: 5-bit gaps
 with filler zeros, code tables and codebooks left out as there, so that the columns compare. Beside them stands what counts
 for a device: the bytes of the whole model.thim. Test errors are means over the seeds; the epoch that is kept is chosen on
-a validation split. `--epochs F` multiplies all epochs. A seed takes a few minutes of one processor for lenet-300-100 and
-some fifteen for lenet-5. Prints a table, with --json one object.
+a validation split. `--epochs F` multiplies all epochs. A seed takes about a minute of one processor for lenet-300-100 and
+some ten for lenet-5. Prints a table, with --json one object.
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse

@@ -43,6 +43,12 @@ def mean(values):
     return sum(values) / len(values)
 
 
+def spread(values):
+    """What stands behind a mean: the standard deviation, of one value nothing."""
+    values = list(values)
+    return f" +- {(sum((v - mean(values)) ** 2 for v in values) / (len(values) - 1)) ** 0.5:.2f}" if len(values) > 1 else ""
+
+
 def percent(fraction):
     return f"{100 * fraction:.2f} %"
 
@@ -164,9 +170,11 @@ def table_deep_compression():
         error, runs = data["paper"]["error"], data["runs"]
         body.append([NETWORKS[network], "paper", f"{error[0]:.2f} %", f"{error[1]:.2f} %", "", f"{data['paper']['ratio']}x", f"{data['paper']['kilobytes']} KB, no file"])
         for init in BEGINNINGS:
-            of = lambda *keys: mean(functools.reduce(lambda v, k: v[k], keys, r[init]) for r in runs)
-            body.append(["", f"{init}, {len(runs)} seed{'s' if len(runs) > 1 else ''}", f"{mean(r['error_float'] for r in runs):.2f} %", f"{of('error'):.2f} %",
-                         f"{of('ratio', 'pq'):.1f}x", f"{of('ratio', 'pqh'):.1f}x", f"{of('thim_bytes', 'smallest'):,.0f} bytes"])
+            of = lambda *keys: [functools.reduce(lambda v, k: v[k], keys, r) for r in runs]
+            ours = lambda *keys: of(init, *keys)
+            body.append(["", f"{init}, {len(runs)} seed{'s' if len(runs) > 1 else ''}", f"{mean(of('error_float')):.2f}{spread(of('error_float'))} %",
+                         f"{mean(ours('error')):.2f}{spread(ours('error'))} %", f"{mean(ours('ratio', 'pq')):.1f}x", f"{mean(ours('ratio', 'pqh')):.1f}x",
+                         f"{mean(ours('thim_bytes', 'smallest')):,.0f} bytes"])
     return rows(["network", "centroids begin", "test error, float", "at the end", "P+Q", "P+Q+H", "file of the device"], body)
 
 
@@ -275,8 +283,7 @@ def table_distillation():
     body = []
     for taught in [False, True]:
         found = [p["accuracy"] for p in pick(load("distillation")["points"], teacher=taught)]
-        spread = (sum((v - mean(found)) ** 2 for v in found) / (len(found) - 1)) ** 0.5
-        body.append(["labels and teacher" if taught else "labels alone", f"{percent(mean(found))} +- {100 * spread:.2f}"])
+        body.append(["labels and teacher" if taught else "labels alone", percent(mean(found)) + spread(100 * v for v in found)])
     return rows(["learns from", "test accuracy, 3 seeds"], body)
 
 
