@@ -21,7 +21,7 @@ static th_status check_names(const char *list) {
   if (th_str_eq(list, "all") || th_str_eq(list, "none")) return TH_OK;
   while ((name = th_str_part(&list, &n)) != NULL) {
     const th_form *form;
-    bool known = false;
+    bool known = n == 0; /* "a,,b" */
     for (int i = 0; (form = th_form_nth(i)) && !known; i++)
       known = strlen(form->name) == n && !memcmp(name, form->name, n);
     if (!known)

@@ -36,7 +36,7 @@ PYTHON
 # What an AVR cannot run is refused by name.
 code=0
 "$thimble" compile "$out/digits.tflite" --target avr --coder huffman -o "$out/coded" >"$out/coded.log" 2>&1 || code=$?
-if [ $code != 3 ] || ! grep -q "read raw ones" "$out/coded.log"; then
+if [ $code != 3 ] || ! grep -q "read raw weights" "$out/coded.log"; then
   cat "$out/coded.log"
   exit 1
 fi
