@@ -13,6 +13,7 @@
 #include "lib/stages.h"
 #include "lib/training.h"
 #include "op/op.h"
+#include "train/teacher.h"
 
 #define LARGEST_RECIPE ((size_t)1 << 20)
 
@@ -167,15 +168,8 @@ static th_status check_teacher_file(const char *path, const th_model *student) {
   th_model *teacher;
   if (!th_file_exists(path)) return th_fail(TH_ERR_INPUT, "teacher %s does not exist", path);
   TH_TRY(th_training_open_teacher(path, &teacher));
-  const th_port in = th_model_input(teacher, 0), out = th_model_output(teacher, 0);
-  const th_port wanted = th_model_input(student, 0), given = th_model_output(student, 0);
-  const bool fits = th_model_port_elems(&in) == th_model_port_elems(&wanted) &&
-                    th_model_port_elems(&out) == th_model_port_elems(&given);
-  const th_status status =
-      fits ? TH_OK
-           : th_fail(TH_ERR_INPUT, "teacher %s: maps %lld values to %lld, the student %lld to %lld", path,
-                     (long long)th_model_port_elems(&in), (long long)th_model_port_elems(&out),
-                     (long long)th_model_port_elems(&wanted), (long long)th_model_port_elems(&given));
+  const th_port in = th_model_input(student, 0), out = th_model_output(student, 0);
+  const th_status status = th_teacher_check(teacher->graph, th_model_port_elems(&in), (int)th_model_port_elems(&out));
   th_model_close(teacher);
   return status;
 }

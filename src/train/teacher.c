@@ -45,7 +45,7 @@ static int find_logits(const th_graph *g) {
   return g->outputs[0];
 }
 
-static th_status check(const th_graph *g, int64_t input_elems, int outputs) {
+th_status th_teacher_check(const th_graph *g, int64_t input_elems, int outputs) {
   if (g->n_inputs != 1 || g->n_outputs != 1)
     return th_fail(TH_ERR_INPUT, "teacher %s: has %d inputs and %d outputs, expected one of each", g->name, g->n_inputs,
                    g->n_outputs);
@@ -66,7 +66,7 @@ static th_status open_net(const th_graph *g, int batch, const th_match *match, t
 }
 
 static th_status open_member(const th_teacher *t, member *m, const th_graph *g, int batch, const th_match *match) {
-  TH_TRY(check(g, t->input_elems, t->outputs));
+  TH_TRY(th_teacher_check(g, t->input_elems, t->outputs));
   m->graph = g;
   if (th_teacher_is_float(g)) return open_net(g, batch, match, &m->net);
   m->tensor = find_logits(g);

@@ -17,6 +17,9 @@ typedef struct th_teacher th_teacher;
 
 bool th_teacher_is_float(const th_graph *g); /* no integers anywhere */
 
+/* TH_ERR_INPUT unless the graph maps so many values to so many answers, as its student does. */
+th_status th_teacher_check(const th_graph *g, int64_t input_elems, int outputs);
+
 /* match: tensors that are to be kept, of the one teacher; NULL: none. */
 th_status th_teacher_create(const th_graph *const *graphs, int count, int64_t input_elems, int outputs, int batch,
                             const th_match *match, th_teacher **teacher);
