@@ -28,18 +28,20 @@ static th_status infer(th_graph *g, th_node *n) {
   return TH_OK;
 }
 
-static void forward(const th_op_run *r) {
+static void forward_outputs(const th_op_run *r, int slice, int slices) {
   const th_math *m = th_math_get();
   int i = in_size(r->graph, r->node), o = out_size(r->graph, r->node), samples = (int)th_op_samples(r);
+  int first = (int)((int64_t)o * slice / slices), outputs = (int)((int64_t)o * (slice + 1) / slices) - first;
   th_op_scratch s = {r->scratch, 0};
+  if (outputs == 0) return;
   float *x = th_op_take(&s, th_math_pack_elems(i, samples));
-  float *transposed = th_op_take(&s, (size_t)o * samples);
-  float *y = r->out[0] + (ptrdiff_t)r->begin * o;
+  float *transposed = th_op_take(&s, (size_t)outputs * samples);
+  float *y = r->out[0] + (ptrdiff_t)r->begin * o + first;
   m->pack(r->in[0] + (ptrdiff_t)r->begin * i, 1, i, i, samples, x);
-  th_gemm gemm = {.m = o,
+  th_gemm gemm = {.m = outputs,
                   .n = samples,
                   .k = i,
-                  .a = r->in[1],
+                  .a = r->in[1] + (ptrdiff_t)first * i,
                   .a_row = i,
                   .a_col = 1,
                   .b = x,
@@ -47,10 +49,15 @@ static void forward(const th_op_run *r) {
                   .c = transposed,
                   .c_row = samples};
   m->gemm(&gemm);
-  m->transpose(transposed, samples, o, samples, y, o, false);
-  if (r->in[2])
-    for (int n = 0; n < samples; n++) m->add(y + (ptrdiff_t)n * o, r->in[2], o);
-  th_op_activation_apply(r->node, y, (int64_t)samples * o);
+  m->transpose(transposed, samples, outputs, samples, y, o, false);
+  for (int n = 0; n < samples; n++, y += o) {
+    if (r->in[2]) m->add(y, r->in[2] + first, outputs);
+    th_op_activation_apply(r->node, y, outputs);
+  }
+}
+
+static void forward(const th_op_run *r) {
+  forward_outputs(r, 0, 1);
 }
 
 /* Gradients of outputs [first, last) over the samples of the run. */
@@ -153,4 +160,5 @@ const th_op th_op_fully_connected = {.name = "fully_connected",
                                      .backward = backward,
                                      .cost = cost,
                                      .scratch_elems = scratch_elems,
+                                     .forward_outputs = forward_outputs,
                                      .backward_weights = backward_weights};

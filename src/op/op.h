@@ -69,6 +69,8 @@ typedef struct th_op {
    * or += where the `accumulate` bit is set; slices may run at the same time. Where it is set, the trainer calls
    * backward with d_in of constants NULL. */
   void (*backward_weights)(const th_op_run *run, int slice, int slices);
+  /* Of the same operators: forward of one slice of the output channels, cut as above. NULL for all others. */
+  void (*forward_outputs)(const th_op_run *run, int slice, int slices);
   /* out[0] may be in[0], and d_in[0] may be d_out[0] (not accumulating): elementwise operators whose backward needs
    * only the output (relu, relu6, leaky relu, sigmoid, tanh, dropout). */
   bool in_place;

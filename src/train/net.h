@@ -4,11 +4,16 @@
  * gradients) and lanes into chunks of a few samples whose activations stay in the cache. A chunk goes through as many
  * nodes as possible before the next one starts. How far is decided once, by net_plan.c:
  *
- *   segment   ends where all samples must have arrived: before a batch norm, whose sums are then settled
+ *   segment   ends where all samples must have arrived: before a batch norm, whose sums are then settled, or before a
+ *             large fully connected layer, which then goes forward by slices of its outputs
  *    run      consecutive steps of the same granularity: chunk by chunk (convolutions), or the whole lane at once
  *             (fully connected layers, whose weights are larger than their activations)
  *     step    a node, a batch norm and relu made again, the gathering half of a batch norm, a fake-quantization grid,
  *             the match with a teacher's tensor, or the loss
+ *
+ * Outputs are cut into as many slices as there are lanes. A slice of a large layer's weights is read, gets its gradient
+ * and is moved (step.c) by the same lane, so that it stays with one processor: that another has read it makes writing
+ * it three times as slow.
  *
  * Lanes and chunks follow from the batch size alone and partial sums are added in lane order, so no bit depends on the
  * number of threads.
@@ -41,6 +46,7 @@ typedef struct th_running { /* running mean and variance of a batch norm */
 
 typedef enum th_net_kind {
   TH_STEP_NODE,
+  TH_STEP_OUTPUTS, /* forward of a node by slices of its outputs, over the whole batch */
   TH_STEP_REMAKE,
   TH_STEP_GATHER,
   TH_STEP_GRID,
@@ -66,6 +72,7 @@ typedef struct th_net_run {
 typedef struct th_net_segment {
   int first, last; /* runs [first, last) */
   int settle;      /* step to settle afterwards (its last one, a gather), or -1 */
+  int outputs;     /* step to do by slices afterwards, in no run, or -1 */
 } th_net_segment;
 
 typedef struct th_net_sweep { /* forward or backward */

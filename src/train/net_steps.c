@@ -25,6 +25,16 @@ static bool step_is_wide(const th_planner *p, const th_net_sweep *s, int node) {
   return false;
 }
 
+/* Large: too large to stay in the cache of every processor from one batch to the next. */
+#define LARGE_WEIGHTS_BYTES (64 << 10)
+
+static th_net_kind node_kind(const th_planner *p, const th_net_sweep *s, int node) {
+  const th_node *n = &p->g->nodes[node];
+  if (s != &p->net->forward || !th_op_get(n->op)->forward_outputs) return TH_STEP_NODE;
+  int64_t elems = p->net->tensors[n->in[th_op_weight_input(n->op)]].elems;
+  return elems * (int64_t)sizeof(float) >= LARGE_WEIGHTS_BYTES ? TH_STEP_OUTPUTS : TH_STEP_NODE;
+}
+
 static void push_node(th_planner *p, th_net_sweep *s, int node) {
   const th_op *op = th_op_get(p->g->nodes[node].op);
   bool relu = th_plan_takes_relu(p, node);
@@ -33,7 +43,7 @@ static void push_node(th_planner *p, th_net_sweep *s, int node) {
     push(s, TH_STEP_GATHER, node, -1, op, false);
     s->steps[s->n_steps - 1].relu = relu;
   }
-  push(s, TH_STEP_NODE, node, -1, op, step_is_wide(p, s, node));
+  push(s, node_kind(p, s, node), node, -1, op, step_is_wide(p, s, node));
   s->steps[s->n_steps - 1].relu = relu;
 }
 
@@ -79,14 +89,19 @@ static th_status list_backward(th_planner *p) {
 
 static void cut_runs(th_net_sweep *s) {
   for (int i = 0; i < s->n_steps; i++) {
-    bool new_segment = i == 0 || s->steps[i - 1].kind == TH_STEP_GATHER;
-    bool new_run = new_segment || s->steps[i].wide != s->steps[i - 1].wide;
-    if (new_run) s->runs[s->n_runs++] = (th_net_run){i, i, s->steps[i].wide};
-    if (new_segment) s->segments[s->n_segments++] = (th_net_segment){s->n_runs - 1, s->n_runs - 1, -1};
-    s->runs[s->n_runs - 1].last = i + 1;
+    const th_net_step *step = &s->steps[i], *before = i ? step - 1 : NULL;
+    bool new_segment = !before || before->kind == TH_STEP_GATHER || before->kind == TH_STEP_OUTPUTS;
+    bool new_run = new_segment || step->wide != before->wide;
+    if (new_segment) s->segments[s->n_segments++] = (th_net_segment){s->n_runs, s->n_runs, -1, -1};
     th_net_segment *segment = &s->segments[s->n_segments - 1];
+    if (step->kind == TH_STEP_OUTPUTS) {
+      segment->outputs = i;
+      continue;
+    }
+    if (new_run) s->runs[s->n_runs++] = (th_net_run){i, i, step->wide};
+    s->runs[s->n_runs - 1].last = i + 1;
     segment->last = s->n_runs;
-    segment->settle = s->steps[i].kind == TH_STEP_GATHER ? i : -1;
+    segment->settle = step->kind == TH_STEP_GATHER ? i : -1;
   }
 }
 

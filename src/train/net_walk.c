@@ -114,6 +114,8 @@ static void walk_step(walk *w, const th_net_step *s, const range *r) {
       (w->backward ? s->op->backward_gather : s->op->gather)(&run, r->slot, chunks);
       return;
     }
+    case TH_STEP_OUTPUTS: /* in no run */
+      return;
     case TH_STEP_REMAKE: {
       th_op_run run = bind(w, s, r);
       s->op->forward(&run);
@@ -168,7 +170,16 @@ static void settle(walk *w) {
   s->op->settle(&run, chunks);
 }
 
-static th_status walk_slice(void *arg, int slice, int thread) {
+static th_status walk_outputs(void *arg, int slice, int thread) {
+  walk *w = arg;
+  const th_net_step *s = &w->sweep->steps[w->segment->outputs];
+  (void)thread;
+  th_op_run run = bind(w, s, &(range){slice, 0, 0, w->samples});
+  s->op->forward_outputs(&run, slice, w->net->lanes);
+  return TH_OK;
+}
+
+static th_status walk_weights(void *arg, int slice, int thread) {
   walk *w = arg;
   (void)thread;
   for (int i = w->segment->first; i < w->segment->last; i++)
@@ -191,9 +202,10 @@ static bool has_direct(const walk *w) {
 static th_status walk_sweep(walk *w) {
   for (int i = 0; i < w->sweep->n_segments; i++) {
     w->segment = &w->sweep->segments[i];
-    TH_TRY(th_parallel_for(w->net->lanes, walk_lane, w));
+    if (w->segment->first < w->segment->last) TH_TRY(th_parallel_for(w->net->lanes, walk_lane, w));
     settle(w);
-    if (w->backward && has_direct(w)) TH_TRY(th_parallel_for(w->net->lanes, walk_slice, w));
+    if (w->segment->outputs >= 0) TH_TRY(th_parallel_for(w->net->lanes, walk_outputs, w));
+    if (w->backward && has_direct(w)) TH_TRY(th_parallel_for(w->net->lanes, walk_weights, w));
   }
   return TH_OK;
 }

@@ -7,7 +7,6 @@
 #include "train/fit.h"
 
 #define FETCH_SAMPLES 8              /* per chunk of the parallel fetch */
-#define UPDATE_ELEMS (1 << 14)       /* parameters per chunk of the parallel update */
 #define STREAM_SHUFFLE 0x73687566ull /* "shuf", above the 32 bits of the epoch */
 #define STREAM_AUGMENT 0x61756721ull
 
@@ -47,22 +46,18 @@ void th_fit_shuffle(th_fit *f) {
 
 /* --- update --- */
 
-static int chunks_of(const th_param *p) {
-  return (int)((p->elems + UPDATE_ELEMS - 1) / UPDATE_ELEMS);
-}
-
-/* Chunks of all parameters, counted through. */
-static th_status update_chunk(void *arg, int chunk, int thread) {
+/* A lane's slice of every parameter, cut as backward_weights cuts it: a thread moves what it has just written. */
+static th_status update_lane(void *arg, int lane, int thread) {
   th_fit *f = arg;
-  const th_param *p = f->net->params;
-  (void)thread;
-  for (; chunk >= chunks_of(p); p++) chunk -= chunks_of(p);
-  int64_t begin = (int64_t)chunk * UPDATE_ELEMS, left = p->elems - begin, at = p->at + begin;
-  int64_t n = left < UPDATE_ELEMS ? left : UPDATE_ELEMS;
-  float *w = f->net->shadow + at;
-  th_optimizer_update(&f->optimizer, p->is_weight, w, f->net->gradient + at, f->m + at, f->v ? f->v + at : NULL, n);
+  const th_net *net = f->net;
   float rest = 1.0f - f->o->ema;
-  for (int64_t i = 0; i < n && f->ema; i++) f->ema[at + i] += rest * (w[i] - f->ema[at + i]);
+  (void)thread;
+  for (const th_param *p = net->params; p < net->params + net->n_params; p++) {
+    int64_t begin = p->elems * lane / net->lanes, n = p->elems * (lane + 1) / net->lanes - begin, at = p->at + begin;
+    float *w = net->shadow + at;
+    th_optimizer_update(&f->optimizer, p->is_weight, w, net->gradient + at, f->m + at, f->v ? f->v + at : NULL, n);
+    for (int64_t i = 0; i < n && f->ema; i++) f->ema[at + i] += rest * (w[i] - f->ema[at + i]);
+  }
   return TH_OK;
 }
 
@@ -82,9 +77,7 @@ static th_status update_all(th_fit *f) {
   if (cs) TH_TRY(th_parallel_for(f->net->n_params, backward_constraints, f));
   f->has_gradient = true;
   th_optimizer_step(&f->optimizer, (float)((double)f->o->lr * th_schedule_factor(&f->schedule, f->step)));
-  int chunks = 0;
-  for (int i = 0; i < f->net->n_params; i++) chunks += chunks_of(&f->net->params[i]);
-  TH_TRY(th_parallel_for(chunks, update_chunk, f));
+  TH_TRY(th_parallel_for(f->net->lanes, update_lane, f));
   if (cs) th_constraints_update(cs, &f->optimizer);
   return TH_OK;
 }

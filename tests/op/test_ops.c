@@ -445,6 +445,20 @@ static void check_slices(const op_case *c, const values *v) {
   }
 }
 
+/* forward_outputs, in 3 slices, against forward: the same bits. */
+static void check_outputs(const op_case *c, const values *v) {
+  values w = *v;
+  w.out = filled(v->n_out, NAN);
+  for (int slice = 0; slice < 3; slice++) {
+    th_op_run r = make_run(c, &w, 0, v->samples);
+    r.scratch = filled((int64_t)th_op_get(c->op)->scratch_elems(c->g, r.node, v->samples), NAN);
+    th_op_get(c->op)->forward_outputs(&r, slice, 3);
+    free(r.scratch);
+  }
+  assert_memory_equal(w.out, v->out, sizeof(float) * (size_t)v->n_out);
+  free(w.out);
+}
+
 static void check_backward(const op_case *c, values *v, double **in, double *out) {
   const th_op *op = th_op_get(c->op);
   run_backward(c, v, 0);
@@ -458,6 +472,7 @@ static void check_backward(const op_case *c, values *v, double **in, double *out
   if (op->in_place) check_in_place(c, v);
   if (c->n_out > 1) check_unused(c, v, in, out);
   if (op->backward_weights) check_slices(c, v);
+  if (op->forward_outputs) check_outputs(c, v);
 }
 
 /* Outputs of another type: every element must be the number that is meant. */
