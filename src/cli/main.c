@@ -48,9 +48,9 @@ static th_status check_words(const cli_command *command, int n) {
   return TH_OK;
 }
 
-static th_status run_parsed(cli *c, const void *options, const opt_group *groups, int n_groups, int n_words,
-                            char **words) {
-  if (c->common.help) return cli_help_command(c, groups, n_groups);
+static const cli_common common_defaults = {.seed = {1, false}};
+
+static th_status run_parsed(cli *c, const void *options, int n_words, char **words) {
   TH_TRY(check_words(c->command, n_words));
   cli_progress_begin(&c->progress, c->common.quiet, c->common.verbose);
   c->context = (th_context){&c->progress, cli_progress_log, cli_progress_update};
@@ -76,7 +76,11 @@ static th_status run_command(cli *c, int argc, char **argv) {
       c->setting_rows = groups[i].rows, c->setting_values = groups[i].values;
   }
   TH_TRY(opt_parse(groups, n_groups, argc, argv, &n_words));
-  return run_parsed(c, options, groups, n_groups, n_words, argv);
+  if (!c->common.help) return run_parsed(c, options, n_words, argv);
+  /* Help shows defaults, whatever stands before it. */
+  if (spec->defaults) memcpy(options, spec->defaults, spec->bytes);
+  c->common = common_defaults;
+  return cli_help_command(c, groups, n_groups);
 }
 
 static th_status unknown_command(const char *name) {
@@ -127,7 +131,7 @@ static th_status run(cli *c, int argc, char **argv) {
 
 int main(int argc, char **argv) {
   signal(SIGXFSZ, SIG_IGN); /* so that a limit on file sizes is an error of write(), as a full disk is */
-  cli c = {.common = {.seed = {1, false}}};
+  cli c = {.common = common_defaults};
   th_status status = flush_output(run(&c, argc, argv));
   if (status != TH_OK) print_error(c.command, status);
   return exit_code(status);

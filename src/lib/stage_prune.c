@@ -11,8 +11,9 @@ enum { CHANNEL = TH_GRANULARITY_N_M + 1, CHOICES };  /* of granularity: those of
 
 /* --- what settings say together --- */
 
-/* N:M says itself how many weights go, at once and in every layer; channels go at once and never come back. */
-static th_status check_granularity(const th_stage_job *j) {
+/* Settings beside others that leave them nothing to say. N:M says itself how many weights go, at once and in every
+ * layer; channels go at once and never come back. */
+static th_status check_meaning(const th_stage_job *j) {
   static const char *const without_meaning[CHOICES][8] = {
       [TH_GRANULARITY_ELEMENT] = {"block", "keep"},
       [TH_GRANULARITY_BLOCK] = {"keep", "regrow"},
@@ -23,6 +24,8 @@ static th_status check_granularity(const th_stage_job *j) {
     if (!th_settings_is_default(j->s, *name))
       return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity %s", *name,
                      th_settings_text(j->s, "granularity"));
+  if (th_settings_choice(j->s, "schedule") == TH_PRUNE_CONSTANT && !th_settings_is_default(j->s, "grow-until"))
+    return th_fail(TH_ERR_USAGE, "prune: grow-until has no meaning with schedule constant");
   return TH_OK;
 }
 
@@ -46,7 +49,7 @@ static th_status check_pattern(const th_stage_job *j) {
 }
 
 th_status th_stage_prune_check(const th_stage_job *j) {
-  TH_TRY(check_granularity(j));
+  TH_TRY(check_meaning(j));
   TH_TRY(check_pattern(j));
   TH_TRY(check_skipped(j));
   return th_stage_check_layers(j, check_one_sparsity);
