@@ -152,9 +152,10 @@ static void fake_quantization_predicts_the_integers(void **state) {
 
 /* --- the same bits --- */
 
-static uint64_t run_with(const th_dataset *d, int threads, uint64_t seed, int batch) {
+/* Large: with a dense layer that goes forward by slices of its outputs. */
+static uint64_t run_with(const th_dataset *d, bool large, int threads, uint64_t seed, int batch) {
   th_augment augment = {.shift = 1, .flip = true, .rotate = 5, .erase = 2};
-  th_graph *g = fx_residual(TH_OP_RELU, CLASSES, true, 1);
+  th_graph *g = large ? fx_mlp(250, CLASSES, 1) : fx_residual(TH_OP_RELU, CLASSES, true, 1);
   th_train_options o = fx_options(2);
   o.seed = seed;
   o.batch = batch;
@@ -173,12 +174,13 @@ static uint64_t run_with(const th_dataset *d, int threads, uint64_t seed, int ba
 static void same_bits_whatever_the_threads(void **state) {
   th_dataset d = fx_dataset(300, 70, CLASSES, 1.0f);
   const int batch[] = {32, 100, 150};
-  for (int i = 0; i < 3; i++) {
-    uint64_t one = run_with(&d, 1, 7, batch[i]);
-    assert_true(one == run_with(&d, 2, 7, batch[i]));
-    assert_true(one == run_with(&d, 3, 7, batch[i]));
-    assert_true(one == run_with(&d, 1, 7, batch[i]));
-    assert_true(one != run_with(&d, 1, 8, batch[i]));
+  for (int i = 0; i < 6; i++) {
+    const bool large = i >= 3;
+    uint64_t one = run_with(&d, large, 1, 7, batch[i % 3]);
+    assert_true(one == run_with(&d, large, 2, 7, batch[i % 3]));
+    assert_true(one == run_with(&d, large, 3, 7, batch[i % 3]));
+    assert_true(one == run_with(&d, large, 1, 7, batch[i % 3]));
+    assert_true(one != run_with(&d, large, 1, 8, batch[i % 3]));
   }
   fx_dataset_free(&d);
 }

@@ -239,8 +239,7 @@ static void with_matched_features(void **state) {
 
 /* The walk cuts a batch of 40 into one lane; 130 has 4 lanes and sums private gradients: the same gradient as the mean
  * over the batch by differences. */
-static void over_several_lanes(void **state) {
-  th_graph *g = fx_residual(TH_OP_TANH, CLASSES, false, 2);
+static void check_lanes(th_graph *g) {
   enum { MANY = 130 };
   th_net *net;
   int32_t labels[MANY];
@@ -271,6 +270,19 @@ static void over_several_lanes(void **state) {
   }
   th_net_destroy(net);
   th_graph_destroy(g);
+}
+
+static void over_several_lanes(void **state) {
+  check_lanes(fx_residual(TH_OP_TANH, CLASSES, false, 2));
+}
+
+static void by_slices_of_a_large_layer(void **state) {
+  th_graph *g = fx_mlp(250, CLASSES, 2);
+  th_net *net;
+  FX_OK(th_net_create(g, NULL, 130, true, &net));
+  assert_int_equal(net->forward.steps[0].kind, TH_STEP_OUTPUTS);
+  th_net_destroy(net);
+  check_lanes(g);
 }
 
 /* --- the loss --- */
@@ -420,6 +432,7 @@ int main(void) {
       cmocka_unit_test(with_matched_attention),
       cmocka_unit_test(with_matched_features),
       cmocka_unit_test(over_several_lanes),
+      cmocka_unit_test(by_slices_of_a_large_layer),
       cmocka_unit_test(loss_follows_its_formulas),
       cmocka_unit_test(squared_error_without_labels),
       cmocka_unit_test(exponential_and_logarithm_agree_with_libm),
