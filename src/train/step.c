@@ -46,7 +46,8 @@ void th_fit_shuffle(th_fit *f) {
 
 /* --- update --- */
 
-/* A lane's slice of every parameter, cut as backward_weights cuts it: a thread moves what it has just written. */
+/* A lane's slice of every parameter, cut as backward_weights cuts it but for a part of a row: a thread moves what it
+ * has just written. */
 static th_status update_lane(void *arg, int lane, int thread) {
   th_fit *f = arg;
   const th_net *net = f->net;
