@@ -22,15 +22,6 @@ const char *th_coder_name(thr_coder coder) {
   return coder < THR_CODER_COUNT ? coders[coder].name : "unknown";
 }
 
-uint32_t th_decoder_bytes(thr_coder coder) {
-  static const uint16_t bytes[THR_CODER_COUNT] = {[THR_CODER_BITPACK] = 580,
-                                                  [THR_CODER_HUFFMAN] = 1120,
-                                                  [THR_CODER_GAP_HUFFMAN] = 2180,
-                                                  [THR_CODER_RANGE] = 1380,
-                                                  [THR_CODER_CONTEXT] = 1020};
-  return coder < THR_CODER_COUNT ? bytes[coder] : 0;
-}
-
 thr_coder th_coder_from_name(const char *name) {
   for (thr_coder c = 0; c < THR_CODER_COUNT; c++)
     if (th_str_eq(name, coders[c].name)) return c;

@@ -14,6 +14,7 @@
 #include "thr_weights.h"
 
 #define TH_CODERS_ALL UINT32_MAX
+#define TH_CODER_SETS (1u << THR_CODER_COUNT) /* a set of coders: bit c stands for coder c of coders.def */
 /* Those that decode a weight in tens of instructions, not hundreds. */
 #define TH_CODERS_FAST (~(1u << THR_CODER_RANGE | 1u << THR_CODER_CONTEXT))
 
@@ -24,10 +25,12 @@ typedef struct th_weight_form {
 } th_weight_form;
 
 typedef struct th_encode_options {
-  uint32_t coders;     /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
-  bool code_channels;  /* biases and multipliers too, where that is smaller; they are decoded row by row */
-  bool count_decoders; /* for a firmware: a coder must save more than its decoder takes, once for all tensors */
-  bool quick;          /* rows so long that their decoder would go without its memory, three times as slow, stay raw */
+  uint32_t coders;    /* bit c set: coder c of coders.def may be used; 0 = TH_CODERS_FAST. Raw is always allowed. */
+  bool code_channels; /* biases and multipliers too, where that is smaller; they are decoded row by row */
+  /* For a firmware: the bytes that the decoders of each of the TH_CODER_SETS take, which a set must save; NULL: none.
+   */
+  const uint32_t *decoders;
+  bool quick; /* rows so long that their decoder would go without its memory, three times as slow, stay raw */
   uint32_t min_gain_bytes; /* a coder must beat raw by more than this (a decoder in the firmware is not free) */
 } th_encode_options;
 
@@ -37,7 +40,6 @@ typedef struct th_coded { /* arrays belong to the arena, or for raw to the calle
   uint32_t data_bytes, table_bytes;
 } th_coded;
 
-uint32_t th_decoder_bytes(thr_coder coder);          /* of code and constants, as compiled for size for a Cortex-M4 */
 const char *th_coder_name(thr_coder coder);          /* "gap_huffman" */
 thr_coder th_coder_from_name(const char *name);      /* THR_CODER_COUNT when unknown */
 thr_coder th_coder_of_decode(thr_decode_fn *decode); /* THR_CODER_RAW for NULL */

@@ -159,9 +159,8 @@ static th_status measure(th_arena *arena, uint32_t allowed, bool quick, th_progr
   return TH_OK;
 }
 
-static uint64_t total(const by_coder *bytes, int steps, uint32_t coders) {
-  uint64_t sum = 0;
-  for (thr_coder c = 0; c < THR_CODER_COUNT; c++) sum += coders >> c & 1 ? th_decoder_bytes(c) : 0;
+static uint64_t total(const by_coder *bytes, int steps, uint32_t coders, const uint32_t *decoders) {
+  uint64_t sum = decoders[coders];
   for (int i = 0; i < steps; i++) {
     uint32_t least = UINT32_MAX;
     for (thr_coder c = 0; c < THR_CODER_COUNT; c++)
@@ -173,20 +172,22 @@ static uint64_t total(const by_coder *bytes, int steps, uint32_t coders) {
 
 /* The set of coders whose data, tables and decoders are smallest together. There are so few that all are tried. */
 static th_status choose_coders(th_program *p, th_encode_options *o) {
-  const uint32_t raw = 1u << THR_CODER_RAW, allowed = (o->coders & ((1u << THR_CODER_COUNT) - 1)) | raw;
+  const uint32_t raw = 1u << THR_CODER_RAW, allowed = (o->coders & (TH_CODER_SETS - 1)) | raw;
   by_coder *bytes = TH_ARRAY(p->arena, by_coder, p->n_steps + 1);
   if (!bytes) return TH_ERR_RESOURCE;
   for (int i = 0; i < p->n_steps; i++) TH_TRY(measure(p->arena, allowed, o->quick, &p->steps[i], bytes[i]));
-  o->coders = raw;
-  for (uint32_t set = raw; set <= allowed; set += 2)
-    if ((set & ~allowed) == 0 && total(bytes, p->n_steps, set) < total(bytes, p->n_steps, o->coders)) o->coders = set;
+  uint64_t least = UINT64_MAX;
+  for (uint32_t set = raw; set <= allowed; set += 2) {
+    const uint64_t sum = set & ~allowed ? UINT64_MAX : total(bytes, p->n_steps, set, o->decoders);
+    if (sum < least) least = sum, o->coders = set;
+  }
   return TH_OK;
 }
 
 th_status th_encode_program(th_program *program, const th_encode_options *options, th_step_bytes *bytes) {
   th_encode_options o = options ? *options : (th_encode_options){0};
   if (o.coders == 0) o.coders = TH_CODERS_FAST;
-  if (o.count_decoders) TH_TRY(choose_coders(program, &o));
+  if (o.decoders) TH_TRY(choose_coders(program, &o));
   for (int i = 0; i < program->n_steps; i++) {
     th_step_bytes ignored;
     th_status status = encode_step(program->arena, &o, &program->steps[i], bytes ? &bytes[i] : &ignored);

@@ -1,6 +1,7 @@
 /* The rows of code.def. See code.h. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/code.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -62,4 +63,26 @@ bool th_code_find(const th_target *target, th_goal goal, const char *piece, th_c
   const row *r = find(target->name, goal, piece);
   if (r) *found = r->piece;
   return r != NULL;
+}
+
+static void add_decoder(th_code *code, thr_coder coder) {
+  char piece[NAME];
+  if (coder == THR_CODER_RAW) return;
+  snprintf(piece, sizeof piece, "decode %s", th_coder_name(coder));
+  th_code_add(code, piece);
+  if (!thr_coder_dot(coder)) return;
+  snprintf(piece, sizeof piece, "dot %s", th_coder_name(coder));
+  th_code_add(code, piece);
+}
+
+void th_code_decoders(const char *target, th_goal goal, uint32_t bytes[TH_CODER_SETS]) {
+  bool used[ROWS];
+  const bool is_measured = find(target, goal, "decode huffman");
+  for (uint32_t set = 0; set < TH_CODER_SETS; set++) {
+    memset(used, 0, sizeof used);
+    th_code code = {.target = is_measured ? target : "cortex-m4", .goal = goal, .used = used};
+    for (thr_coder c = 0; c < THR_CODER_COUNT; c++)
+      if (set >> c & 1) add_decoder(&code, c);
+    bytes[set] = code.bytes;
+  }
 }

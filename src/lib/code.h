@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "encode/encode.h"
 #include "eval/lower.h"
 #include "write/targets.h"
 
@@ -31,5 +32,8 @@ th_status th_code_begin(const th_target *target, th_goal goal, th_arena *arena, 
 void th_code_add(th_code *code, const char *piece);
 /* False when nobody has measured it. */
 bool th_code_find(const th_target *target, th_goal goal, const char *piece, th_code_piece *found);
+/* Of the decoders of each set of coders (encode/encode.h), with what they share once; as on a Cortex-M4 where nobody
+ * has measured them. */
+void th_code_decoders(const char *target, th_goal goal, uint32_t bytes[TH_CODER_SETS]);
 
 #endif

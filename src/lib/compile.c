@@ -9,6 +9,7 @@
 #include "encode/program.h"
 #include "eval/form.h"
 #include "lib/choose.h"
+#include "lib/code.h"
 #include "lib/cost.h"
 #include "lib/deploy.h"
 #include "lib/predict.h"
@@ -98,9 +99,13 @@ th_encode_options th_compile_coders(const th_settings *compile) {
 /* Steps run by kernels yet: forms, which C sources alone have, are chosen later. `firmware`: decoders are part of it,
  * and only those that its weights need; an interpreter has them all. */
 static th_status deploy(const th_model *model, const th_settings *compile, bool firmware, th_deployed *d) {
+  uint32_t decoders[TH_CODER_SETS];
   th_encode_options o = th_compile_coders(compile);
   o.quick = firmware && o.coders == 0;
-  o.count_decoders = firmware && (o.coders == 0 || o.coders == TH_CODERS_ALL); /* else the user has chosen */
+  if (firmware && (o.coders == 0 || o.coders == TH_CODERS_ALL)) { /* else the user has chosen */
+    th_code_decoders(th_settings_text(compile, "target"), th_compile_goal(compile), decoders);
+    o.decoders = decoders;
+  }
   if (th_compile_goal(compile) != TH_FOR_RAM) return th_deploy(model->graph, &o, d);
   return th_deploy_least_ram(model->graph, &o, (uint32_t)th_settings_number(compile, "arena"), d);
 }

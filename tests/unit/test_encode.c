@@ -283,9 +283,9 @@ static void long_rows(th_arena *arena, int channels, uint32_t one_in, th_program
   p->arena = arena, p->n_steps = 1;
 }
 
-static thr_coder coder_of_rows(int channels, bool count_decoders) {
+static thr_coder coder_of_rows(int channels, const uint32_t *decoders) {
   th_arena *arena = th_arena_create();
-  const th_encode_options o = {.coders = TH_CODERS_ALL, .count_decoders = count_decoders};
+  const th_encode_options o = {.coders = TH_CODERS_ALL, .decoders = decoders};
   th_program p = {0};
   th_step_bytes bytes;
   long_rows(arena, channels, 1, &p);
@@ -298,8 +298,8 @@ static thr_coder coder_of_rows(int channels, bool count_decoders) {
 
 static void test_scratch_of_rows_is_bounded(void **state) {
   for (int channels = 4; channels <= 56; channels += 4)
-    assert_int_not_equal(coder_of_rows(channels, false), THR_CODER_RAW);
-  for (int channels = 57; channels <= 80; channels++) assert_int_equal(coder_of_rows(channels, false), THR_CODER_RAW);
+    assert_int_not_equal(coder_of_rows(channels, NULL), THR_CODER_RAW);
+  for (int channels = 57; channels <= 80; channels++) assert_int_equal(coder_of_rows(channels, NULL), THR_CODER_RAW);
 }
 
 /* Where few weights are left, coding halves long rows, and they get their scratch, up to a limit. */
@@ -319,11 +319,47 @@ static void test_long_rows_are_coded_where_it_counts(void **state) {
   }
 }
 
-/* A decoder takes a kilobyte: it is worth it for 8,064 weights, not for 144. */
+/* A decoder that takes a kilobyte is worth it for 8,064 weights, not for 144. */
 static void test_decoders_are_counted(void **state) {
-  assert_int_not_equal(coder_of_rows(1, false), THR_CODER_RAW);
-  assert_int_equal(coder_of_rows(1, true), THR_CODER_RAW);
-  assert_int_not_equal(coder_of_rows(56, true), THR_CODER_RAW);
+  uint32_t decoders[TH_CODER_SETS];
+  for (uint32_t set = 0; set < TH_CODER_SETS; set++) decoders[set] = 1024 * (uint32_t)__builtin_popcount(set >> 1);
+  assert_int_not_equal(coder_of_rows(1, NULL), THR_CODER_RAW);
+  assert_int_equal(coder_of_rows(1, decoders), THR_CODER_RAW);
+  assert_int_not_equal(coder_of_rows(56, decoders), THR_CODER_RAW);
+}
+
+/* Weights of which each coder does better on one; both are taken where the second decoder costs less than it saves. */
+static void test_a_second_decoder_must_pay(void **state) {
+  const thr_coder coder[2] = {THR_CODER_HUFFMAN, THR_CODER_GAP_HUFFMAN};
+  const uint32_t both = 1u << coder[0] | 1u << coder[1], raw = 1u << THR_CODER_RAW;
+  th_arena *arena = th_arena_create();
+  th_program p[2];
+  uint32_t size[2][2];
+  for (int i = 0; i < 2; i++) {
+    long_rows(arena, 40, i ? 30 : 1, &p[i]);
+    for (int c = 0; c < 2; c++) {
+      const th_encode_options one = {.coders = 1u << coder[c]};
+      th_coded coded;
+      assert_int_equal(th_encode_best(arena, &one, p[i].steps->weights, p[i].steps->weight_count, NULL, &coded), TH_OK);
+      size[i][c] = th_coded_bytes(&coded);
+    }
+  }
+  assert_true(size[0][0] < size[0][1] && size[1][1] < size[1][0]);
+  uint32_t alone = size[0][0] + size[1][0];
+  if (size[0][1] + size[1][1] < alone) alone = size[0][1] + size[1][1];
+  const uint32_t saved = alone - size[0][0] - size[1][1];
+  th_program_step steps[2] = {p[0].steps[0], p[1].steps[0]};
+  for (uint32_t more = saved - 1; more <= saved + 1; more += 2) {
+    uint32_t decoders[TH_CODER_SETS] = {[0] = 0};
+    for (uint32_t set = 0; set < TH_CODER_SETS; set++)
+      decoders[set] = (set & both) == both ? 300 + more : set & both ? 300 : 0;
+    const th_encode_options o = {.coders = both | raw, .decoders = decoders};
+    th_program program = {.arena = arena, .steps = steps, .n_steps = 2};
+    th_step_bytes bytes[2];
+    assert_int_equal(th_encode_program(&program, &o, bytes), TH_OK);
+    assert_int_equal(bytes[0].coder != bytes[1].coder, more < saved);
+  }
+  th_arena_destroy(arena);
 }
 
 /* --- damaged streams --- */
@@ -513,6 +549,7 @@ int main(void) {
       cmocka_unit_test(test_scratch_of_rows_is_bounded),
       cmocka_unit_test(test_long_rows_are_coded_where_it_counts),
       cmocka_unit_test(test_decoders_are_counted),
+      cmocka_unit_test(test_a_second_decoder_must_pay),
       cmocka_unit_test(test_decoders_survive_anything),
       cmocka_unit_test(test_past_the_end_are_zeros),
       cmocka_unit_test(test_example_of_the_document),
