@@ -290,7 +290,7 @@ static th_status describe(const th_model *model, const th_settings *compile, boo
   th_json_add_int(r->json, "arena_lower_bound", d.plan.lower_bound);
   th_json_add_int(r->json, "state_bytes", d.program->state_bytes);
   th_buf_printf(&r->text, "\nthe .thim, all that the runtime needs: %s bytes; ", th_thousands(a, bytes));
-  th_buf_printf(&r->text, "arena %s bytes (no plan is below %u)\n", th_thousands(a, d.plan.arena_bytes),
+  th_buf_printf(&r->text, "arena %s bytes (no placement is below %u)\n", th_thousands(a, d.plan.arena_bytes),
                 (unsigned)d.plan.lower_bound);
   if (d.program->state_bytes > 0)
     th_buf_printf(&r->text, "of it variables: %s bytes, from %u on\n", th_thousands(a, d.program->state_bytes),

@@ -117,7 +117,7 @@ static void write_totals(const th_model *m, const th_deployed *d, const th_footp
   if (d->program) {
     th_json_add_int(r->json, "arena_bytes", d->plan.arena_bytes);
     th_json_add_int(r->json, "arena_lower_bound", d->plan.lower_bound);
-    th_buf_printf(&r->text, ", %s bytes in flash without code, arena %s bytes (no plan is below %u)",
+    th_buf_printf(&r->text, ", %s bytes in flash without code, arena %s bytes (no placement is below %u)",
                   th_thousands(a, f->bytes), th_thousands(b, d->plan.arena_bytes), (unsigned)d->plan.lower_bound);
   } else {
     th_buf_printf(&r->text, ", %s bytes in flash at this stage", th_thousands(a, f->bytes));

@@ -182,3 +182,13 @@ th_status th_mixed_choose(const th_graph *g, int samples, const float *const *in
   th_arena_destroy(s.arena);
   return status;
 }
+
+th_status th_mixed_bytes(const th_graph *g, const th_encode_options *coders, int64_t *bytes) {
+  th_deployed d;
+  th_footprint f;
+  TH_TRY(th_deploy(g, coders, &d));
+  const th_status status = th_footprint_of_deployed(g, &d, &f);
+  if (status == TH_OK) *bytes = f.bytes;
+  th_deployed_free(&d);
+  return status;
+}

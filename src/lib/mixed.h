@@ -32,4 +32,7 @@ typedef struct th_mixed_options {
 th_status th_mixed_choose(const th_graph *g, int samples, const float *const *inputs, const th_mixed_options *options,
                           th_mixed_layer *layers, int *count, int64_t *bytes);
 
+/* Of a quantized graph: the whole .thim, by the coders that the choice counted with. */
+th_status th_mixed_bytes(const th_graph *g, const th_encode_options *coders, int64_t *bytes);
+
 #endif

@@ -27,6 +27,8 @@ bool th_stage_trains(const th_settings *s); /* quantize after training does not 
 th_status th_stage_fit(th_stage_job *j, th_status (*add)(th_stage_job *, th_constraints *));
 /* Adds masks that keep the zeros which are there. */
 th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs);
+/* How many values a weight tensor shares on its grid; 0: it has none, or too many to keep. */
+int th_stage_shared_values(const th_tensor *t);
 /* A codebook that starts from the few values which a weight tensor has on its grid, and keeps their number. */
 th_status th_stage_keep_levels(th_stage_job *j, const th_weight *w, int distinct, th_constraints *cs);
 /* Puts each activation's grid (its th_quant) on it. */

@@ -73,9 +73,16 @@ static th_mask_options mask_options(const th_stage_job *j, const th_weight *w) {
   return o;
 }
 
+static bool has_own_sparsity(const th_stage_job *j, const th_weight *w) {
+  char number[32];
+  return th_stage_of_layer(th_settings_text(j->s, "layers"), j->g->nodes[w->node].name, number, sizeof number);
+}
+
+/* One threshold over the layers of a scope would spread what they lose among them: a layer with a sparsity of its own
+ * has a threshold of its own. */
 static th_status add_masks(th_stage_job *j, th_constraints *cs) {
-  th_constraint *masks[TH_MAX_WEIGHTS];
-  int n = 0;
+  th_constraint *in_scope[TH_MAX_WEIGHTS], *mask;
+  int n = 0, n_in_scope = 0;
   const char *skip = th_settings_text(j->s, "skip");
   bool depthwise_too = th_settings_flag(j->s, "depthwise");
   for (int i = 0; i < j->n_weights; i++) {
@@ -85,15 +92,16 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
       continue;
     }
     th_mask_options o = mask_options(j, w);
-    TH_TRY(th_mask_create(&o, w->elems, &j->g->tensors[w->tensor].shape, &masks[n]));
-    TH_TRY(th_constraints_add(cs, w->tensor, masks[n]));
+    TH_TRY(th_mask_create(&o, w->elems, &j->g->tensors[w->tensor].shape, &mask));
+    TH_TRY(th_constraints_add(cs, w->tensor, mask));
+    if (!has_own_sparsity(j, w)) in_scope[n_in_scope++] = mask;
     n++;
   }
   if (n == 0) return th_fail(TH_ERR_INPUT, "prune: no layer is left to prune");
   const int scope = th_settings_choice(j->s, "scope");
   const bool is_counted = th_settings_choice(j->s, "granularity") == TH_GRANULARITY_N_M; /* in every block alike */
   if (scope == SCOPE_LAYER || is_counted) return TH_OK;
-  return th_mask_group(masks, n, scope == SCOPE_DEVIATION);
+  return th_mask_group(in_scope, n_in_scope, scope == SCOPE_DEVIATION);
 }
 
 /* --- channels --- */

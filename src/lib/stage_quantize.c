@@ -122,9 +122,9 @@ static th_status add_qat(th_stage_job *j, th_constraints *cs) {
   for (int i = 0; i < j->n_weights; i++) {
     const th_weight *w = &j->weights[i];
     TH_TRY(th_constrain_zeros(j->g, w, cs));
-    int distinct = th_weight_levels(&j->g->tensors[w->tensor]);
-    if (distinct > 0 && distinct <= 64)
-      TH_TRY(th_stage_keep_levels(j, w, distinct, cs));
+    const int shared = th_stage_shared_values(&j->g->tensors[w->tensor]);
+    if (shared > 0)
+      TH_TRY(th_stage_keep_levels(j, w, shared, cs));
     else
       TH_TRY(add_weight_grid(j, w, cs));
   }
@@ -195,12 +195,17 @@ static th_status check_mixed(const th_stage_job *j) {
   return TH_OK;
 }
 
+static long long budget_of(const th_stage_job *j) {
+  long long bytes = 0;
+  th_str_size(th_settings_text(j->s, "budget"), &bytes); /* see check_mixed */
+  return bytes;
+}
+
 /* The types are chosen by what each does after training, so that quantization-aware training begins with them. */
 static th_status choose_types(th_stage_job *j, const th_quantize_options *quantize) {
   if (!th_settings_flag(j->s, "mixed")) return TH_OK;
   const th_round_options round = round_options(j, quantize);
-  th_mixed_options o = {.round = &round};
-  if (!th_str_size(th_settings_text(j->s, "budget"), &o.budget)) return TH_ERR_USAGE; /* see check_mixed */
+  const th_mixed_options o = {.round = &round, .budget = budget_of(j)};
   const float *inputs[] = {j->samples};
   int n;
   int64_t bytes;
@@ -208,6 +213,19 @@ static th_status choose_types(th_stage_job *j, const th_quantize_options *quanti
   j->n_mixed = n;
   tell_types(j);
   th_log(j->ctx, TH_LOG_INFO, "mixed: about %lld bytes once compiled, of %lld", (long long)bytes, o.budget);
+  return TH_OK;
+}
+
+/* Training moves weights to values that may take longer codes than those which the choice has seen. */
+static th_status warn_above_budget(const th_stage_job *j) {
+  const th_encode_options coders = {0};
+  const long long budget = budget_of(j);
+  int64_t bytes;
+  if (!th_settings_flag(j->s, "mixed")) return TH_OK;
+  TH_TRY(th_mixed_bytes(j->g, &coders, &bytes));
+  if (bytes > budget)
+    th_log(j->ctx, TH_LOG_WARN, "mixed: %lld bytes once compiled, %lld more than the budget; try a budget of %lld",
+           (long long)bytes, (long long)bytes - budget, budget - ((long long)bytes - budget));
   return TH_OK;
 }
 
@@ -307,5 +325,6 @@ th_status th_stage_quantize(th_stage_job *j) {
   if (trains) TH_TRY(th_stage_fit(j, add_qat));
   if (trains && wide) TH_TRY(calibrate(j)); /* its ranges are not trained, so they follow the weights */
   TH_TRY(round_weights(j, &o));
-  return th_quantize(j->g, &o);
+  TH_TRY(th_quantize(j->g, &o));
+  return warn_above_budget(j);
 }

@@ -80,9 +80,9 @@ static th_status add_weight(th_stage_job *j, const th_weight *w, th_constraints 
   int8_t *q = th_alloc((size_t)w->elems);
   if (!q) return TH_ERR_RESOURCE;
   read_levels(t, w->elems, q);
-  const int bits = levels_bits(q, w->elems), distinct = th_weight_levels(t);
+  const int bits = levels_bits(q, w->elems), shared = th_stage_shared_values(t);
   th_free(q);
-  if (bits > 4 && distinct > 0 && distinct <= 64) return th_stage_keep_levels(j, w, distinct, cs);
+  if (bits > 4 && shared > 0) return th_stage_keep_levels(j, w, shared, cs);
   th_grid_options o = {.bits = bits,
                        .symmetric = true,
                        .channel_axis = t->quant.count > 1 ? t->quant.axis : -1,

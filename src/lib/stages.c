@@ -18,6 +18,8 @@
 
 /* --- what stages share --- */
 
+enum { MOST_SHARED = 64 }; /* values of a layer that count as clustered */
+
 static th_status run_fit(th_stage_job *j, th_constraints *cs) {
   th_train_result result;
   j->fit.options.constraints = cs;
@@ -36,6 +38,11 @@ th_status th_stage_fit(th_stage_job *j, th_status (*add)(th_stage_job *, th_cons
 th_status th_stage_keep_zeros(th_stage_job *j, th_constraints *cs) {
   for (int i = 0; i < j->n_weights; i++) TH_TRY(th_constrain_zeros(j->g, &j->weights[i], cs));
   return TH_OK;
+}
+
+int th_stage_shared_values(const th_tensor *t) {
+  const int n = th_weight_levels(t);
+  return n <= MOST_SHARED ? n : 0;
 }
 
 th_status th_stage_keep_levels(th_stage_job *j, const th_weight *w, int distinct, th_constraints *cs) {
@@ -146,8 +153,14 @@ th_status th_stage_fold(th_stage_job *j) {
 
 /* --- train, distill --- */
 
-static th_status stage_train(th_stage_job *j) {
-  return run_fit(j, NULL);
+/* What was pruned stays zero, what was clustered keeps sharing its values. */
+static th_status keep_promises(th_stage_job *j, th_constraints *cs) {
+  TH_TRY(th_stage_keep_zeros(j, cs));
+  for (int i = 0; i < j->n_weights; i++) {
+    const int shared = th_stage_shared_values(&j->g->tensors[j->weights[i].tensor]);
+    if (shared > 0) TH_TRY(th_stage_keep_levels(j, &j->weights[i], shared, cs));
+  }
+  return TH_OK;
 }
 
 static th_status distill_check(const th_stage_job *j) {
@@ -202,11 +215,10 @@ static th_status run_stage(th_stage_job *j) {
   TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
   switch (th_settings_stage(j->s)) {
     case TH_STAGE_TRAIN:
-      return stage_train(j);
+    case TH_STAGE_DISTILL:
+      return th_stage_fit(j, keep_promises);
     case TH_STAGE_PRUNE:
       return th_stage_prune(j);
-    case TH_STAGE_DISTILL:
-      return th_stage_fit(j, th_stage_keep_zeros);
     case TH_STAGE_CLUSTER:
       return th_stage_cluster(j);
     case TH_STAGE_QUANTIZE:

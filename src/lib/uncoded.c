@@ -10,7 +10,7 @@ static const struct {
   const char *name, *text;
 } about[REASONS] = {
     [FORM] = {"form", "run by forms, which arrange raw weights (forms none keeps them coded)"},
-    [ARENA] = {"arena", "raw, as decoding would take more of the arena"},
+    [ARENA] = {"arena", "raw, as decoding would take more of the arena (arena N allows it)"},
     [SCRATCH] = {"scratch", "raw, as a row and the decoder would take more scratch than 512 bytes"},
     [SIZE] = {"size", "raw, as that is no larger"},
 };
@@ -49,13 +49,13 @@ static int write_layers(const th_deployed *d, reason why, th_buf *text) {
 }
 
 void th_uncoded_write(const th_deployed *d, const char *coder, th_json *json, th_buf *text) {
-  static const char *const free_to_choose[] = {"auto", "smallest", "raw"};
-  for (size_t i = 0; i < sizeof free_to_choose / sizeof *free_to_choose; i++)
-    if (th_str_eq(coder, free_to_choose[i])) return;
+  if (th_str_eq(coder, "auto") || th_str_eq(coder, "raw")) return;
+  const bool may_be_raw = th_str_eq(coder, "smallest"); /* then what is no larger raw says nothing new */
   write_json(d, json);
   int groups = 0;
   for (reason why = CODED + 1; why < REASONS; why++) {
     th_buf layers = {0};
+    if (may_be_raw && why != ARENA) continue;
     if (write_layers(d, why, &layers) > 0) {
       if (groups++ == 0) th_buf_printf(text, "\nnot coded by %s: ", coder);
       th_buf_printf(text, "%s%s: %s", groups > 1 ? "; " : "", th_buf_cstr(&layers), about[why].text);
