@@ -1,24 +1,21 @@
 /* th_compare: two models on the same samples, layer by layer. See thimble/thimble.h.
  *
- * Layers are matched by tensor name, by the name of the node, or, where a file keeps no names, by their order. The
- * error of a layer is that of b's values against a's, both as real numbers: root mean square error relative to the root
- * mean square of a's values, and the same as a signal-to-noise ratio in decibels. The largest jump names the layer to
- * look at. SPDX-License-Identifier: Apache-2.0 */
+ * Which layers are the same is found in pairing.c. The error of a layer is that of b's values against a's, both as real
+ * numbers: root mean square error relative to the root mean square of a's values, and the same as a signal-to-noise
+ * ratio in decibels. The largest jump names the layer to look at. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <string.h>
 
-#include "base/str.h"
 #include "lib/data.h"
 #include "lib/layout.h"
 #include "lib/measure.h"
+#include "lib/pairing.h"
 #include "report/result.h"
 #include "report/table.h"
 
 #define BATCH 64
 
 typedef struct pair {
-  int a, b; /* tensors */
-  const char *name, *op;
+  th_pair layers;
   double error, signal; /* sums of squares */
 } pair;
 
@@ -30,109 +27,29 @@ typedef struct comparison {
   th_model *model[2];
   th_eval *eval[2];
   pair *pairs;
-  const char **unlike; /* layers whose shapes differ */
-  int n_pairs, n_unlike;
+  th_pair *apart; /* layers that are not compared */
+  int n_pairs, n_apart;
   int classes;
   int64_t right[2], agree, samples;
   float *real[2]; /* one tensor of a batch, dequantized */
 } comparison;
 
-static int node_named(const th_graph *g, const char *name) {
-  for (int i = 0; i < g->n_nodes; i++)
-    if (!g->nodes[i].dead && th_str_eq(g->nodes[i].name, name)) return i;
-  return -1;
-}
-
-static bool same_size(const th_graph *a, int in_a, const th_graph *b, int in_b) {
-  if (in_b < 0 || b->tensors[in_b].data) return false;
-  return th_shape_elems(&a->tensors[in_a].shape) == th_shape_elems(&b->tensors[in_b].shape);
-}
-
-/* What a node computes, seen through the activation, batch norm and dropout that one file keeps apart and another fuses
- * into the layer before. */
-typedef struct layer_kind {
-  const th_node *root; /* the node that does the work */
-  int act;
-} layer_kind;
-
-static bool is_fusible(th_op_id op) {
-  return op == TH_OP_RELU || op == TH_OP_RELU6 || op == TH_OP_BATCH_NORM || op == TH_OP_DROPOUT;
-}
-
-static layer_kind kind_of(const th_graph *g, const th_node *n) {
-  layer_kind k = {n, n->attr[TH_ATTR_ACTIVATION].i};
-  while (is_fusible(n->op)) {
-    if (n->op == TH_OP_RELU) k.act = TH_ACT_RELU;
-    if (n->op == TH_OP_RELU6) k.act = TH_ACT_RELU6;
-    int before = th_graph_producer(g, n->in[0]);
-    if (before < 0) break;
-    n = &g->nodes[before];
-    k.root = n;
-    if (k.act == TH_ACT_NONE) k.act = n->attr[TH_ATTR_ACTIVATION].i;
-  }
-  return k;
-}
-
-/* Half a layer, in a file that keeps its parts apart: the rest follows and tells the same. */
-static bool is_half(const th_graph *g, const th_node *n) {
-  int user = th_graph_only_user(g, n->out[0]);
-  return user >= 0 && is_fusible(g->nodes[user].op);
-}
-
-static bool can_stand_for(const th_graph *a, const th_node *node, const th_graph *b, int i) {
-  const th_node *other = &b->nodes[i];
-  if (other->dead || !same_size(a, node->out[0], b, other->out[0]) || is_half(b, other)) return false;
-  layer_kind ka = kind_of(a, node), kb = kind_of(b, other);
-  return ka.root->op == kb.root->op && ka.act == kb.act;
-}
-
-/* A node of b that has its own partner in a by name, or had one before its size changed. */
-static bool is_named_in(const th_graph *a, const th_node *other) {
-  const int i = node_named(a, other->name);
-  return i >= 0 && !is_half(a, &a->nodes[i]);
-}
-
-/* The tensor of b that stands for the output of `node` in a, or -1. Names first; files that keep none are matched in
- * order, by what is computed and its size: *next is where the search in b goes on. */
-static int partner(const th_graph *a, const th_graph *b, const th_node *node, int *next) {
-  int tensor = node->out[0], id = th_graph_find_tensor(b, a->tensors[tensor].name);
-  if (same_size(a, tensor, b, id)) return id;
-  int other = node_named(b, node->name);
-  if (other >= 0 && can_stand_for(a, node, b, other)) return b->nodes[other].out[0];
-  for (int i = *next; i < b->n_nodes; i++) {
-    if (!can_stand_for(a, node, b, i) || is_named_in(a, &b->nodes[i])) continue;
-    *next = i + 1;
-    return b->nodes[i].out[0];
-  }
-  return -1;
-}
-
-/* Whether b has a layer of this name, which then is of another size: channels of it are gone. */
-static bool has_namesake(const th_graph *b, const th_graph *a, const th_node *node) {
-  const int id = th_graph_find_tensor(b, a->tensors[node->out[0]].name);
-  return (id >= 0 && !b->tensors[id].data) || node_named(b, node->name) >= 0;
-}
-
-static void add_pair(comparison *c, const th_node *node, int id) {
-  const th_node *root = kind_of(c->model[0]->graph, node).root;
-  c->pairs[c->n_pairs++] = (pair){.a = node->out[0], .b = id, .name = root->name, .op = th_op_name(root->op)};
-}
-
 static th_status match_layers(comparison *c, th_arena *arena) {
-  const th_graph *a = c->model[0]->graph, *b = c->model[1]->graph;
-  c->pairs = TH_ARRAY(arena, pair, a->n_nodes + 1);
-  c->unlike = TH_ARRAY(arena, const char *, a->n_nodes + 1);
-  if (!c->pairs || !c->unlike) return TH_ERR_RESOURCE;
+  const th_graph *a = c->model[0]->graph;
   int64_t largest = 1;
-  int next = 0;
-  for (int i = 0; i < a->n_nodes; i++) {
-    const th_node *n = &a->nodes[i];
-    if (n->dead || is_half(a, n)) continue;
-    const int id = partner(a, b, n, &next);
-    if (id >= 0) add_pair(c, n, id);
-    if (id < 0 && has_namesake(b, a, n)) c->unlike[c->n_unlike++] = kind_of(a, n).root->name;
-    if (id < 0) continue;
-    int64_t elems = th_shape_elems(&a->tensors[n->out[0]].shape);
+  int n;
+  th_pair *found;
+  TH_TRY(th_pair_layers(a, c->model[1]->graph, arena, &found, &n));
+  c->pairs = TH_ARRAY(arena, pair, n + 1);
+  c->apart = TH_ARRAY(arena, th_pair, n + 1);
+  if (!c->pairs || !c->apart) return TH_ERR_RESOURCE;
+  for (int i = 0; i < n; i++) {
+    const int64_t elems = th_shape_elems(&a->tensors[found[i].a].shape);
+    if (found[i].kind != TH_PAIR_SAME) {
+      c->apart[c->n_apart++] = found[i];
+      continue;
+    }
+    c->pairs[c->n_pairs++] = (pair){.layers = found[i]};
     if (elems > largest) largest = elems;
   }
   for (int m = 0; m < 2; m++)
@@ -153,9 +70,9 @@ static const float *real_values(comparison *c, int m, int tensor, int samples) {
 static void add_errors(comparison *c, int samples) {
   for (int p = 0; p < c->n_pairs; p++) {
     pair *q = &c->pairs[p];
-    const float *a = real_values(c, 0, q->a, samples), *b = real_values(c, 1, q->b, samples);
+    const float *a = real_values(c, 0, q->layers.a, samples), *b = real_values(c, 1, q->layers.b, samples);
     if (!a || !b) continue;
-    int64_t n = samples * th_shape_elems(&c->model[0]->graph->tensors[q->a].shape);
+    int64_t n = samples * th_shape_elems(&c->model[0]->graph->tensors[q->layers.a].shape);
     for (int64_t i = 0; i < n; i++) {
       double d = (double)b[i] - (double)a[i];
       q->error += d * d;
@@ -239,12 +156,12 @@ static void write_layers(const comparison *c, th_result *r) {
     const pair *q = &c->pairs[p];
     double e = relative_error(q), snr = q->error > 0 ? -20 * log10(e) : NAN;
     th_json *o = th_json_add_object(layers, NULL);
-    th_json_add_string(o, "name", q->name);
-    th_json_add_string(o, "op", q->op);
+    th_json_add_string(o, "name", q->layers.node->name);
+    th_json_add_string(o, "op", th_op_name(q->layers.node->op));
     th_json_add_number(o, "relative_error", e);
     th_json_add_number(o, "snr_db", snr);
-    th_table_cell(t, "%s", q->name);
-    th_table_cell(t, "%s", q->op);
+    th_table_cell(t, "%s", q->layers.node->name);
+    th_table_cell(t, "%s", th_op_name(q->layers.node->op));
     th_table_cell(t, "%.4f", e);
     if (q->error > 0)
       th_table_cell(t, "%.1f", snr);
@@ -253,17 +170,24 @@ static void write_layers(const comparison *c, th_result *r) {
     th_table_cell(t, "%s", p == worst ? "<- largest step" : "");
   }
   th_table_print(t, &r->text);
-  if (worst >= 0) th_json_add_string(r->json, "worst_layer", c->pairs[worst].name);
+  if (worst >= 0) th_json_add_string(r->json, "worst_layer", c->pairs[worst].layers.node->name);
 }
 
-static void write_unlike(const comparison *c, th_result *r) {
+static void write_names(const comparison *c, th_pair_kind kind, const char *why, th_result *r) {
+  int n = 0;
+  for (int i = 0; i < c->n_apart; i++)
+    if (c->apart[i].kind == kind) {
+      th_buf_printf(&r->text, "%s %s", n ? "," : why, c->apart[i].node->name);
+      n++;
+    }
+  if (n) th_buf_printf(&r->text, "\n");
+}
+
+static void write_apart(const comparison *c, th_result *r) {
   th_json *names = th_json_add_array(r->json, "not_compared");
-  if (c->n_unlike) th_buf_printf(&r->text, "not compared, their shapes differ:");
-  for (int i = 0; i < c->n_unlike; i++) {
-    th_json_add_string(names, NULL, c->unlike[i]);
-    th_buf_printf(&r->text, "%s %s", i ? "," : "", c->unlike[i]);
-  }
-  if (c->n_unlike) th_buf_printf(&r->text, "\n");
+  for (int i = 0; i < c->n_apart; i++) th_json_add_string(names, NULL, c->apart[i].node->name);
+  write_names(c, TH_PAIR_UNLIKE, "not compared, their shapes differ:", r);
+  write_names(c, TH_PAIR_NONE, "not compared, no layer of the second model is surely the same:", r);
 }
 
 /* Integers in a model's own quantization: of b when a does not take them. */
@@ -293,7 +217,7 @@ static th_status compare_into(comparison *c, th_dataset *set, int limit, const t
   TH_TRY(run_all(c, set, count, ctx, r->arena));
   write_answers(c, set, r);
   write_layers(c, r);
-  write_unlike(c, r);
+  write_apart(c, r);
   return th_result_finish(r);
 }
 
