@@ -133,9 +133,9 @@ static th_status run_all(bench *b, const th_settings *settings) {
 /* What would change nothing. */
 static th_status check_settings(const bench *b, const th_settings *s) {
   if (!th_settings_is_default(s, "as"))
-    return th_fail(TH_ERR_USAGE, "bench: as has no meaning: what is run is the project for the target");
+    return th_fail(TH_ERR_USAGE, "as has no meaning: what is run is the project for the target");
   if (b->options->all && !th_settings_is_default(s, "optimize"))
-    return th_fail(TH_ERR_USAGE, "bench: all builds for speed, size and ram; leave out optimize");
+    return th_fail(TH_ERR_USAGE, "all builds for speed, size and ram; leave out optimize");
   return TH_OK;
 }
 

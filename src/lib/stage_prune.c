@@ -22,10 +22,10 @@ static th_status check_meaning(const th_stage_job *j) {
   const char *const *name = without_meaning[th_settings_choice(j->s, "granularity")];
   for (; *name; name++)
     if (!th_settings_is_default(j->s, *name))
-      return th_fail(TH_ERR_USAGE, "prune: %s has no meaning with granularity %s", *name,
+      return th_fail(TH_ERR_USAGE, "%s has no meaning with granularity %s", *name,
                      th_settings_text(j->s, "granularity"));
   if (th_settings_choice(j->s, "schedule") == TH_PRUNE_CONSTANT && !th_settings_is_default(j->s, "grow-until"))
-    return th_fail(TH_ERR_USAGE, "prune: grow-until has no meaning with schedule constant");
+    return th_fail(TH_ERR_USAGE, "grow-until has no meaning with schedule constant");
   return TH_OK;
 }
 
@@ -45,7 +45,7 @@ static th_status check_one_sparsity(const char *value, size_t length) {
 static th_status check_pattern(const th_stage_job *j) {
   const int keep = (int)th_settings_number(j->s, "keep"), of = (int)th_settings_number(j->s, "block");
   if (th_settings_choice(j->s, "granularity") != TH_GRANULARITY_N_M || keep <= of) return TH_OK;
-  return th_fail(TH_ERR_USAGE, "prune: keep %d of a block of %d", keep, of);
+  return th_fail(TH_ERR_USAGE, "keep %d of a block of %d", keep, of);
 }
 
 th_status th_stage_prune_check(const th_stage_job *j) {
@@ -97,7 +97,7 @@ static th_status add_masks(th_stage_job *j, th_constraints *cs) {
     if (!has_own_sparsity(j, w)) in_scope[n_in_scope++] = mask;
     n++;
   }
-  if (n == 0) return th_fail(TH_ERR_INPUT, "prune: no layer is left to prune");
+  if (n == 0) return th_fail(TH_ERR_INPUT, "no layer is left to prune");
   const int scope = th_settings_choice(j->s, "scope");
   const bool is_counted = th_settings_choice(j->s, "granularity") == TH_GRANULARITY_N_M; /* in every block alike */
   if (scope == SCOPE_LAYER || is_counted) return TH_OK;

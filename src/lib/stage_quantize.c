@@ -186,11 +186,10 @@ static th_status check_mixed(const th_stage_job *j) {
   const char *budget = th_settings_text(j->s, "budget");
   const bool mixed = th_settings_flag(j->s, "mixed");
   long long bytes;
-  if (!mixed && *budget) return th_fail(TH_ERR_USAGE, "quantize: budget has no meaning without mixed");
+  if (!mixed && *budget) return th_fail(TH_ERR_USAGE, "budget has no meaning without mixed");
   if (!mixed) return TH_OK;
-  if (any_small_type(j))
-    return th_fail(TH_ERR_USAGE, "quantize: mixed chooses the types; leave out weights and layers");
-  if (!*budget) return th_fail(TH_ERR_USAGE, "quantize: mixed needs a budget, as --budget 12K");
+  if (any_small_type(j)) return th_fail(TH_ERR_USAGE, "mixed chooses the types; leave out weights and layers");
+  if (!*budget) return th_fail(TH_ERR_USAGE, "mixed needs a budget, as --budget 12K");
   if (!th_str_size(budget, &bytes)) return th_fail(TH_ERR_USAGE, "budget: \"%s\" is no number of bytes", budget);
   return TH_OK;
 }
@@ -260,15 +259,14 @@ static bool wants_halves(const th_stage_job *j) {
 
 static th_status check_halves(const th_stage_job *j) {
   const bool is_float = th_settings_choice(j->s, "activations") == 2;
-  if (!wants_halves(j) && is_float)
-    return th_fail(TH_ERR_USAGE, "quantize: activations float go with weights float16 alone");
+  if (!wants_halves(j) && is_float) return th_fail(TH_ERR_USAGE, "activations float go with weights float16 alone");
   if (!wants_halves(j)) return TH_OK;
   if (!is_float && !th_settings_is_default(j->s, "activations"))
-    return th_fail(TH_ERR_USAGE, "quantize: weights float16 go with activations float alone");
+    return th_fail(TH_ERR_USAGE, "weights float16 go with activations float alone");
   static const char *const of_integers[] = {"layers", "mixed", "rounding", "method", "equalize", "bias-correction"};
   for (size_t i = 0; i < sizeof of_integers / sizeof *of_integers; i++)
     if (!th_settings_is_default(j->s, of_integers[i]))
-      return th_fail(TH_ERR_USAGE, "quantize: %s has no meaning with weights float16", of_integers[i]);
+      return th_fail(TH_ERR_USAGE, "%s has no meaning with weights float16", of_integers[i]);
   return TH_OK;
 }
 

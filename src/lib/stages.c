@@ -165,7 +165,7 @@ static th_status keep_promises(th_stage_job *j, th_constraints *cs) {
 
 static th_status distill_check(const th_stage_job *j) {
   if (*th_settings_text(j->s, "teacher")) return TH_OK;
-  return th_fail(TH_ERR_USAGE, "distill: no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
+  return th_fail(TH_ERR_USAGE, "no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
 }
 
 /* --- all --- */
