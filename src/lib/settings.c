@@ -3,6 +3,7 @@
 #include "lib/settings.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -10,7 +11,7 @@
 #include "base/str.h"
 #include "lib/devices.h"
 
-typedef enum param_type { INT, FLOAT, FLAG, TEXT, CHOICE, DEVICE } param_type;
+typedef enum param_type { INT, FLOAT, FLAG, TEXT, LIST, CHOICE, DEVICE } param_type;
 
 typedef struct param_row {
   const char *stages, *name;
@@ -137,6 +138,7 @@ static th_status check_value(const param_row *row, const char *value) {
       if (th_str_eq(value, "true") || th_str_eq(value, "false")) return TH_OK;
       return th_fail(TH_ERR_INPUT, "%s: true or false expected, found \"%s\"", row->name, value);
     case TEXT:
+    case LIST:   /* see keep_list */
     case DEVICE: /* see follow_device */
       return TH_OK;
     case CHOICE:
@@ -154,6 +156,32 @@ static th_status keep_value(th_settings *s, int i, const char *value) {
   th_free(s->value[i]);
   s->value[i] = copy;
   return TH_OK;
+}
+
+/* In place: without the blanks around entries. Whether all entries have something. */
+static bool tidy(char *list) {
+  char *to = list;
+  for (const char *part = list;;) {
+    const char *end = part + strcspn(part, ",");
+    const bool is_last = !*end;
+    size_t n = (size_t)(end - part);
+    while (n && isspace((unsigned char)*part)) part++, n--;
+    while (n && isspace((unsigned char)part[n - 1])) n--;
+    if (!n) return false;
+    memmove(to, part, n);
+    to += n;
+    *to++ = is_last ? '\0' : ',';
+    if (is_last) return true;
+    part = end + 1;
+  }
+}
+
+static th_status keep_list(th_settings *s, int i, const char *value) {
+  TH_TRY(keep_value(s, i, value));
+  if (!*value || tidy(s->value[i])) return TH_OK;
+  th_free(s->value[i]);
+  s->value[i] = NULL;
+  return th_fail(TH_ERR_INPUT, "%s: \"%s\" has an empty entry, at a comma too many", rows[i].name, value);
 }
 
 /* A device and a target, both given, must be of each other. */
@@ -184,6 +212,7 @@ th_status th_settings_set(th_settings *s, const char *name, const char *value) {
   if (i == N_ROWS) return unknown_param(s, name);
   TH_TRY(check_value(&rows[i], value));
   if (rows[i].type == DEVICE) return set_device(s, i, value);
+  if (rows[i].type == LIST) return keep_list(s, i, value);
   if (th_str_eq(name, "target") && device_of(s)) TH_TRY(check_pair(device_of(s), value));
   return keep_value(s, i, value);
 }

@@ -38,10 +38,10 @@ th_status th_stage_passes(th_stage_job *j, const char *names);
 /* Weights are what runs on the device only once batch norm is folded into them. */
 th_status th_stage_fold(th_stage_job *j);
 
-/* Whether a layer that can have weights has this name. */
-bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length);
+/* stage_layers.c: refuses the name of no layer that can have weights; `option` is what names it. */
+th_status th_stage_need_layer(const th_stage_job *j, const char *option, const char *name, size_t length);
 /* The setting `layers`, LAYER=VALUE,...: what it says of a layer, into `value`; false when nothing. And whether all its
- * entries name layers with weights, and `check` finds nothing wrong with the values. */
+ * entries name layers with weights, and `check` finds nothing wrong with the values: it says what it expects. */
 bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size);
 th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const char *value, size_t length));
 th_status th_stage_check_number(const char *value, size_t length, double least, double most, bool is_whole);

@@ -32,9 +32,7 @@ static th_status check_meaning(const th_stage_job *j) {
 static th_status check_skipped(const th_stage_job *j) {
   const char *list = th_settings_text(j->s, "skip"), *part;
   size_t n;
-  while ((part = th_str_part(&list, &n)) != NULL)
-    if (!th_stage_has_layer(j, part, n))
-      return th_fail(TH_ERR_INPUT, "skip: the model has no layer \"%.*s\" with weights", (int)n, part);
+  while ((part = th_str_part(&list, &n)) != NULL) TH_TRY(th_stage_need_layer(j, "skip", part, n));
   return TH_OK;
 }
 

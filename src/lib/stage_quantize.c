@@ -99,7 +99,7 @@ static th_status check_type(const char *value, size_t n) {
   char type[16] = "";
   if (n < sizeof type) memcpy(type, value, n);
   if (th_weight_type_from_name(type) < TH_WEIGHT_TYPE_COUNT) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": the type is one of int8, int4, int3, int2, ternary", (int)n, value);
+  return th_fail(TH_ERR_INPUT, "expected a type: int8, int4, int3, int2 or ternary");
 }
 
 static th_status add_weight_grid(th_stage_job *j, const th_weight *w, th_constraints *cs) {

@@ -5,10 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "lib/stages.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "base/str.h"
 #include "lib/compile.h"
 #include "lib/layout.h"
 #include "lib/stage_job.h"
@@ -76,69 +72,6 @@ th_status th_stage_activation_grids(th_stage_job *j, th_range range, th_constrai
     TH_TRY(th_constraints_add_activation(cs, id, c));
   }
   return TH_OK;
-}
-
-bool th_stage_of_layer(const char *list, const char *name, char *value, size_t size) {
-  const size_t n = strlen(name);
-  const char *part;
-  size_t m;
-  while ((part = th_str_part(&list, &m)) != NULL) {
-    if (m <= n || memcmp(part, name, n) || part[n] != '=') continue;
-    const size_t length = m - n - 1 < size - 1 ? m - n - 1 : size - 1;
-    memcpy(value, part + n + 1, length);
-    value[length] = '\0';
-    return true;
-  }
-  return false;
-}
-
-bool th_stage_has_layer(const th_stage_job *j, const char *name, size_t length) {
-  for (int i = 0; i < j->g->n_nodes; i++) {
-    const th_node *n = &j->g->nodes[i];
-    if (n->dead || th_op_weight_input(n->op) < 0) continue;
-    if (strlen(n->name) == length && !memcmp(n->name, name, length)) return true;
-  }
-  return false;
-}
-
-/* `rest`: what follows in the list; `name`: a layer with its "=", n characters. */
-static th_status check_said_once(const char *rest, const char *name, size_t n) {
-  const char *part;
-  size_t m;
-  while ((part = th_str_part(&rest, &m)) != NULL)
-    if (m >= n && !memcmp(part, name, n))
-      return th_fail(TH_ERR_INPUT, "layers: %.*s is said of twice", (int)n - 1, name);
-  return TH_OK;
-}
-
-th_status th_stage_check_layers(const th_stage_job *j, th_status (*check)(const char *value, size_t length)) {
-  const char *list = th_settings_text(j->s, "layers"), *part;
-  size_t m;
-  while ((part = th_str_part(&list, &m)) != NULL) {
-    const size_t n = strcspn(part, "=");
-    if (n >= m || !th_stage_has_layer(j, part, n))
-      return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected LAYER=VALUE with a layer that has weights", (int)m,
-                     part);
-    TH_TRY(check(part + n + 1, m - n - 1));
-    TH_TRY(check_said_once(list, part, n + 1));
-  }
-  return TH_OK;
-}
-
-double th_stage_number_of_layer(const th_stage_job *j, int node, double other) {
-  char text[32];
-  double v;
-  const bool said = th_stage_of_layer(th_settings_text(j->s, "layers"), j->g->nodes[node].name, text, sizeof text);
-  return said && th_str_double(text, &v) ? v : other;
-}
-
-th_status th_stage_check_number(const char *value, size_t length, double least, double most, bool is_whole) {
-  char text[32] = "";
-  double v;
-  if (length < sizeof text) memcpy(text, value, length);
-  if (th_str_double(text, &v) && v >= least && v <= most && (!is_whole || v == floor(v))) return TH_OK;
-  return th_fail(TH_ERR_INPUT, "layers: \"%.*s\": expected %s from %g to %g", (int)length, value,
-                 is_whole ? "an integer" : "a number", least, most);
 }
 
 th_status th_stage_passes(th_stage_job *j, const char *names) {
