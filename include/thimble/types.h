@@ -33,7 +33,7 @@ typedef enum th_log_level { TH_LOG_DEBUG, TH_LOG_INFO, TH_LOG_WARN } th_log_leve
 typedef struct th_progress {
   const char *stage;  /* "train", "prune", ... */
   double done, total; /* in `unit`; total 0 = not known */
-  const char *unit;   /* "steps", "images" */
+  const char *unit;   /* "samples", "layers", ... */
   int epoch, epochs;  /* 0 when there are none */
   double loss;        /* NaN when not known */
   double accuracy;    /* 0..1 on the validation split, NaN when not known */

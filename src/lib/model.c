@@ -77,17 +77,6 @@ th_status th_name_file(th_status status, const char *path) {
 
 /* --- reading --- */
 
-static th_status unknown_format(const char *path) {
-  th_buf formats = {0};
-  for (int i = 0; th_model_reader_at(i); i++) th_buf_printf(&formats, ", %s", th_model_reader_at(i)->what);
-  th_status status = th_buf_status(&formats);
-  if (status == TH_OK)
-    status = th_fail(TH_ERR_INPUT, "%s: not a model in a format that is read: .thim%.*s", path, (int)formats.size,
-                     (const char *)formats.data);
-  th_buf_free(&formats);
-  return status;
-}
-
 /* Text in a file of such a name is a page of a server or a pointer to the file, not an architecture. */
 static bool has_binary_name(const char *path) {
   static const char *const names[] = {".tflite", ".onnx", ".h5", ".hdf5", ".keras", ".thim"};
@@ -95,6 +84,17 @@ static bool has_binary_name(const char *path) {
     if (th_str_eq(th_path_extension(path), names[i])) return true;
   return false;
 }
+static th_status unknown_format(const char *path) {
+  th_buf formats = {0};
+  for (int i = 0; th_model_reader_at(i); i++) th_buf_printf(&formats, ", %s", th_model_reader_at(i)->what);
+  th_status status = th_buf_status(&formats);
+  if (status == TH_OK)
+    status = th_fail(TH_ERR_INPUT, "%s: not a model in a format that is read%s: .thim%.*s", path,
+                     has_binary_name(path) ? ", or a damaged one" : "", (int)formats.size, (const char *)formats.data);
+  th_buf_free(&formats);
+  return status;
+}
+
 enum { NODES_MOST = 4096 }; /* networks for microcontrollers have hundreds; passes look at all nodes for each node */
 
 /* Converters leave much behind that computes nothing; results do not change by a bit. */

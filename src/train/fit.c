@@ -162,7 +162,7 @@ static bool report(const th_fit *f, bool end) {
   th_progress p = {.stage = f->o->stage,
                    .done = (double)f->step * f->batch,
                    .total = (double)f->schedule.steps * f->batch,
-                   .unit = "images",
+                   .unit = "samples",
                    .epoch = f->epoch + 1 < f->o->epochs ? f->epoch + 1 : f->o->epochs,
                    .epochs = f->o->epochs,
                    .loss = seen > 0 ? f->sum.loss / seen : f->train_loss,
