@@ -3,10 +3,12 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -178,6 +180,38 @@ static void parallel_reports_the_lowest_failure(void **state) {
   th_parallel_set_threads(0);
 }
 
+typedef struct counted {
+  atomic_int runs[256];
+  atomic_int bad_thread; /* a number that no thread of the job has */
+  int threads, chunks;
+} counted;
+
+static th_status count_chunk(void *arg, int chunk, int thread) {
+  counted *c = arg;
+  const struct timespec longer_than_a_look = {.tv_nsec = 400000};
+  if (c->chunks <= 8) nanosleep(&longer_than_a_look, NULL);            /* the caller must go to sleep, too */
+  for (volatile int spin = chunk % 7 * 50; spin > 0; spin--) continue; /* so that some threads finish before others */
+  atomic_fetch_add(&c->runs[chunk], 1);
+  if (thread < 0 || thread >= c->threads) atomic_store(&c->bad_thread, 1);
+  return TH_OK;
+}
+
+/* Jobs follow each other as fast as they can, so that workers come late and into the next one. */
+static void parallel_runs_each_chunk_once(void **state) {
+  static counted c;
+  for (c.threads = 1; c.threads <= 4; c.threads++) {
+    th_parallel_set_threads(c.threads);
+    for (int job = 0; job < 200; job++) {
+      c.chunks = 1 + job * 73 % 200;
+      for (int i = 0; i < 256; i++) atomic_store(&c.runs[i], 0);
+      assert_int_equal(th_parallel_for(c.chunks, count_chunk, &c), TH_OK);
+      for (int i = 0; i < 256; i++) assert_int_equal(atomic_load(&c.runs[i]), i < c.chunks);
+      assert_false(c.bad_thread);
+    }
+  }
+  th_parallel_set_threads(0);
+}
+
 /* The nearest half by ldexp and rint, which rounds ties to even, against the one made of bits. */
 static double nearest_half(double v) {
   int exponent;
@@ -216,6 +250,7 @@ int main(void) {
       cmocka_unit_test(text_helpers),
       cmocka_unit_test(files_are_written_whole),
       cmocka_unit_test(parallel_reports_the_lowest_failure),
+      cmocka_unit_test(parallel_runs_each_chunk_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
