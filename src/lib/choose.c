@@ -15,7 +15,7 @@ static bool may_use(const char *list, const th_form *form) {
   return th_str_eq(list, "all") || th_str_in_list(list, form->name);
 }
 
-static th_status check_names(const char *list) {
+th_status th_choose_check(const char *list) {
   const char *name;
   size_t n;
   if (th_str_eq(list, "all") || th_str_eq(list, "none")) return TH_OK;
@@ -176,7 +176,7 @@ static void give_room(const th_deployed *d, int step, const th_target *target) {
 }
 
 th_status th_choose(th_deployed *d, const th_target *target, th_goal goal, const char *forms) {
-  TH_TRY(check_names(forms));
+  TH_TRY(th_choose_check(forms));
   d->program->goal = goal;
   if (goal == TH_FOR_RAM) return TH_OK;
   for (int i = 0; i < d->program->n_steps; i++) give_room(d, i, target);

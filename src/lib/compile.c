@@ -66,8 +66,21 @@ static bool codes_weights(const th_settings *compile) {
   return !th_str_eq(coder, "auto") && !th_str_eq(coder, "raw");
 }
 
+/* Where the model lies in an arena that it shares with others. */
+static const char *const offsets[2] = {"state-offset", "shared-offset"};
+
+static th_status check_offsets(const th_settings *compile) {
+  for (int i = 0; i < 2; i++) {
+    const int64_t at = (int64_t)th_settings_number(compile, offsets[i]);
+    if (at % 4 != 0) return th_fail(TH_ERR_USAGE, "%s: %lld is no multiple of 4", offsets[i], (long long)at);
+  }
+  return TH_OK;
+}
+
 th_status th_compile_check(const th_settings *compile) {
   TH_TRY(check_name(compile));
+  TH_TRY(check_offsets(compile));
+  TH_TRY(th_choose_check(th_settings_text(compile, "forms")));
   const bool is_avr = th_str_eq(th_settings_text(compile, "target"), "avr");
   if (is_avr && is_package(th_settings_text(compile, "as")) && codes_weights(compile))
     return th_fail(TH_ERR_INPUT, "coder %s: kernels for AVR read raw weights: auto or raw",
@@ -110,15 +123,10 @@ static th_status deploy(const th_model *model, const th_settings *compile, bool 
   return th_deploy_least_ram(model->graph, &o, (uint32_t)th_settings_number(compile, "arena"), d);
 }
 
-/* Where the model lies in an arena that it shares with others. */
 static th_status share_arena(const th_settings *compile, th_deployed *d) {
-  static const char *const names[2] = {"state-offset", "shared-offset"};
   uint32_t *const places[2] = {&d->program->states_at, &d->program->shared_at};
-  for (int i = 0; i < 2; i++) {
-    const int64_t at = (int64_t)th_settings_number(compile, names[i]);
-    if (at % 4 != 0) return th_fail(TH_ERR_USAGE, "%s: %lld is no multiple of 4", names[i], (long long)at);
-    *places[i] = (uint32_t)at;
-  }
+  TH_TRY(check_offsets(compile));
+  for (int i = 0; i < 2; i++) *places[i] = (uint32_t)th_settings_number(compile, offsets[i]);
   return th_pass_plan(d->program, &d->plan);
 }
 

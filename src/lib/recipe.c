@@ -13,7 +13,6 @@
 #include "lib/stages.h"
 #include "lib/training.h"
 #include "op/op.h"
-#include "train/teacher.h"
 
 #define LARGEST_RECIPE ((size_t)1 << 20)
 
@@ -163,31 +162,9 @@ static th_status refuse_stage(const th_recipe *r, int i) {
   return th_fail_in(TH_ERR_INPUT, "recipe: stage %d (%s)", i + 1, name);
 }
 
-/* A teacher in a file must exist, be trained, and answer the same question. */
-static th_status check_teacher_file(const char *path, const th_model *student) {
-  th_model *teacher;
-  if (!th_file_exists(path)) return th_fail(TH_ERR_INPUT, "teacher %s does not exist", path);
-  TH_TRY(th_training_open_teacher(path, &teacher));
-  const th_port in = th_model_input(student, 0), out = th_model_output(student, 0);
-  const th_status status = th_teacher_check(teacher->graph, th_model_port_elems(&in), (int)th_model_port_elems(&out));
-  th_model_close(teacher);
-  return status;
-}
-
-static th_status check_teachers(const th_settings *s, const th_model *model) {
-  if (!th_settings_has(s, "teacher")) return TH_OK;
-  const char *list = th_settings_text(s, "teacher"), *part;
-  char path[TH_LONGEST_PATH];
-  size_t n;
-  while ((part = th_str_part(&list, &n)) != NULL) {
-    snprintf(path, sizeof path, "%.*s", (int)n, part);
-    if (!th_is_own_teacher(path)) TH_TRY(check_teacher_file(path, model));
-  }
-  return TH_OK;
-}
-
 typedef struct kind { /* of the model between two stages */
   bool is_float, is_trained;
+  bool has_shapes; /* of the model that came in: no channels are gone */
 } kind;
 
 static th_status check_order(const th_settings *s, bool is_last, kind k) {
@@ -204,20 +181,29 @@ static th_status check_order(const th_settings *s, bool is_last, kind k) {
   return th_teaches_itself(s) ? th_fail(TH_ERR_INPUT, "its own teacher is not trained yet") : TH_OK;
 }
 
+/* Channels are taken out by pruning, or once batch norm is folded where nothing depends on them. */
+static bool keeps_shapes(const th_settings *s) {
+  const th_stage_id stage = th_settings_stage(s);
+  if (stage == TH_STAGE_PRUNE) return !th_str_eq(th_settings_text(s, "granularity"), "channel");
+  return stage == TH_STAGE_TRAIN || stage == TH_STAGE_DISTILL;
+}
+
 static kind kind_after(const th_settings *s, kind k) {
   const bool halves = th_settings_stage(s) == TH_STAGE_QUANTIZE && th_str_eq(th_settings_text(s, "weights"), "float16");
-  return (kind){k.is_float && (th_settings_stage(s) != TH_STAGE_QUANTIZE || halves), true};
+  return (kind){k.is_float && (th_settings_stage(s) != TH_STAGE_QUANTIZE || halves), true,
+                k.has_shapes && keeps_shapes(s)};
 }
 
 th_status th_recipe_check(const th_recipe *r, const th_model *model) {
-  kind k = {th_graph_is_float(model->graph), !model->untrained};
+  kind k = {th_graph_is_float(model->graph), !model->untrained, true};
   if (r->n == 0) return th_fail(TH_ERR_INPUT, "%s: the list of stages is empty", r->file ? r->file : "recipe");
   for (int i = 0; i < r->n; i++) {
     th_status status = check_order(r->stage[i], i == r->n - 1, k);
-    if (status == TH_OK) status = check_teachers(r->stage[i], model);
     if (status == TH_OK) status = th_stage_check(r->stage[i], model->graph);
+    const kind after = kind_after(r->stage[i], k);
+    if (status == TH_OK) status = th_training_check(r->stage[i], model, after.has_shapes);
     if (status != TH_OK) return refuse_stage(r, i);
-    k = kind_after(r->stage[i], k);
+    k = after;
   }
   return TH_OK;
 }

@@ -22,7 +22,6 @@ typedef struct th_stage_job {
   int n_weights;
 } th_stage_job;
 
-bool th_stage_trains(const th_settings *s); /* quantize after training does not */
 /* Runs a fit under the constraints that `add` puts on; they end with it. */
 th_status th_stage_fit(th_stage_job *j, th_status (*add)(th_stage_job *, th_constraints *));
 /* Adds masks that keep the zeros which are there. */

@@ -103,10 +103,6 @@ static th_status distill_check(const th_stage_job *j) {
 
 /* --- all --- */
 
-bool th_stage_trains(const th_settings *s) {
-  return th_settings_stage(s) != TH_STAGE_QUANTIZE || th_settings_choice(s, "method") == 1;
-}
-
 /* 1 where nothing is trained, or where the model or a teacher does more with its input than multiply it by weights. */
 static float unit_of(const th_stage_job *j) {
   if (!th_stage_trains(j->s) || !th_unit_can(j->g)) return 1;

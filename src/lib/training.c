@@ -5,17 +5,19 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "data/spec.h"
 #include "lib/data.h"
 #include "lib/model.h"
 #include "op/op.h"
+#include "train/teacher.h"
 
 static th_status prepare_augment(const th_settings *s, const th_data *data, th_training *training) {
   const char *text = th_settings_text(s, "augment");
   if (th_str_eq(text, "none")) return TH_OK;
   if (!*text) {
-    training->options.augment = data->set->augment;
+    training->options.augment = data ? data->set->augment : NULL;
     return TH_OK;
   }
   th_arena *arena = th_arena_create();
@@ -40,8 +42,13 @@ bool th_teaches_itself(const th_settings *s) {
   return th_str_in_list(list, "self") || th_str_in_list(list, "before");
 }
 
-th_status th_training_open_teacher(const char *path, th_model **teacher) {
+bool th_stage_trains(const th_settings *s) {
+  return th_settings_stage(s) != TH_STAGE_QUANTIZE || th_settings_choice(s, "method") == 1;
+}
+
+static th_status open_file(const char *path, th_model **teacher) {
   *teacher = NULL;
+  if (!th_file_exists(path)) return th_fail(TH_ERR_INPUT, "teacher %s does not exist", path);
   TH_TRY(th_model_open(path, teacher));
   th_status status = th_model_need_graph(*teacher, "a teacher");
   if (status == TH_OK) status = th_model_need_trained(*teacher, "a teacher");
@@ -52,7 +59,7 @@ th_status th_training_open_teacher(const char *path, th_model **teacher) {
 }
 
 static th_status open_teacher(const char *name, const th_own_teachers *own, th_model **teacher) {
-  if (!th_is_own_teacher(name)) return th_training_open_teacher(name, teacher);
+  if (!th_is_own_teacher(name)) return open_file(name, teacher);
   th_graph *copy;
   TH_TRY(th_graph_clone(th_str_eq(name, "self") ? own->self : own->before, &copy));
   return th_model_from_graph(copy, "thim", teacher);
@@ -119,6 +126,36 @@ void th_training_free(th_training *training) {
     training->teacher[i] = NULL;
   }
 }
+
+/* --- before any work --- */
+
+/* Teachers must answer the same question. */
+static th_status check_teachers(const th_train_options *o, const th_model *student) {
+  const th_port in = th_model_input(student, 0), out = th_model_output(student, 0);
+  for (int i = 0; i < o->teachers; i++)
+    TH_TRY(th_teacher_check(o->teacher[i], th_model_port_elems(&in), (int)th_model_port_elems(&out)));
+  return TH_OK;
+}
+
+/* A sweep without epochs only tries. */
+static bool fits(const th_settings *s) {
+  return th_stage_trains(s) && (th_settings_stage(s) != TH_STAGE_SWEEP || th_settings_number(s, "epochs") > 0);
+}
+
+th_status th_training_check(const th_settings *s, const th_model *student, bool same_shapes) {
+  if (!th_settings_has(s, "teacher")) return TH_OK;
+  const th_own_teachers own = {.self = student->graph, .before = student->graph};
+  th_training training;
+  th_match match;
+  TH_TRY(th_training_prepare(s, NULL, &own, NULL, &training));
+  th_status status = check_teachers(&training.options, student);
+  if (status == TH_OK && training.options.match && fits(s))
+    status = th_train_match(&training.options, same_shapes ? student->graph : NULL, &match);
+  th_training_free(&training);
+  return status;
+}
+
+/* --- weights --- */
 
 static bool listed(const th_weight *list, int n, int tensor) {
   for (int i = 0; i < n; i++)

@@ -24,10 +24,13 @@ typedef struct th_own_teachers {
 bool th_is_own_teacher(const char *name);
 bool th_teaches_itself(const th_settings *s); /* one of the stage's teachers is such a word */
 
-/* A trained network in a file; the caller closes it. */
-th_status th_training_open_teacher(const char *path, th_model **teacher);
+bool th_stage_trains(const th_settings *s); /* quantize after training does not */
 
-/* The own teachers are cloned. The result must be freed. */
+/* Whether a training by these settings can begin, as far as that shows before any work. `same_shapes`: the layers of
+ * the network will then have the shapes that they have now. */
+th_status th_training_check(const th_settings *s, const th_model *student, bool same_shapes);
+
+/* The own teachers are cloned. NULL data: those of the training come later. The result must be freed. */
 th_status th_training_prepare(const th_settings *s, const th_data *data, const th_own_teachers *own,
                               const th_context *ctx, th_training *training);
 void th_training_free(th_training *training);

@@ -104,16 +104,16 @@ static th_status allocate(th_fit *f) {
   return TH_OK;
 }
 
-static th_status find_match(th_fit *f) {
-  if (f->o->teachers != 1 || !th_teacher_is_float(f->o->teacher[0]))
+th_status th_train_match(const th_train_options *o, const th_graph *student, th_match *match) {
+  if (o->teachers != 1 || !th_teacher_is_float(o->teacher[0]))
     return th_fail(TH_ERR_INPUT, "match: needs one teacher, with float layers");
-  return th_match_find(f->o->match, f->o->match_weight, f->graph, f->o->teacher[0], &f->match);
+  return student ? th_match_find(o->match, o->match_weight, student, o->teacher[0], match) : TH_OK;
 }
 
 static th_status create_net(th_fit *f) {
   bool *kept = NULL;
   if (f->o->match) {
-    TH_TRY(find_match(f));
+    TH_TRY(th_train_match(f->o, f->graph, &f->match));
     if (!(kept = TH_ARRAY(f->arena, bool, f->graph->n_tensors))) return TH_ERR_RESOURCE;
     for (int i = 0; i < f->match.n; i++) kept[f->match.pair[i].student] = true;
   }
