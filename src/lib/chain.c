@@ -15,22 +15,17 @@
 
 /* --- settings that the run itself decides --- */
 
-static th_status set_number(th_settings *s, const char *name, uint64_t v) {
-  char text[24];
-  snprintf(text, sizeof text, "%" PRIu64, v);
-  return th_settings_set(s, name, text);
-}
-
-static th_status set_stage(const th_chain *c, th_settings *s, const char *target, const char *device) {
-  if (th_settings_has(s, "seed") && th_settings_is_default(s, "seed")) TH_TRY(set_number(s, "seed", c->recipe.seed));
-  if (th_settings_stage(s) != TH_STAGE_COMPILE) return TH_OK;
-  return th_compile_aim(s, target, device);
+static th_status aim(const th_recipe *r, const char *target, const char *device) {
+  for (int i = 0; i < r->n; i++)
+    if (th_settings_stage(r->stage[i]) == TH_STAGE_COMPILE) TH_TRY(th_compile_aim(r->stage[i], target, device));
+  return TH_OK;
 }
 
 th_status th_chain_begin(th_chain *c, const char *target, const char *device) {
   c->arena = th_arena_create();
   if (!c->arena) return TH_ERR_RESOURCE;
-  for (int i = 0; i < c->recipe.n; i++) TH_TRY(set_stage(c, c->recipe.stage[i], target, device));
+  TH_TRY(th_recipe_seed(&c->recipe, c->recipe.seed));
+  TH_TRY(aim(&c->recipe, target, device));
   TH_TRY(th_recipe_check(&c->recipe, c->original));
   if (c->dir) TH_TRY(th_dir_create(c->dir));
   if (!c->origin) c->origin = th_chain_origin(c->original, c->data);
@@ -79,7 +74,7 @@ static uint64_t fingerprint(const th_chain *c, int upto) {
   th_buf text = {0};
   th_recipe first = c->recipe;
   first.n = upto + 1;
-  th_recipe_print(&first, &text);
+  th_recipe_print(&first, true, &text);
   th_buf_u64(&text, c->origin);
   for (int i = 0; i <= upto; i++) th_buf_u64(&text, teacher_hash(c, c->recipe.stage[i]));
   const uint64_t h = th_hash64(text.data, text.size);

@@ -60,7 +60,6 @@ static th_status read_document(const th_yaml *root, th_recipe *r) {
     long long v;
     TH_TRY(th_yaml_int(seed, 0, INT64_MAX, &v));
     r->seed = (uint64_t)v;
-    r->has_seed = true;
   }
   if (!stages) return th_fail(TH_ERR_INPUT, "%s: no \"stages\" list", root->what);
   TH_TRY(th_yaml_expect(stages, TH_YAML_LIST));
@@ -152,6 +151,22 @@ th_status th_recipe_default(const th_model *model, th_recipe *r) {
   return status;
 }
 
+/* --- the seed --- */
+
+static bool has_own_seed(const th_recipe *r, const th_settings *s) {
+  return th_settings_is_set(s, "seed") && th_settings_number(s, "seed") != (double)r->seed;
+}
+
+th_status th_recipe_seed(th_recipe *r, uint64_t seed) {
+  char text[24];
+  snprintf(text, sizeof text, "%" PRIu64, seed);
+  for (int i = 0; i < r->n; i++)
+    if (th_settings_has(r->stage[i], "seed") && !has_own_seed(r, r->stage[i]))
+      TH_TRY(th_settings_set(r->stage[i], "seed", text));
+  r->seed = seed;
+  return TH_OK;
+}
+
 /* --- checking --- */
 
 /* Adds to the error where its stage stands; what a command line calls usage is bad input in a file. */
@@ -227,12 +242,13 @@ static void print_scalar(th_buf *b, const char *text) {
   th_buf_u8(b, '"');
 }
 
-static void print_stage(const th_settings *s, th_buf *b) {
+static void print_stage(const th_recipe *r, const th_settings *s, bool seeds, th_buf *b) {
   const char *name = th_stage_name((int)th_settings_stage(s)), *before = "\n";
   th_param p;
   th_buf_printf(b, "  - %s:", name);
   for (int i = 0; th_stage_param(name, i, &p); i++) {
-    if (th_settings_is_default(s, p.name)) continue;
+    const bool is_seed = !seeds && th_str_eq(p.name, "seed");
+    if (is_seed ? !has_own_seed(r, s) : th_settings_is_default(s, p.name)) continue;
     th_buf_printf(b, "%s      %s: ", before, p.name);
     print_scalar(b, th_settings_text(s, p.name));
     before = "\n";
@@ -240,7 +256,7 @@ static void print_stage(const th_settings *s, th_buf *b) {
   th_buf_printf(b, "\n");
 }
 
-void th_recipe_print(const th_recipe *r, th_buf *b) {
+void th_recipe_print(const th_recipe *r, bool seeds, th_buf *b) {
   th_buf_printf(b, "seed: %" PRIu64 "\nstages:\n", r->seed);
-  for (int i = 0; i < r->n; i++) print_stage(r->stage[i], b);
+  for (int i = 0; i < r->n; i++) print_stage(r, r->stage[i], seeds, b);
 }

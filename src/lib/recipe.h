@@ -18,7 +18,6 @@
 
 typedef struct th_recipe {
   uint64_t seed;
-  bool has_seed;
   int n;
   th_settings *stage[TH_RECIPE_STAGES];
   const char *file; /* where it was read from, the caller's; NULL: nowhere */
@@ -33,8 +32,11 @@ th_status th_recipe_parse(const char *text, const char *what, th_recipe *recipe)
 th_status th_recipe_default(const th_model *model, th_recipe *recipe);
 /* Can these stages run one after another on this model? Says which cannot and why, before any work. */
 th_status th_recipe_check(const th_recipe *recipe, const th_model *model);
-/* All settings that differ from their defaults, so that reading it back gives the same recipe. */
-void th_recipe_print(const th_recipe *recipe, th_buf *text);
+/* Gives the recipe and its stages this seed, but for stages that have one of their own, other than the recipe's. */
+th_status th_recipe_seed(th_recipe *recipe, uint64_t seed);
+/* All settings that differ from their defaults, so that reading it back gives the same recipe. `seeds`: that of each
+ * stage, too, else those alone that are not the recipe's. */
+void th_recipe_print(const th_recipe *recipe, bool seeds, th_buf *text);
 void th_recipe_free(th_recipe *recipe);
 
 #endif

@@ -86,7 +86,7 @@ static th_status open_recipe(th_report_job *j) {
   if (!th_json_get(th_json_get(j->summary, "outputs"), "recipe.yaml") || !th_file_exists(path)) return TH_OK;
   TH_TRY(th_recipe_read(path, &j->recipe));
   th_buf text = {0};
-  th_recipe_print(&j->recipe, &text);
+  th_recipe_print(&j->recipe, false, &text);
   th_json_add_string(j->page, "recipe", th_buf_cstr(&text));
   th_status status = th_buf_status(&text);
   th_buf_free(&text);

@@ -236,6 +236,11 @@ bool th_settings_is_default(const th_settings *s, const char *name) {
   return !s->value[i] || th_str_eq(s->value[i], rows[i].def);
 }
 
+bool th_settings_is_set(const th_settings *s, const char *name) {
+  int i = find_row(s, name);
+  return i < N_ROWS && s->value[i];
+}
+
 double th_settings_number(const th_settings *s, const char *name) {
   double v = 0;
   if (!th_str_double(th_settings_text(s, name), &v)) assert(!"not a number");

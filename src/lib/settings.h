@@ -26,6 +26,7 @@ const char *th_settings_text(const th_settings *s, const char *name);
 int th_settings_choice(const th_settings *s, const char *name); /* position in the list of choices */
 bool th_settings_has(const th_settings *s, const char *name);   /* does the stage have it */
 bool th_settings_is_default(const th_settings *s, const char *name);
+bool th_settings_is_set(const th_settings *s, const char *name); /* be it to its default */
 /* Of the stage and all that it was set to do, but for where it keeps its checkpoint; the same in every process. */
 uint64_t th_settings_hash(const th_settings *s);
 

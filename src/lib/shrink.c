@@ -103,7 +103,7 @@ static th_status write_outputs(job *j, const th_settings *compile) {
   TH_TRY(status);
   if (j->tflite.skipped) th_json_add_string(j->result->json, "tflite_skipped", j->tflite.skipped);
   th_buf recipe = {0};
-  th_recipe_print(&j->chain.recipe, &recipe);
+  th_recipe_print(&j->chain.recipe, false, &recipe);
   status = th_buf_status(&recipe);
   if (status == TH_OK) status = write_text(j, "recipe.yaml", recipe.data, recipe.size, outputs);
   th_buf_free(&recipe);
@@ -158,8 +158,7 @@ static th_status read_recipe(const th_shrink_options *o, th_chain *c) {
     TH_TRY(th_recipe_read(o->recipe, &c->recipe));
   else
     TH_TRY(th_recipe_default(c->original, &c->recipe));
-  if (o->seed) c->recipe.seed = o->seed;
-  return TH_OK;
+  return o->seed ? th_recipe_seed(&c->recipe, o->seed) : TH_OK;
 }
 
 static th_status run_job(job *j, const th_shrink_options *o) {

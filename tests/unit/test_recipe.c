@@ -90,15 +90,44 @@ static void recipes_read_back_what_they_print(void **state) {
   assert_int_equal(r.seed, 7);
   assert_string_equal(th_settings_text(r.stage[1], "init"), "kmeans++");
   th_buf a = {0}, b = {0};
-  th_recipe_print(&r, &a);
+  th_recipe_print(&r, false, &a);
   assert_int_equal(read_text(th_buf_cstr(&a), &again), TH_OK);
-  th_recipe_print(&again, &b);
+  th_recipe_print(&again, false, &b);
   assert_string_equal(th_buf_cstr(&a), th_buf_cstr(&b));
   assert_string_equal(th_settings_text(again.stage[1], "augment"), "shift2,flip");
   th_buf_free(&a);
   th_buf_free(&b);
   th_recipe_free(&r);
   th_recipe_free(&again);
+}
+
+static void expect_seeds(const th_recipe *r, const char *const *seeds) {
+  for (int i = 0; i < r->n; i++) assert_string_equal(th_settings_text(r->stage[i], "seed"), seeds[i]);
+}
+
+/* The recipe's seed is said once, and a stage that says the same has none of its own. */
+static void seeds_are_of_the_recipe_or_of_a_stage(void **state) {
+  static const char text[] =
+      "seed: 7\nstages:\n  - prune:\n  - prune:\n      seed: 1\n  - cluster:\n      seed: 7\n  - quantize:\n      "
+      "seed: 3\n";
+  static const char printed[] =
+      "seed: 7\nstages:\n  - prune:\n  - prune:\n      seed: 1\n  - cluster:\n  - quantize:\n      seed: 3\n";
+  static const char *const as_read[] = {"7", "1", "7", "3"}, *const as_told[] = {"9", "1", "9", "3"};
+  th_recipe r;
+  th_buf b = {0};
+  assert_int_equal(read_text(text, &r), TH_OK);
+  th_recipe_print(&r, false, &b);
+  assert_string_equal(th_buf_cstr(&b), printed);
+  assert_int_equal(th_recipe_seed(&r, 7), TH_OK);
+  expect_seeds(&r, as_read);
+  th_buf_free(&b);
+  th_recipe_print(&r, false, &b);
+  assert_string_equal(th_buf_cstr(&b), printed);
+  assert_int_equal(th_recipe_seed(&r, 9), TH_OK);
+  expect_seeds(&r, as_told);
+  assert_int_equal(r.seed, 9);
+  th_buf_free(&b);
+  th_recipe_free(&r);
 }
 
 static void bad_recipes_name_their_line(void **state) {
@@ -187,6 +216,7 @@ int main(void) {
       cmocka_unit_test(settings_check_names_types_and_ranges),
       cmocka_unit_test(every_default_is_valid),
       cmocka_unit_test(recipes_read_back_what_they_print),
+      cmocka_unit_test(seeds_are_of_the_recipe_or_of_a_stage),
       cmocka_unit_test(bad_recipes_name_their_line),
       cmocka_unit_test(order_is_checked),
       cmocka_unit_test(tables_align),
