@@ -57,6 +57,14 @@ void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double
   rows->row[rows->n++] = r;
 }
 
+#define MUCH_LOST 0.02 /* of accuracy: more than most users would give for bytes */
+
+void th_rows_warn(const th_stage_rows *rows, const char *advice, const th_context *ctx) {
+  const th_stage_row *last = &rows->row[rows->n - 1];
+  if (last->change < -MUCH_LOST)
+    th_log(ctx, TH_LOG_WARN, "accuracy fell by %.1f points: %s", -100 * last->change, advice);
+}
+
 static void write_accuracy(const th_stage_row *r, th_json *o) {
   if (r->tested && isnan(r->accuracy)) th_json_add_number(o, "mse", r->mse);
   if (r->tested && !isnan(r->accuracy)) th_json_add_number(o, "accuracy", r->accuracy);

@@ -37,6 +37,8 @@ th_status th_rows_measure(th_stage_rows *rows, const char *name, th_model *model
                           const th_context *ctx);
 /* Appends a row of given bytes; the other numbers are those of the row before. */
 void th_rows_repeat(th_stage_rows *rows, const char *name, int64_t bytes, double seconds);
+/* Where much accuracy was lost since the first row: by how much, and the advice. */
+void th_rows_warn(const th_stage_rows *rows, const char *advice, const th_context *ctx);
 /* "stages" array, seed, and the table with a word on what its bytes are. */
 void th_rows_write(const th_stage_rows *rows, th_result *result);
 /* bytes, accuracy, sparsity ... of the last row as keys of the root. */

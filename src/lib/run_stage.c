@@ -16,6 +16,7 @@ static th_status run_and_measure(th_model *model, const th_data *data, const th_
   if (status != TH_OK) return status;
   TH_TRY(th_rows_measure(rows, th_stage_name((int)th_settings_stage(s)), model, data, ctx));
   rows->row[rows->n - 1].seconds = th_clock_seconds() - begin;
+  th_rows_warn(rows, "ask for less, or give it more epochs", ctx);
   return TH_OK;
 }
 

@@ -110,18 +110,6 @@ static th_status write_outputs(job *j, const th_settings *compile) {
   return status;
 }
 
-#define MUCH_LOST 0.02 /* of accuracy: more than most users would give for bytes */
-
-static void warn_of_loss(const job *j) {
-  const th_stage_row *last = &j->rows.row[j->rows.n - 1];
-  if (!(last->change < -MUCH_LOST)) return;
-  th_log(
-      j->chain.ctx, TH_LOG_WARN,
-      "accuracy fell by %.1f points: ask for less sparsity or more clusters, or give the stages more epochs (a recipe "
-      "can; start from recipe.yaml)",
-      -100 * last->change);
-}
-
 static th_status write_report(job *j) {
   const th_settings *compile = th_chain_compile(&j->chain);
   th_rows_write(&j->rows, j->result);
@@ -138,7 +126,10 @@ static th_status write_report(job *j) {
                   "coded for a device\n");
   th_buf_printf(&j->result->text, "\nwritten to %s: model.thim, %s%sreport.html, report.json, recipe.yaml\n", j->dir,
                 deployed && !j->tflite.skipped ? "model.tflite, " : "", deployed ? "firmware/, " : "");
-  warn_of_loss(j);
+  th_rows_warn(&j->rows,
+               "ask for less sparsity or more clusters, or give the stages more epochs (a recipe can; start from "
+               "recipe.yaml)",
+               j->chain.ctx);
   return th_file_write(path, json, strlen(json));
 }
 
