@@ -21,28 +21,6 @@ static th_status aim(const th_recipe *r, const char *target, const char *device)
   return TH_OK;
 }
 
-th_status th_chain_begin(th_chain *c, const char *target, const char *device) {
-  c->arena = th_arena_create();
-  if (!c->arena) return TH_ERR_RESOURCE;
-  TH_TRY(th_recipe_seed(&c->recipe, c->recipe.seed));
-  TH_TRY(aim(&c->recipe, target, device));
-  TH_TRY(th_recipe_check(&c->recipe, c->original));
-  if (c->dir) TH_TRY(th_dir_create(c->dir));
-  if (!c->origin) c->origin = th_chain_origin(c->original, c->data);
-  TH_TRY(th_model_clone(c->original, &c->model));
-  return c->model->untrained ? TH_OK : th_graph_clone(c->model->graph, &c->self);
-}
-
-void th_chain_end(th_chain *c) {
-  th_recipe_free(&c->recipe);
-  th_model_close(c->model);
-  th_graph_destroy(c->self);
-  th_arena_destroy(c->arena);
-  c->model = NULL;
-  c->self = NULL;
-  c->arena = NULL;
-}
-
 /* --- the fingerprint --- */
 
 /* What the teachers' files hold; 0 when the stage has none or they are the network itself. */
@@ -82,6 +60,73 @@ static uint64_t fingerprint(const th_chain *c, int upto) {
   return h;
 }
 
+/* Of what all stages rest on, whatever the recipe says. */
+static uint64_t run_of(const th_chain *c) {
+  th_buf b = {0};
+  th_buf_u64(&b, c->origin);
+  th_buf_u64(&b, c->recipe.seed);
+  const uint64_t h = th_hash64(b.data, b.size);
+  th_buf_free(&b);
+  return h;
+}
+
+/* --- marks: files that hold a fingerprint --- */
+
+static bool is_marked(const th_chain *c, const char *mark, uint64_t id) {
+  uint8_t *text;
+  size_t size;
+  char expected[32];
+  snprintf(expected, sizeof expected, "%016" PRIx64, id);
+  const bool ok = mark && th_file_exists(mark) && th_file_read(c->arena, mark, 64, &text, &size) == TH_OK &&
+                  th_str_eq((char *)text, expected);
+  th_error_clear();
+  return ok;
+}
+
+static th_status write_mark(const char *mark, uint64_t id) {
+  char text[32];
+  snprintf(text, sizeof text, "%016" PRIx64, id);
+  return th_file_write(mark, text, strlen(text));
+}
+
+/* --- the beginning and the end --- */
+
+/* A folder without a mark is as old as the tool that made it, or empty. What is shared need not be resumed. */
+static th_status claim_dir(const th_chain *c) {
+  const char *mark = th_path_join(c->arena, c->dir, "run.id");
+  if (!mark) return TH_ERR_RESOURCE;
+  if (c->resume && !c->shared && th_file_exists(mark) && !is_marked(c, mark, run_of(c)))
+    return th_fail(
+        TH_ERR_INPUT,
+        "%s: the stages there are of another run (model, data or seed differ); without --resume the folder is "
+        "begun anew",
+        mark);
+  TH_TRY(th_dir_create(c->dir));
+  return write_mark(mark, run_of(c));
+}
+
+th_status th_chain_begin(th_chain *c, const char *target, const char *device) {
+  c->arena = th_arena_create();
+  if (!c->arena) return TH_ERR_RESOURCE;
+  TH_TRY(th_recipe_seed(&c->recipe, c->recipe.seed));
+  TH_TRY(aim(&c->recipe, target, device));
+  TH_TRY(th_recipe_check(&c->recipe, c->original));
+  if (!c->origin) c->origin = th_chain_origin(c->original, c->data);
+  if (c->dir) TH_TRY(claim_dir(c));
+  TH_TRY(th_model_clone(c->original, &c->model));
+  return c->model->untrained ? TH_OK : th_graph_clone(c->model->graph, &c->self);
+}
+
+void th_chain_end(th_chain *c) {
+  th_recipe_free(&c->recipe);
+  th_model_close(c->model);
+  th_graph_destroy(c->self);
+  th_arena_destroy(c->arena);
+  c->model = NULL;
+  c->self = NULL;
+  c->arena = NULL;
+}
+
 /* --- what was saved --- */
 
 const char *th_chain_stage_name(const th_chain *c, int i) {
@@ -114,22 +159,10 @@ static bool take_graph(th_chain *c, int i, const char *file) {
   return true;
 }
 
-/* A stage's graph in `dir` counts only when the mark beside it has this fingerprint. */
-static bool is_marked(const th_chain *c, int i) {
-  const char *mark = stage_file(c, i, ".id");
-  uint8_t *text;
-  size_t size;
-  char expected[32];
-  snprintf(expected, sizeof expected, "%016" PRIx64, fingerprint(c, i));
-  const bool ok = mark && th_file_exists(mark) && th_file_read(c->arena, mark, 64, &text, &size) == TH_OK &&
-                  th_str_eq((char *)text, expected);
-  th_error_clear();
-  return ok;
-}
-
 /* From the folder of this chain, or from those that are shared: a copy then comes into the folder. */
 static bool take_own(th_chain *c, int i) {
-  const char *file = c->dir && c->resume && is_marked(c, i) ? th_chain_stage_file(c, i) : NULL;
+  if (!c->dir || !c->resume || !is_marked(c, stage_file(c, i, ".id"), fingerprint(c, i))) return false;
+  const char *file = th_chain_stage_file(c, i);
   return file && take_graph(c, i, file);
 }
 
@@ -142,9 +175,7 @@ static th_status save_in_dir(const th_chain *c, int i) {
   const char *mark = stage_file(c, i, ".id"), *file = th_chain_stage_file(c, i);
   if (!mark || !file) return TH_ERR_RESOURCE;
   TH_TRY(th_model_save(c->model, file));
-  char text[32];
-  snprintf(text, sizeof text, "%016" PRIx64, fingerprint(c, i));
-  return th_file_write(mark, text, strlen(text));
+  return write_mark(mark, fingerprint(c, i));
 }
 
 /* --- one stage --- */

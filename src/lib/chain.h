@@ -2,9 +2,9 @@
  *
  * A stage is named by its fingerprint: what the recipe says up to it, the model, the data, the teachers. A graph that
  * was saved under the same fingerprint is the same graph, so an interrupted run goes on, and chains that begin alike
- * share what they have in common. teacher=self always means the network as it came in or as
- * the last train stage left it.
- * SPDX-License-Identifier: Apache-2.0 */
+ * share what they have in common. The folder as a whole is of one run: model, data and seed, in stages/run.id; with
+ * other ones nobody means to go on there, while changed settings do, from the stage on that they change. teacher=self
+ * always means the network as it came in or as the last train stage left it. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TH_LIB_CHAIN_H
 #define TH_LIB_CHAIN_H
 
@@ -31,7 +31,8 @@ typedef struct th_chain {
 uint64_t th_chain_origin(const th_model *model, const th_data *data);
 
 /* After the members above are given: every stage gets the recipe's seed unless it has one of its own, compile the
- * target and device (NULL: as the recipe says); then the recipe is checked. */
+ * target and device (NULL: as the recipe says); then the recipe is checked. Nothing is resumed in a folder of another
+ * run (TH_ERR_INPUT), and nothing touched. */
 th_status th_chain_begin(th_chain *c, const char *target, const char *device);
 void th_chain_end(th_chain *c); /* after a failure, too */
 

@@ -163,12 +163,18 @@ th_status th_beside_make(const th_model *m, th_arena *arena, th_beside *b) {
   return b->skipped ? TH_OK : TH_ERR_RESOURCE;
 }
 
-th_status th_beside_write(const th_beside *b, th_arena *arena, const char *path) {
+th_status th_beside_write(th_beside *b, th_arena *arena, const char *path) {
   if (!b->skipped) return th_file_write(path, b->file.data, b->file.size);
   if (!th_file_exists(path)) return TH_OK;
   const char *aside = th_arena_printf(arena, "%s.old", path);
   if (!aside) return TH_ERR_RESOURCE;
-  return rename(path, aside) == 0 ? TH_OK : th_fail(TH_ERR_RESOURCE, "%s: cannot be renamed to %s", path, aside);
+  b->moved = rename(path, aside) == 0;
+  return b->moved ? TH_OK : th_fail(TH_ERR_RESOURCE, "%s: cannot be renamed to %s", path, aside);
+}
+
+void th_beside_note(const th_beside *b, const char *name, th_buf *text) {
+  if (b->skipped) th_buf_printf(text, "note: %s is not written: %s\n", name, b->skipped);
+  if (b->moved) th_buf_printf(text, "note: the %s of an earlier run is now %s.old\n", name, name);
 }
 
 th_status th_model_save(const th_model *m, const char *path) {

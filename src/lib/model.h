@@ -42,10 +42,13 @@ th_status th_model_to_tflite(const th_model *model, const th_tflite_coder *coder
 typedef struct th_beside {
   th_buf file;         /* the caller frees it */
   const char *skipped; /* why there is none, in the arena; NULL: there is one */
+  bool moved;          /* an older one, out of the way */
 } th_beside;
 th_status th_beside_make(const th_model *model, th_arena *arena, th_beside *b);
 /* An older file that has no successor is renamed to PATH.old: the others would not be those of the same model. */
-th_status th_beside_write(const th_beside *b, th_arena *arena, const char *path);
+th_status th_beside_write(th_beside *b, th_arena *arena, const char *path);
+/* Why it is missing, and where an older one went: a line, or nothing. */
+void th_beside_note(const th_beside *b, const char *name, th_buf *text);
 
 int64_t th_model_port_elems(const th_port *port);
 const char *th_model_arithmetic(const th_model *model); /* "int8", "float32" or "mixed" */

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "lib/stage_dir.h"
 #include "report/page.h"
 #include "report/result.h"
 #include "report/table.h"

@@ -12,9 +12,7 @@
 #include "lib/recipe.h"
 #include "write/thim.h"
 
-#define TH_STAGE_DIR "stages" /* below the folder of a result: the network after each stage */
 #define TH_MEASURED_FILE "stages/measured.json"
-#define TH_GIVEN_FILE "stages/00-given.thim" /* the network as it came in */
 
 /* The last act of whoever fills such a folder: DIR/report.html. */
 th_status th_report_make(const char *dir, const th_data *data, const th_context *ctx);

@@ -12,6 +12,7 @@
 #include "lib/lossless.h"
 #include "lib/report.h"
 #include "lib/rows.h"
+#include "lib/stage_dir.h"
 
 typedef struct job {
   const char *dir;
@@ -87,9 +88,13 @@ static th_status write_deployed(job *j, const th_settings *compile, th_json *out
 }
 
 static th_status write_graph(job *j, th_json *outputs) {
-  const char *path = th_path_join(j->arena, j->dir, "model.thim");
-  if (!path) return TH_ERR_RESOURCE;
+  const char *path = th_path_join(j->arena, j->dir, "model.thim"),
+             *tflite = th_path_join(j->arena, j->dir, "model.tflite");
+  th_beside none = {.skipped = "not compiled"};
+  if (!path || !tflite) return TH_ERR_RESOURCE;
   TH_TRY(th_model_save(j->chain.model, path));
+  TH_TRY(th_beside_write(&none, j->arena, tflite));
+  j->tflite.moved = none.moved;
   th_json_add_string(outputs, "model.thim", path);
   return TH_OK;
 }
@@ -118,8 +123,8 @@ static th_status write_report(job *j) {
   const char *json = th_result_json(j->result), *path = th_path_join(j->arena, j->dir, "report.json");
   if (!path) return TH_ERR_RESOURCE;
   bool deployed = th_json_get(th_json_get(j->result->json, "outputs"), "firmware") != NULL;
-  if (j->tflite.skipped)
-    th_buf_printf(&j->result->text, "\nnote: model.tflite is not written: %s\n", j->tflite.skipped);
+  if (j->tflite.skipped || j->tflite.moved) th_buf_printf(&j->result->text, "\n");
+  th_beside_note(&j->tflite, "model.tflite", &j->result->text);
   if (!compile)
     th_buf_printf(&j->result->text,
                   "\nnote: the recipe does not end with compile: model.thim is the network as it is, not "
@@ -135,13 +140,21 @@ static th_status write_report(job *j) {
 
 /* --- the whole --- */
 
+static th_status tidy(const job *j) {
+  const char *mine = "";
+  for (int i = 0; i < j->rows.n && mine; i++)
+    if (j->rows.row[i].graph) mine = th_arena_printf(j->arena, "%s,%s", mine, j->rows.row[i].graph);
+  return mine ? th_stage_dir_tidy(j->arena, j->dir, mine) : TH_ERR_RESOURCE;
+}
+
 static th_status run_chain(job *j) {
   th_chain *c = &j->chain;
   if (!c->model->untrained) TH_TRY(put_given(j));
   for (int i = 0; i < th_chain_stages(c); i++) TH_TRY(run_stage(j, i));
   TH_TRY(write_outputs(j, th_chain_compile(c)));
   TH_TRY(write_report(j));
-  return th_report_make(j->dir, c->data, c->ctx);
+  TH_TRY(th_report_make(j->dir, c->data, c->ctx));
+  return tidy(j);
 }
 
 static th_status read_recipe(const th_shrink_options *o, th_chain *c) {

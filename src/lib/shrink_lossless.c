@@ -7,6 +7,7 @@
 #include "lib/compile.h"
 #include "lib/lossless.h"
 #include "lib/report.h"
+#include "lib/stage_dir.h"
 #include "report/result.h"
 #include "report/table.h"
 #include "write/csource.h"
@@ -131,7 +132,7 @@ static void write_summary(const job *j) {
   th_buf_printf(text, "file %s bytes; ", th_thousands(a, (long long)j->original->file_bytes));
   if (!j->tflite.skipped) th_buf_printf(text, "as .tflite now %s; ", th_thousands(b, (long long)j->tflite.file.size));
   th_buf_printf(text, "every output byte equal on %d samples\n", j->compared);
-  if (j->tflite.skipped) th_buf_printf(text, "note: model.tflite is not written: %s\n", j->tflite.skipped);
+  th_beside_note(&j->tflite, "model.tflite", text);
   th_buf_printf(text, "\nwritten to %s: model.thim, %sfirmware/, report.html, report.json\n", j->dir,
                 j->tflite.skipped ? "" : "model.tflite, ");
 }
@@ -176,7 +177,8 @@ static th_status run_job(job *j) {
   TH_TRY(th_compile_aim(j->compile, j->options->target, j->options->device));
   TH_TRY(put_outputs(j));
   TH_TRY(write_report(j));
-  return th_report_make(j->dir, j->data, j->ctx);
+  TH_TRY(th_report_make(j->dir, j->data, j->ctx));
+  return th_stage_dir_tidy(j->result->arena, j->dir, TH_GIVEN_FILE "," LOSSLESS_FILE);
 }
 
 th_status th_shrink_lossless(const th_model *model, const th_data *data, const th_shrink_options *options,
