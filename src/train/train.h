@@ -58,14 +58,14 @@ typedef struct th_train_result {
 } th_train_result;
 
 void th_train_defaults(th_train_options *options);
-/* Progress is reported after every step (whoever draws it throttles) and once an epoch with the validation accuracy.
- * Batches are full ones: the samples left over at the end of an epoch wait for the next shuffle.
- * The graph's weights are replaced on success; after TH_ERR_INTERRUPTED they hold the best so far. The last node must
- * be a softmax or linear: loss is cross entropy on the logits (or MSE when the data set has no labels: autoencoder). */
 /* Whether `match` of the options can be, with its pairs (train/match.h). A NULL student: its shapes are not known yet,
  * and pairs are not looked for. */
 th_status th_train_match(const th_train_options *options, const th_graph *student, th_match *match);
 
+/* Progress is reported after every step (whoever draws it throttles) and once an epoch with the validation accuracy.
+ * Batches are full ones: the samples left over at the end of an epoch wait for the next shuffle.
+ * The graph's weights are replaced on success; after TH_ERR_INTERRUPTED they hold the best so far. The last node must
+ * be a softmax or linear: loss is cross entropy on the logits (or MSE when the data set has no labels: autoencoder). */
 th_status th_train_run(th_graph *graph, const th_dataset *data, const th_train_options *options,
                        th_train_result *result);
 /* Fills weights by He-normal before rectifiers and Glorot-normal elsewhere, biases 0, gamma 1. */
