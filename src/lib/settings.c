@@ -29,10 +29,18 @@ static const param_row rows[] = {
 };
 #define N_ROWS ((int)(sizeof rows / sizeof *rows))
 
-/* The letters are those of the `stages` column. */
-static const char *const stage_names[TH_STAGE_COUNT] = {"train",    "prune", "distill", "cluster",
-                                                        "quantize", "sweep", "compile"};
-static const char stage_letters[TH_STAGE_COUNT + 1] = "tpdcqsx";
+static const char *const stage_names[TH_STAGE_COUNT] = {
+#define TH_STAGE(id, name, letter, check, run) name,
+#include "lib/stages.def"
+#undef TH_STAGE
+};
+
+/* Those of the `stages` column. */
+static const char stage_letters[TH_STAGE_COUNT] = {
+#define TH_STAGE(id, name, letter, check, run) letter,
+#include "lib/stages.def"
+#undef TH_STAGE
+};
 
 struct th_settings {
   th_stage_id stage;

@@ -6,13 +6,9 @@
 #include "thimble/thimble.h"
 
 typedef enum th_stage_id {
-  TH_STAGE_TRAIN,
-  TH_STAGE_PRUNE,
-  TH_STAGE_DISTILL,
-  TH_STAGE_CLUSTER,
-  TH_STAGE_QUANTIZE,
-  TH_STAGE_SWEEP,
-  TH_STAGE_COMPILE,
+#define TH_STAGE(id, name, letter, check, run) TH_STAGE_##id,
+#include "lib/stages.def"
+#undef TH_STAGE
   TH_STAGE_COUNT
 } th_stage_id;
 

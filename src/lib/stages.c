@@ -96,12 +96,36 @@ static th_status keep_promises(th_stage_job *j, th_constraints *cs) {
   return TH_OK;
 }
 
-static th_status distill_check(const th_stage_job *j) {
+static th_status run_train(th_stage_job *j) {
+  return th_stage_fit(j, keep_promises);
+}
+
+static th_status check_distill(const th_stage_job *j) {
   if (*th_settings_text(j->s, "teacher")) return TH_OK;
   return th_fail(TH_ERR_USAGE, "no teacher is given (--teacher MODEL, in a recipe teacher: MODEL)");
 }
 
+/* --- compile --- */
+
+static th_status check_compile(const th_stage_job *j) {
+  return th_compile_check(j->s);
+}
+
+static th_status run_compile(th_stage_job *j) {
+  (void)j;
+  return th_fail(TH_ERR_USAGE, "compile: use th_compile()");
+}
+
 /* --- all --- */
+
+static const struct {
+  th_status (*check)(const th_stage_job *);
+  th_status (*run)(th_stage_job *);
+} stages[TH_STAGE_COUNT] = {
+#define TH_STAGE(id, name, letter, check, run) {check, run},
+#include "lib/stages.def"
+#undef TH_STAGE
+};
 
 /* 1 where nothing is trained, or where the model or a teacher does more with its input than multiply it by weights. */
 static float unit_of(const th_stage_job *j) {
@@ -112,20 +136,8 @@ static float unit_of(const th_stage_job *j) {
 }
 
 static th_status check_stage(const th_stage_job *j) {
-  switch (th_settings_stage(j->s)) {
-    case TH_STAGE_PRUNE:
-      return th_stage_prune_check(j);
-    case TH_STAGE_DISTILL:
-      return distill_check(j);
-    case TH_STAGE_CLUSTER:
-      return th_stage_cluster_check(j);
-    case TH_STAGE_QUANTIZE:
-      return th_stage_quantize_check(j);
-    case TH_STAGE_COMPILE:
-      return th_compile_check(j->s);
-    default:
-      return TH_OK;
-  }
+  const th_stage_id id = th_settings_stage(j->s);
+  return stages[id].check ? stages[id].check(j) : TH_OK;
 }
 
 th_status th_stage_check(const th_settings *settings, const th_graph *g) {
@@ -142,21 +154,7 @@ th_status th_stage_check(const th_settings *settings, const th_graph *g) {
 static th_status run_stage(th_stage_job *j) {
   TH_TRY(check_stage(j));
   TH_TRY(th_weights_list(j->g, j->weights, &j->n_weights));
-  switch (th_settings_stage(j->s)) {
-    case TH_STAGE_TRAIN:
-    case TH_STAGE_DISTILL:
-      return th_stage_fit(j, keep_promises);
-    case TH_STAGE_PRUNE:
-      return th_stage_prune(j);
-    case TH_STAGE_CLUSTER:
-      return th_stage_cluster(j);
-    case TH_STAGE_QUANTIZE:
-      return th_stage_quantize(j);
-    case TH_STAGE_SWEEP:
-      return th_stage_sweep(j);
-    default:
-      return th_fail(TH_ERR_USAGE, "compile: use th_compile()");
-  }
+  return stages[th_settings_stage(j->s)].run(j);
 }
 
 /* First weights that are yet to be drawn are drawn in the unit. */
