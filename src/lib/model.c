@@ -84,6 +84,7 @@ static bool has_binary_name(const char *path) {
     if (th_str_eq(th_path_extension(path), names[i])) return true;
   return false;
 }
+
 static th_status unknown_format(const char *path) {
   th_buf formats = {0};
   for (int i = 0; th_model_reader_at(i); i++) th_buf_printf(&formats, ", %s", th_model_reader_at(i)->what);
